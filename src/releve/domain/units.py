@@ -1,0 +1,137 @@
+"""Durations with the clock that they run on, and amounts of bytes.
+
+A need of "8 h ouvrées" and one of "8 h" are different values: the first runs on the plan's
+calendar, the second on the wall clock.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+
+class Clock(StrEnum):
+    """The clock a duration is counted on."""
+
+    WALL = "wall"  # 24 hours a day, 7 days a week
+    BUSINESS = "business"  # only inside the opening hours of a calendar
+
+
+@dataclass(frozen=True, slots=True, order=False)
+class Span:
+    """A duration: seconds on a clock, or whole business days on the business clock.
+
+    `seconds` ≥ 0. `business_days` > 0 only when written in days ("2 j ouvrés"): its length in
+    hours belongs to the calendar, so it cannot be turned into seconds here.
+    """
+
+    seconds: float = 0.0
+    clock: Clock = Clock.WALL
+    business_days: int = 0
+
+    @property
+    def wall(self) -> timedelta:
+        """The duration on the wall clock. Raises ValueError on the business clock."""
+        if self.clock is Clock.BUSINESS:
+            raise ValueError("a business duration has no wall length without its calendar")
+        return timedelta(seconds=self.seconds)
+
+    def __str__(self) -> str:
+        return say_span(self)
+
+
+_SPAN = re.compile(
+    r"^\s*(?P<number>\d+(?:[.,]\d+)?)\s*(?P<unit>ms|s|sec|min|mn|h|j|jours?|heures?|minutes?|secondes?|semaines?|sem)"
+    r"\s*(?P<business>ouvr[ée]e?s?)?\s*$",
+    re.IGNORECASE,
+)
+_UNIT_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "j": 86_400, "w": 604_800}
+MAX_SPAN_SECONDS = 366 * 86_400  # nobody plans to wait more than a year: a larger value is a slip
+
+
+def parse_span(text: str | int) -> Span:
+    """Read "4 h", "30 min", "0", "8 h ouvrées", "2 j ouvrés", "1 semaine".
+
+    Raises ValueError with a French sentence when the text is not a duration, is negative, or is
+    longer than a year.
+    """
+    if isinstance(text, bool) or not isinstance(text, (str, int)):
+        raise ValueError("une durée s'écrit avec son unité, par exemple « 4 h »")
+    if text == 0 or str(text).strip() == "0":
+        return Span()
+    if isinstance(text, int):
+        raise ValueError(f"la durée {text} n'a pas d'unité")
+    if text.strip().startswith(("-", "\N{MINUS SIGN}")):
+        raise ValueError(f"la durée « {text} » est négative")
+    match = _SPAN.match(text)
+    if match is None:
+        raise ValueError(f"« {text} » n'est pas une durée")
+    number = float(match["number"].replace(",", "."))
+    unit = _unit(match["unit"].lower())
+    seconds = number * _UNIT_SECONDS[unit]
+    if seconds > MAX_SPAN_SECONDS:
+        raise ValueError(f"la durée « {text} » dépasse un an")
+    if not match["business"]:
+        return Span(seconds)
+    if unit == "w":
+        raise ValueError("une semaine ouvrée s'écrit « 5 j ouvrés »")
+    if unit != "j":
+        return Span(seconds, Clock.BUSINESS)
+    if number != int(number):
+        raise ValueError("les jours ouvrés sont entiers ; pour moins d'un jour, écrivez des heures")
+    return Span(0.0, Clock.BUSINESS, int(number))
+
+
+def _unit(word: str) -> str:
+    if word == "ms":
+        return "ms"
+    if word.startswith("sem"):
+        return "w"
+    return word[0]
+
+
+def say_span(span: Span) -> str:
+    """The duration in French, as it is written in a plan."""
+    if span.business_days:
+        return f"{span.business_days} j ouvré" + ("s" if span.business_days > 1 else "")
+    text = say_seconds(span.seconds)
+    return f"{text} ouvrées" if span.clock is Clock.BUSINESS else text
+
+
+def say_seconds(seconds: float) -> str:
+    """A number of seconds in French: "0", "350 ms", "1,8 s", "4 h", "1 h 30 min", "2 j 4 h"."""
+    if seconds == 0:
+        return "0"
+    if seconds < 1:
+        return f"{round(seconds * 1000)} ms"
+    if seconds < 60:
+        return f"{seconds:.1f}".rstrip("0").rstrip(".").replace(".", ",") + " s"
+    whole = round(seconds)
+    parts: list[str] = []
+    for size, name in ((86_400, "j"), (3600, "h"), (60, "min"), (1, "s")):
+        count, whole = divmod(whole, size)
+        if count:
+            parts.append(f"{count} {name}")
+    return " ".join(parts[:2])
+
+
+_SIZE = re.compile(r"^\s*(\d+(?:[.,]\d+)?)\s*(o|ko|mo|go|to)\s*$", re.IGNORECASE)
+_SIZE_UNIT = {"o": 1, "ko": 10**3, "mo": 10**6, "go": 10**9, "to": 10**12}
+
+
+def parse_bytes(text: str) -> int:
+    """Read "2 Go", "500 Mo" (decimal units). Raises ValueError in French."""
+    match = _SIZE.match(str(text))
+    if match is None:
+        raise ValueError(f"« {text} » n'est pas une taille ; écrivez par exemple « 2 Go »")
+    return round(float(match[1].replace(",", ".")) * _SIZE_UNIT[match[2].lower()])
+
+
+def say_bytes(count: int) -> str:
+    """A number of bytes in French, decimal units, at most one decimal."""
+    for size, name in ((10**12, "To"), (10**9, "Go"), (10**6, "Mo"), (10**3, "ko")):
+        if count >= size:
+            return f"{count / size:.1f}".rstrip("0").rstrip(".").replace(".", ",") + f" {name}"
+    return f"{count} o"
