@@ -144,7 +144,27 @@ class Switchable(Protocol):
         ...
 
 
-class Engine(Watched, Switchable, Protocol):
+class Protectable(Protocol):
+    """A data set as the first protection needs it. Each call is safe to repeat."""
+
+    def facts(self, site: str) -> ServerFacts:
+        """One look, as in `Watched`."""
+        ...
+
+    def prepare(self, site: str) -> None:
+        """Make the server of `site` fit to be followed: settings, bookkeeping tables, slot, gate."""
+        ...
+
+    def rebuild(self, site: str, source: str) -> str:
+        """As in `Switchable`."""
+        ...
+
+    def arm(self, site: str) -> ServerFacts:
+        """As in `Switchable`."""
+        ...
+
+
+class Engine(Watched, Switchable, Protectable, Protocol):
     """Both: what a driver of `adapters/engines` implements for one data set."""
 
 

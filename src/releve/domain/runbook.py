@@ -128,7 +128,10 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A person's answer. `by` is a contact id; `words` what they said and how they know."""
+    """A person's answer. `by` is a contact id; `words` what they said and how they know.
+
+    `since`: for a fence, the instant from which that person holds writes to be impossible.
+    """
 
     run: str
     task: str
@@ -136,6 +139,7 @@ class Decision:
     by: str
     words: str
     at: datetime
+    since: datetime | None = None
 
 
 class RunState(StrEnum):

@@ -96,8 +96,14 @@ def say_span(span: Span) -> str:
     """The duration in French, as it is written in a plan."""
     if span.business_days:
         return f"{span.business_days} j ouvré" + ("s" if span.business_days > 1 else "")
-    text = say_seconds(span.seconds)
-    return f"{text} ouvrées" if span.clock is Clock.BUSINESS else text
+    if span.clock is Clock.WALL:
+        return say_seconds(span.seconds)
+    # in hours, never in days of 24: "1 j ouvré" is another duration than 24 business hours
+    hours, rest = divmod(span.seconds, 3600)
+    parts = [f"{hours:.0f} h"] if hours else []
+    if rest or not hours:
+        parts.append(say_seconds(rest))
+    return " ".join(parts) + " ouvrées"
 
 
 def say_seconds(seconds: float) -> str:

@@ -1,0 +1,60 @@
+"""Write `docs/reference` from the code. `python -m docs.generate`; a test keeps it fresh."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import typer.main
+
+from releve.domain.errors import EXIT_MEANING_FR, Exit
+from releve.entrypoints.cli.root import app
+
+FOLDER = Path(__file__).parent / "reference"
+NOTICE = "<!-- écrit par « make docs » : ne pas modifier à la main -->\n\n"
+
+
+def exit_codes() -> str:
+    """The table of exit codes."""
+    rows = "\n".join(f"| {int(code)} | {EXIT_MEANING_FR[code]} |" for code in Exit)
+    return f"{NOTICE}# Codes de sortie\n\n| code | sens |\n|---|---|\n{rows}\n| 130 | interrompu au clavier |\n"
+
+
+def commands() -> str:
+    """Every command with its options."""
+    root: Any = typer.main.get_command(app)
+    parts = [f"{NOTICE}# Commandes\n\nToute commande accepte `--json` : un seul document sur la sortie, "
+             "erreurs comprises.\n"]
+    for name, command in sorted(root.commands.items()):
+        children = getattr(command, "commands", None)
+        if children:
+            parts += [_command(f"{name} {child}", found) for child, found in sorted(children.items())]
+        else:
+            parts.append(_command(name, command))
+    return "\n".join(parts)
+
+
+def _command(name: str, command: Any) -> str:
+    lines = [f"## releve {name}\n", f"{(command.help or '').strip()}\n"]
+    rows = []
+    for item in command.params:
+        said = " ".join(str(getattr(item, "help", "") or "").split())
+        names = ", ".join(f"`{option}`" for option in item.opts) if item.opts[0].startswith("-") else f"`{item.name.upper()}`"
+        if item.name != "help":
+            rows.append(f"| {names} | {said} |")
+    if rows:
+        lines += ["| option | |", "|---|---|", *rows, ""]
+    return "\n".join(lines)
+
+
+PAGES = {"exit-codes.md": exit_codes, "commands.md": commands}
+
+
+def main() -> None:
+    """Write every page."""
+    for name, page in PAGES.items():
+        (FOLDER / name).write_text(page(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,138 @@
+"""What lies in and beside a server's data folder, through its host."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from releve.adapters.engines.postgresql import commands, parse, timelines
+from releve.domain.errors import Unreachable
+from releve.domain.plan import ServerEnd
+from releve.domain.ports import Completed, Host
+
+GATE = "standby.signal"
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """The data folder of one end. Every call raises `Unreachable` when its host does not answer."""
+
+    host: Host
+    end: ServerEnd
+
+    def run(self, argv: Sequence[str], *, timeout: float = 30.0, stdin: bytes = b"", passfile: str = "") -> Completed:
+        """Run a program as the owner of the data folder. `passfile`: libpq password file, if any."""
+        env = dict(commands.PLAIN)
+        if passfile:
+            env["PGPASSFILE"] = passfile
+        return self.host.run(argv, user=self.end.os_user, timeout=timeout, stdin=stdin, env=env)
+
+    def must(self, argv: Sequence[str], *, timeout: float = 30.0) -> Completed:
+        """Run it; anything but 0 raises `Unreachable` with what the program said."""
+        done = self.run(argv, timeout=timeout)
+        if done.code != 0:
+            raise Unreachable(
+                "pg-program-failed",
+                f"« {posixpath.basename(argv[0])} » a échoué sur la machine « {self.host.id} »",
+                hint="le compte du serveur doit pouvoir écrire dans son dossier de données et à côté",
+                context={"sortie": done.stderr.decode(errors="replace").strip()[-500:]},
+            )
+        return done
+
+    def has_data(self) -> bool:
+        """Whether a database cluster lies there."""
+        return self.exists(commands.in_data(self.end, "PG_VERSION"))
+
+    def exists(self, path: str) -> bool:
+        """Whether something lies at `path`."""
+        return self.run(["test", "-e", path]).code == 0
+
+    def text(self, path: str) -> str:
+        """A text file of the server's owner; empty when there is none."""
+        done = self.run(["cat", "--", path])
+        return done.stdout.decode(errors="replace") if done.code == 0 else ""
+
+    def write(self, path: str, data: bytes) -> None:
+        """Write a file whole and durably, owned by the server's account, for its eyes only."""
+        self.host.write(path, data, user=self.end.os_user, mode=0o600)
+
+    def place_gate(self) -> None:
+        """From now on, whoever starts this server gets a reader. Durable when this returns.
+
+        PostgreSQL reads the file only as it starts: a running source is not disturbed.
+        """
+        self.write(commands.in_data(self.end, GATE), b"")
+
+    def lift_gate(self) -> None:
+        """Let the next start open for writing. Not synced: a gate that comes back errs on the safe side."""
+        self.must(["rm", "-f", "--", commands.in_data(self.end, GATE)])
+
+    def control(self) -> parse.Control | None:
+        """What the control file says; None when there is nothing to read."""
+        done = self.run(commands.pg_controldata(self.end))
+        return parse.control(done.stdout.decode(errors="replace")) if done.code == 0 else None
+
+    def wal_files(self, control: parse.Control) -> list[parse.Segment]:
+        """The WAL files kept, in order."""
+        done = self.run(["ls", "-1", "--", commands.in_data(self.end, "pg_wal")])
+        return parse.segments(done.stdout.decode().splitlines(), control.segment_bytes)
+
+    def history(self, control: parse.Control) -> timelines.History:
+        """The timeline this stopped server is on, with its ancestors.
+
+        The control file may lag behind by one promotion; the names of the WAL files do not.
+        """
+        named = [segment.timeline for segment in self.wal_files(control)]
+        newest = max([control.timeline, control.min_recovery_timeline, *named])
+        text = self.text(commands.in_data(self.end, "pg_wal", f"{newest:08X}.history")) if newest > 1 else ""
+        return timelines.history(newest, text)
+
+    def wal_end(
+        self, control: parse.Control, line: timelines.History, *, timeout: float = 120.0
+    ) -> int | None:
+        """Where the WAL of this stopped server ends; None when that cannot be told.
+
+        After a crash the control file names the last checkpoint, and everything acknowledged since
+        lies beyond it: a position taken from there would let a loss pass for none.
+        """
+        if control.clean and line.timeline == control.timeline:
+            return control.checkpoint
+        start = control.redo if line.timeline == control.timeline else line.began
+        done = self.run(commands.pg_waldump(self.end, line.timeline, start), timeout=timeout)
+        return parse.wal_end(done.stderr.decode(errors="replace"))
+
+    def live_postmaster(self) -> int | None:
+        """The process that holds the data folder, if it lives; a zombie does not."""
+        pid = parse.postmaster_pid(self.text(commands.in_data(self.end, "postmaster.pid")))
+        if pid is None or not parse.process_alive(self.text(f"/proc/{pid}/stat")):
+            return None
+        # The number may have been given to another server since: a postmaster stands in its folder.
+        where = self.run(["readlink", "-f", "--", f"/proc/{pid}/cwd"])
+        mine = self.run(["readlink", "-f", "--", self.end.data_dir])
+        if where.code == 0 and mine.code == 0 and where.stdout != mine.stdout:
+            return None
+        return pid
+
+    def config_file(self) -> str:
+        """The configuration when it is not in the data folder (Debian); empty when it is.
+
+        Raises `Unreachable` when there is none at all: the server could not start either.
+        """
+        if self.exists(commands.in_data(self.end, "postgresql.conf")):
+            return ""
+        path = commands.config_file_outside(self.end)
+        if path and self.exists(path):
+            return path
+        raise Unreachable(
+            "pg-no-config",
+            f"aucun postgresql.conf pour le serveur de « {self.host.id} »",
+            hint="il est cherché dans le dossier de données, puis là où Debian le range pour l'unité du plan",
+            context={"data_dir": self.end.data_dir},
+        )
+
+    def remove_tree(self, path: str) -> None:
+        """Remove a folder of ours, beside the data folder; never the data folder itself."""
+        if path == self.end.data_dir or not path.startswith(self.end.data_dir.rstrip("/") + "."):
+            raise ValueError(f"not ours to remove: {path}")
+        self.must(["rm", "-rf", "--", path], timeout=600)

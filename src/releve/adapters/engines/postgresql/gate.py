@@ -1,0 +1,148 @@
+"""Stopping a server and seeing it stopped; opening one for writing. Closed is the state on disk.
+
+A server of ours keeps `standby.signal` in its data folder even while it is open. PostgreSQL reads
+it only as it starts, so whoever starts that server again (its manager after a power cut, a person)
+gets a reader on the same timeline, with its data intact. Opening is an act: the file is lifted, the
+server started and seen open, the file put back. If we are killed in between, at worst the file is
+missing while the server runs, and the next look (`open`, `promote`, `prepare`) puts it back.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from releve.adapters.engines.postgresql import bookkeeping, commands
+from releve.adapters.engines.postgresql.connection import postmaster_answers
+from releve.adapters.engines.postgresql.facts import Look
+from releve.adapters.engines.postgresql.pair import Pair
+from releve.domain.errors import Refused, Unreachable
+from releve.domain.protection import ServerFacts, ServerState
+
+START_PATIENCE = 120.0  # seconds: a start after a crash replays up to max_wal_size of WAL
+STOP_PATIENCE = 60.0
+POLL = 0.01
+
+
+def until(true: Callable[[], bool], seconds: float, *, poll: float = POLL) -> bool:
+    """Whether it became true within `seconds`."""
+    limit = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > limit:
+            return False
+        time.sleep(poll)
+    return True
+
+
+def reading(pair: Pair, site: str) -> bool | None:
+    """Whether the server is in recovery; None when it does not answer (yet)."""
+    try:
+        return bool(pair.ask(site, "SELECT pg_is_in_recovery()")[0][0])
+    except Unreachable:
+        return None
+
+
+def halt(pair: Pair, site: str) -> None:
+    """Stop the server of `site`, whoever started it, and see it stopped.
+
+    Raises `Unreachable` when its machine does not answer, `Refused` when it goes on answering.
+    """
+    pair.service(site).stop()
+    disk = pair.disk(site)
+    # The manager may not know of a server that a person started by hand.
+    for mode in ("fast", "immediate"):
+        if disk.live_postmaster() is None:
+            break
+        disk.run(commands.stop_postmaster(pair.end(site), mode, STOP_PATIENCE / 2), timeout=STOP_PATIENCE)
+    pair.links.forget(site)
+    if disk.live_postmaster() is not None or pair.service(site).running():
+        raise Unreachable(
+            "fence-still-runs",
+            f"le serveur PostgreSQL du site « {site} » ne s'arrête pas",
+            hint="arrêtez-le à la main sur sa machine, puis recommencez",
+            retryable=True,
+        )
+    end = pair.end(site)
+    if postmaster_answers(end.address, end.port):
+        raise Refused(
+            "fence-still-answers",
+            f"un PostgreSQL répond encore à l'adresse du site « {site} » alors que le sien est arrêté",
+            hint="un autre serveur tient ce port : vérifiez l'adresse, le port et le dossier du plan",
+            context={"adresse": f"{end.address}:{end.port}"},
+        )
+
+
+def fence(pair: Pair, look: Look, site: str) -> ServerFacts:
+    """Stop the server and see it stopped, closed on disk. The position is the end of its WAL."""
+    halt(pair, site)
+    disk = pair.disk(site)
+    if disk.has_data():
+        disk.place_gate()
+    return look.stopped(site, ServerFacts(site, pair.now(), ServerState.STOPPED), timeout=120.0)
+
+
+def close(pair: Pair, site: str) -> None:
+    """Stop the server; whoever starts it gets a reader. The gate comes first: a stop may be cut short."""
+    disk = pair.disk(site)
+    if disk.has_data():
+        disk.place_gate()
+    halt(pair, site)
+
+
+def start(pair: Pair, site: str, *, want_reader: bool) -> None:
+    """Start the server and see it answer as a reader, or as a writer. Raises `Unreachable`."""
+    pair.service(site).start()
+    pair.links.forget(site)
+    if not until(lambda: reading(pair, site) is want_reader, START_PATIENCE):
+        raise Unreachable(
+            "pg-start",
+            f"le serveur PostgreSQL du site « {site} » n'a pas démarré comme attendu",
+            hint="lisez son journal ; puis relancez",
+            context={"attendu": "lecture seule" if want_reader else "écriture"},
+            retryable=True,
+        )
+
+
+def restart_open(pair: Pair, site: str) -> None:
+    """Start a stopped server for writing, then close it again on disk."""
+    disk = pair.disk(site)
+    disk.lift_gate()
+    try:
+        start(pair, site, want_reader=False)
+    finally:
+        disk.place_gate()
+
+
+def open_for_writing(pair: Pair, look: Look, site: str, epoch: int) -> str:
+    """Open the server if the tenure written in it is `epoch` and its own; returns its identity.
+
+    A stopped server is first started closed, to read whose it is: the table travels to the standby,
+    so the number alone would let a standby be opened beside its source. Raises `Refused`.
+    """
+    disk = pair.disk(site)
+    state = reading(pair, site)
+    if state is None:
+        if not disk.has_data():
+            raise Unreachable("pg-no-data", f"il n'y a pas de base dans le dossier du site « {site} »")
+        disk.place_gate()
+        start(pair, site, want_reader=True)
+        state = True
+    _must_hold(pair, site, epoch)
+    if state:
+        halt(pair, site)
+        restart_open(pair, site)
+    else:
+        disk.place_gate()
+    return look.at(site).identity
+
+
+def _must_hold(pair: Pair, site: str, epoch: int) -> None:
+    held = bookkeeping.held(pair, site)
+    if held is None or held.epoch != epoch or held.site != site:
+        found = f"époque {held.epoch}, site « {held.site} »" if held else "aucune époque"
+        raise Refused(
+            "open-not-holder",
+            f"la base du site « {site} » n'appartient pas à ce site pour l'époque {epoch} ; elle reste fermée",
+            hint="l'autre site a pris le relais : faites revenir celui-ci par « releve return »",
+            context={"écrit dans la base": found},
+        )

@@ -1,0 +1,291 @@
+"""Making the other side a standby of the open one: go on, rewind, or clone. Least work first.
+
+Resumable at any instant. What a kill can leave, and what the next call makes of it:
+  - a stopped server, with or without its gate            -> looked at afresh
+  - `<data>.rewinding`: a rewind began and did not end     -> never started; cloned
+  - `<data>.new.*`: a clone that was not swapped in        -> removed, made again
+  - no data folder, but `<data>.avant-*`: between two renames -> cloned again
+Nothing is thrown away: a data folder that a clone replaces is kept beside it, dated.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import secrets
+from collections.abc import Callable
+
+from releve.adapters.engines.postgresql import commands, gate, prepare, settings, standby, timelines
+from releve.adapters.engines.postgresql.commands import beside, in_data
+from releve.adapters.engines.postgresql.disk import GATE, Disk
+from releve.adapters.engines.postgresql.facts import Look
+from releve.adapters.engines.postgresql.pair import Pair
+from releve.adapters.engines.postgresql.parse import Control
+from releve.domain.errors import BadInput, Refused, Unreachable
+from releve.domain.protection import ServerFacts, ServerState, SlotState, SyncState
+
+LONGEST_CLONE = 24 * 3600.0  # seconds: at 10 MB/s over a line, a database of 860 GB
+LONGEST_REWIND = 4 * 3600.0
+LONGEST_CHECKPOINT = 1800.0
+ATTACH_PATIENCE = 20.0
+_LOCK_HELD = 75
+
+# Files that belong to a machine, not to the data: pg_rewind overwrites them with the source's, and
+# a clone brings the source's. They are kept and put back, so that ports and access rules stay.
+LOCAL_FILES = (
+    "postgresql.conf",
+    "postgresql.auto.conf",
+    "pg_hba.conf",
+    "pg_ident.conf",
+    "server.crt",
+    "server.key",
+    "root.crt",
+)
+
+_CLONE_KEEPS = "SELECT spcname FROM pg_tablespace WHERE spcname NOT IN ('pg_default', 'pg_global')"
+_ATTACHED = """
+SELECT EXISTS (SELECT FROM pg_stat_replication
+  WHERE application_name = %(site)s AND state IN ('streaming', 'catchup'))
+"""
+
+
+def rebuild(pair: Pair, look: Look, site: str, source: str) -> str:
+    """Make `site` a standby of `source`; "already", "rewind" or "clone".
+
+    "rewind" also names the fast path: a side that was stopped cleanly and has nothing of its own is
+    simply started. Raises `Refused` when `site` is open or `source` is not.
+    """
+    ahead, here = look.at(source), look.at(site)
+    if ahead.state is not ServerState.OPEN:
+        raise Refused(
+            "rebuild-no-source",
+            f"le serveur du site « {source} » n'est pas ouvert : il n'y a rien à suivre",
+            hint="attendez la fin de la bascule, ou regardez « releve status »",
+        )
+    if here.state is ServerState.OPEN:
+        raise Refused(
+            "rebuild-open",
+            f"le serveur du site « {site} » accepte encore des écritures ; il n'est pas touché",
+            hint="isolez-le d'abord : c'est l'étape « fence » de l'exécution",
+        )
+    slot, _ = standby.slot_state(pair, source)
+    if _streams(ahead, here, source) and slot is not SlotState.LOST:
+        return "already"
+    gate.halt(pair, site)
+    prepare.write_passfile(pair, site, source)
+    disk = pair.disk(site)
+    control = disk.control() if disk.has_data() else None
+    half_done = disk.exists(_marker(disk))
+    if control is None or half_done or slot is SlotState.LOST or control.system_id != ahead.system_id:
+        return _clone(pair, look, site, source)
+    standby.ensure_slot(pair, source)
+    if _may_go_on(pair, disk, control, source, ahead) and _follow(pair, look, site, source):
+        return "rewind"
+    gate.halt(pair, site)
+    if _rewind(pair, site, source) and _follow(pair, look, site, source):
+        return "rewind"
+    gate.halt(pair, site)
+    return _clone(pair, look, site, source)
+
+
+def _streams(ahead: ServerFacts, here: ServerFacts, source: str) -> bool:
+    return (
+        here.state is ServerState.CLOSED
+        and here.following == source
+        and here.timeline == ahead.timeline
+        and here.system_id == ahead.system_id
+        and ahead.standby.sync is not SyncState.ABSENT
+    )
+
+
+def _may_go_on(pair: Pair, disk: Disk, control: Control, source: str, ahead: ServerFacts) -> bool:
+    """Whether everything on this disk is also part of the source's history."""
+    line = disk.history(control)
+    end = disk.wal_end(control, line)
+    if end is None:
+        return False
+    # The shutdown record of a clean stop begins at `end`: the source must have gone beyond it.
+    beyond = end + 1 if control.clean else end
+    return timelines.follows(line, beyond, standby.history(pair, source), ahead.position)
+
+
+def _follow(pair: Pair, look: Look, site: str, source: str) -> bool:
+    """Start it as a standby and see it stream the source's own timeline."""
+    disk = pair.disk(site)
+    _write_settings(pair, disk, disk.end.data_dir, site, source)
+    disk.place_gate()
+    gate.start(pair, site, want_reader=True)
+    if not gate.until(_attached(pair, look, site, source), ATTACH_PATIENCE, poll=0.02):
+        return False
+    # a slot of the time when this side was the source would keep WAL for nobody
+    standby.drop_slot(pair, site, settings.slot_name(source))
+    return True
+
+
+def _attached(pair: Pair, look: Look, site: str, source: str) -> Callable[[], bool]:
+    def seen() -> bool:
+        if not pair.ask(source, _ATTACHED, {"site": site})[0][0]:
+            return False
+        here = look.at(site)
+        return here.following == source and here.timeline == standby.history(pair, source).timeline
+
+    return seen
+
+
+def _write_settings(pair: Pair, disk: Disk, folder: str, site: str, source: str) -> None:
+    path = posixpath.join(folder, "postgresql.auto.conf")
+    values = pair.follow_settings(site, source)
+    for name in settings.NOT_LOWER_THAN_SOURCE:
+        values[name] = standby.current(pair, source, name)
+    disk.write(path, settings.auto_conf(disk.text(path), values).encode())
+
+
+def _marker(disk: Disk) -> str:
+    return beside(disk.end, ".rewinding")
+
+
+def _kept(disk: Disk) -> str:
+    return beside(disk.end, ".local")
+
+
+def _rewind(pair: Pair, site: str, source: str) -> bool:
+    """Take `site` back to the fork; False when only a clone can help.
+
+    The source makes a checkpoint first, so that its control file names its timeline. The return
+    code alone is not believed: "no rewind required" also returns 0, and we only come here when the
+    two have parted. What is believed is the control file afterwards.
+    """
+    disk = pair.disk(site)
+    pair.links.slow(source, "CHECKPOINT", timeout=LONGEST_CHECKPOINT)
+    _keep_local_files(disk)
+    disk.lift_gate()  # pg_rewind's own crash recovery refuses to run with it
+    disk.write(_marker(disk), b"")
+    prepare.write_passfile(pair, site, source, admin=True)
+    try:
+        upstream = settings.conninfo(pair.upstream(site, source, admin=True))
+        argv = commands.pg_rewind(disk.end, upstream, beside(disk.end, ".lock"), disk.config_file())
+        done = disk.run(argv, timeout=LONGEST_REWIND, passfile=pair.passfile(site))
+    finally:
+        prepare.write_passfile(pair, site, source)
+    if done.code == _LOCK_HELD:
+        raise Unreachable(
+            "rewind-still-runs",
+            f"un pg_rewind commencé plus tôt tourne encore sur le site « {site} »",
+            hint="attendez qu'il finisse, puis relancez",
+            retryable=True,
+        )
+    after = disk.control()
+    timeline = standby.history(pair, source).timeline
+    nothing = b"no rewind required" in done.stdout + done.stderr
+    if done.code != 0 or nothing or after is None or after.timeline != timeline:
+        return False  # the marker stays: this folder is never started again
+    _put_back(disk, disk.end.data_dir)
+    disk.must(["rm", "-f", "--", _marker(disk)])
+    return True
+
+
+def _keep_local_files(disk: Disk) -> None:
+    folder = _kept(disk)
+    disk.must(["mkdir", "-p", "-m", "700", "--", folder])
+    for name in LOCAL_FILES:
+        if disk.exists(in_data(disk.end, name)):
+            disk.must(["cp", "-p", "--", in_data(disk.end, name), posixpath.join(folder, name)])
+
+
+def _put_back(disk: Disk, folder: str) -> None:
+    for name in LOCAL_FILES:
+        kept = posixpath.join(_kept(disk), name)
+        if disk.exists(kept):
+            disk.must(["cp", "-p", "--", kept, posixpath.join(folder, name)])
+
+
+def _clone(pair: Pair, look: Look, site: str, source: str) -> str:
+    spaces = [str(name) for (name,) in pair.ask(source, _CLONE_KEEPS)]
+    if spaces:
+        raise Refused(
+            "clone-tablespaces",
+            f"la base du site « {source} » a des espaces de tables à part : {', '.join(spaces)}",
+            hint="clonez-la à la main (pg_basebackup --tablespace-mapping), puis relancez",
+        )
+    standby.ensure_slot(pair, source, anew=True)
+    disk = pair.disk(site)
+    if disk.has_data() and not disk.exists(_marker(disk)):
+        _keep_local_files(disk)
+    _sweep(disk)
+    folder = _copy(pair, disk, site, source)
+    brought_own = not disk.exists(posixpath.join(_kept(disk), "postgresql.conf"))
+    _put_back(disk, folder)
+    _write_settings(pair, disk, folder, site, source)
+    if brought_own and disk.exists(posixpath.join(folder, "postgresql.conf")):
+        _own_place(disk, folder)
+    disk.write(posixpath.join(folder, GATE), b"")
+    _swap(pair, disk, folder)
+    if not _follow(pair, look, site, source):
+        raise Unreachable(
+            "clone-not-following",
+            f"le clone du site « {site} » a démarré mais ne suit pas le site « {source} »",
+            hint="lisez le journal du serveur cloné",
+            retryable=True,
+        )
+    return "clone"
+
+
+def _sweep(disk: Disk) -> None:
+    """Remove clones that were never swapped in. Each has a name of its own: a pg_basebackup whose
+    starter was killed may still be writing, and must not write into the new one.
+    """  # noqa: D205
+    parent, base = posixpath.split(disk.end.data_dir.rstrip("/"))
+    listed = disk.run(["ls", "-1", "--", parent]).stdout.decode(errors="replace").splitlines()
+    for name in listed:
+        if name.startswith(f"{base}.new."):
+            disk.remove_tree(posixpath.join(parent, name))
+
+
+def _copy(pair: Pair, disk: Disk, site: str, source: str) -> str:
+    folder = beside(disk.end, f".new.{secrets.token_hex(4)}")
+    upstream = settings.conninfo(pair.upstream(site, source))
+    argv = commands.pg_basebackup(disk.end, folder, upstream)
+    done = disk.run(argv, timeout=LONGEST_CLONE, passfile=pair.passfile(site))
+    if done.code == 0:
+        return folder
+    said = done.stderr.decode(errors="replace")
+    disk.remove_tree(folder)
+    if "pg_hba.conf" in said or "authentication failed" in said:
+        raise prepare.refused_entry(pair, source, said)
+    raise Unreachable(
+        "clone-failed",
+        f"le clone du site « {source} » vers le site « {site} » n'a pas abouti",
+        hint="vérifiez le lien et la place libre, puis relancez",
+        context={"pg_basebackup": said.strip()[-500:]},
+        retryable=True,
+    )
+
+
+def _own_place(disk: Disk, folder: str) -> None:
+    """A clone on a machine that had none brought its source's configuration: give it its own port."""
+    path = posixpath.join(folder, "postgresql.auto.conf")
+    values = {"port": str(disk.end.port)}
+    if disk.end.socket_dir:
+        values["unix_socket_directories"] = disk.end.socket_dir
+    disk.write(path, settings.auto_conf(disk.text(path), values).encode())
+
+
+def _swap(pair: Pair, disk: Disk, folder: str) -> None:
+    """Put the clone in its place; what was there is kept beside it, dated."""
+    data = disk.end.data_dir.rstrip("/")
+    if disk.exists(data):
+        empty = not disk.run(["ls", "-A", "--", data]).stdout.strip()
+        if empty:
+            disk.must(["rmdir", "--", data])
+        else:
+            aside = f"{data}.avant-{pair.now():%Y%m%dT%H%M%S}Z"
+            disk.must(["mv", "-T", "-n", "--", data, aside])
+    if disk.exists(data):
+        raise BadInput(
+            "clone-in-the-way",
+            f"le dossier de données de « {disk.host.id} » ne peut pas être mis de côté",
+            hint="ce n'est peut-être pas un simple dossier (point de montage) : donnez-en un dans le plan",
+            context={"data_dir": data},
+        )
+    disk.must(["mv", "-T", "--", folder, data])
+    disk.must(["sync", "--", posixpath.dirname(data)])
+    disk.must(["rm", "-f", "--", _marker(disk)])

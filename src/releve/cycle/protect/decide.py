@@ -1,0 +1,44 @@
+"""Plan + what is there -> jobs. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from releve.domain.plan import DataSet, ProtectionMode
+from releve.domain.protection import ServerFacts, ServerState, SlotState
+
+
+class JobKind(StrEnum):
+    """What protecting a data set takes, in order."""
+
+    PREPARE = "prepare"
+    FOLLOW = "follow"
+    ARM = "arm"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One thing to do, and why. `site`: where it is done."""
+
+    kind: JobKind
+    data_set: str
+    site: str
+    reason: str
+
+
+def jobs(data_set: DataSet, holder: str, source: ServerFacts, standby: ServerFacts) -> tuple[Job, ...]:
+    """What must still be done so that `data_set`, held by `holder`, is protected. Empty: nothing."""
+    if data_set.protection.mode is not ProtectionMode.REALTIME or source.state is not ServerState.OPEN:
+        return ()
+    other = data_set.other(holder)
+    found = [
+        Job(JobKind.PREPARE, data_set.id, holder, "réglages, tables de suivi, emplacement de réplication")
+    ]
+    if source.standby.slot is SlotState.LOST:
+        found.append(Job(JobKind.FOLLOW, data_set.id, other, "trop longtemps absent : à recopier en entier"))
+    elif standby.following != holder:
+        found.append(Job(JobKind.FOLLOW, data_set.id, other, "ne suit pas encore"))
+    if not source.sync_armed and data_set.protection.synchronous:
+        found.append(Job(JobKind.ARM, data_set.id, holder, "zéro perte pas encore en vigueur"))
+    return tuple(found)

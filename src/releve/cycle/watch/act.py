@@ -1,0 +1,190 @@
+"""Looks at the servers of a site several times a second and does what `decide` says.
+
+One `Guard` a data set and a thread. The relief's `Lookout` records, from the other side, the last
+proof that the promise held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from releve.cycle.watch.decide import Act, Action, Statement, View, guard
+from releve.domain.plan import DataSet
+from releve.domain.ports import Ledger, Now, Watched
+from releve.domain.protection import Contact, ServerFacts, ServerState, Suspension, SyncState, Tenure
+
+Ask = Callable[[str], Statement | None]  # data set id -> what the holder of the epochs says
+
+
+class Guard:
+    """Keeps one data set of one site on the right side of its epoch."""
+
+    def __init__(
+        self, site: str, data_set: DataSet, engine: Watched, ledger: Ledger, ask: Ask, now: Now
+    ) -> None:
+        self._site, self._data_set, self._engine = site, data_set, engine
+        self._ledger, self._ask, self._now = ledger, ask, now
+        self._last_reply: datetime | None = None
+        self._told: Action | None = None
+
+    def tick(self) -> Action:
+        """One look, one action. Raises `ReleveError` when the action could not be done: look again."""
+        view = self._look()
+        action = guard(view, self._now())
+        self._tell(action, view)
+        self._do(action, view)
+        return action
+
+    def _look(self) -> View:
+        name = self._data_set.id
+        facts = self._engine.facts(self._site)
+        self._remember_reply(facts)
+        statement = self._ask(name)
+        tenure = self._ledger.tenures.current(name)
+        if statement is not None and (tenure is None or statement.tenure.epoch > tenure.epoch):
+            self._ledger.tenures.take(statement.tenure)
+            tenure = statement.tenure
+        return View(
+            self._site,
+            self._data_set,
+            facts,
+            tenure,
+            self._opened(),
+            statement,
+            self._suspension(),
+            self._last_reply,
+        )
+
+    def _remember_reply(self, facts: ServerFacts) -> None:
+        if facts.state is not ServerState.OPEN:
+            self._last_reply = None
+        elif facts.standby.reply_age is not None and facts.standby.sync is not SyncState.ABSENT:
+            self._last_reply = facts.at - timedelta(seconds=facts.standby.reply_age)
+        elif self._last_reply is None:
+            self._last_reply = facts.at  # silence is counted from the first look that found it
+
+    def _opened(self) -> str:
+        found = self._ledger.facts.fetch("opened", f"{self._site}:{self._data_set.id}")
+        return str(found[1]["identity"]) if found else ""
+
+    def _hold(self, identity: str) -> None:
+        self._ledger.facts.put(
+            "opened", f"{self._site}:{self._data_set.id}", self._now(), {"identity": identity}
+        )
+
+    def _suspension(self) -> Suspension | None:
+        running = [
+            item for item in self._ledger.facts.suspensions(self._data_set.id) if item.ended_at is None
+        ]
+        return running[-1] if running else None
+
+    def _tell(self, action: Action, view: View) -> None:
+        """Write a decision once, when it changes: the log is evidence, not noise."""
+        if action == self._told or (action.act is Act.NOTHING and self._told is None):
+            return
+        if action.act is not Act.NOTHING and (self._told is None or action.act is not self._told.act):
+            self._ledger.evidence.append(
+                "guard",
+                {
+                    "site": self._site,
+                    "data_set": self._data_set.id,
+                    "act": action.act,
+                    "reason": action.reason,
+                    "state": view.facts.state,
+                    "epoch": view.tenure.epoch if view.tenure else None,
+                },
+                self._now(),
+            )
+        self._told = action
+
+    def _do(self, action: Action, view: View) -> None:
+        if action.act is Act.OPEN:
+            epoch = view.tenure.epoch if view.tenure else 0
+            self._hold(self._engine.open(self._site, epoch))
+        elif action.act is Act.CLOSE:
+            self._hold("")
+            self._engine.close(self._site)
+        elif action.act is Act.ADOPT:
+            self._hold(view.facts.identity)
+        elif action.act is Act.RELAX:
+            self._relax(action, view)
+        elif action.act is Act.RESTORE:
+            at = self._now()
+            self._engine.restore(self._site, at)
+            self._end_suspensions()
+
+    def _relax(self, action: Action, view: View) -> None:
+        suspension = view.suspension or Suspension(
+            self._data_set.id, view.tenure.epoch if view.tenure else 0, self._now(), action.reason
+        )
+        self._ledger.facts.suspend(suspension)  # first in our ledger, then in the database, then relaxed
+        self._engine.relax(self._site, suspension)
+
+    def _end_suspensions(self) -> None:
+        for item in self._ledger.facts.suspensions(self._data_set.id):
+            if item.ended_at is None:
+                self._ledger.facts.suspend(replace(item, ended_at=self._now()))
+
+
+class Lookout:
+    """The relief's look at the other side: the last proof of the promise, and what is shown of it."""
+
+    def __init__(self, site: str, data_set: DataSet, engine: Watched, ledger: Ledger, now: Now) -> None:
+        self._site, self._data_set, self._engine = site, data_set, engine
+        self._ledger, self._now = ledger, now
+
+    def tick(self) -> Contact | None:
+        """Ask the holder's server once; keep the answer when there is one."""
+        current = self._ledger.tenures.current(self._data_set.id)
+        holder = current.site if current else self._data_set.primary_site
+        if holder == self._site:
+            return None
+        asked_at = self._now()
+        facts = self._engine.facts(holder)
+        if facts.state is not ServerState.OPEN:
+            return None
+        standby = facts.standby
+        age = standby.reply_age
+        contact = Contact(
+            self._data_set.id,
+            asked_at,
+            age if age is not None else 0.0,
+            facts.sync_armed and standby.sync is SyncState.SYNC and age is not None,
+            facts.suspended_since,
+            facts.overriding_roles,
+            standby.lag_bytes,
+        )
+        self._ledger.facts.contact(contact)
+        self._ledger.facts.put("server", f"{holder}:{self._data_set.id}", asked_at, summary(facts))
+        return contact
+
+
+def summary(facts: ServerFacts) -> dict[str, object]:
+    """What `releve status` shows of a server, JSON-ready."""
+    standby = facts.standby
+    return {
+        "state": facts.state,
+        "version": facts.version,
+        "timeline": facts.timeline,
+        "epoch": facts.epoch,
+        "size_bytes": facts.size_bytes,
+        "written_bytes": facts.written_bytes,
+        "collation": facts.collation,
+        "sync_armed": facts.sync_armed,
+        "sync": standby.sync,
+        "lag_bytes": standby.lag_bytes,
+        "lag_seconds": standby.lag_seconds,
+        "slot": standby.slot,
+        "overriding_roles": list(facts.overriding_roles),
+        "following": facts.following,
+    }
+
+
+def stated(ledger: Ledger, data_set: DataSet) -> Statement:
+    """What the holder of the epochs says of `data_set`, from its own ledger."""
+    tenure = ledger.tenures.current(data_set.id) or Tenure(data_set.id, 0, data_set.primary_site)
+    claimed_by = ledger.tenures.claimed(data_set.id)
+    claimed_for = ledger.runs.get(claimed_by).runbook.target if claimed_by else ""
+    return Statement(tenure, claimed_by, claimed_for)

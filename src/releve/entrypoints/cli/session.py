@@ -1,0 +1,87 @@
+"""What the commands share: the plan, the house of a site, and how an order reaches the owner of runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from releve.app import House, house, relief
+from releve.cycle.recover.conduct import relief_of
+from releve.domain.errors import Unreachable
+from releve.domain.plan import Plan
+from releve.domain.runbook import RunRecord, RunState
+from releve.entrypoints.cli.speech import talk
+
+POLL = 0.05  # seconds between two looks at a run that goes on
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """Hands an order to the owner of runs. `resident`: it is the worker, and goes on without us."""
+
+    give: Callable[[str, Mapping[str, object]], Mapping[str, object]]
+    resident: bool
+
+    def __call__(self, verb: str, /, **arguments: object) -> Mapping[str, object]:
+        """Give `verb` with its arguments; returns the owner's answer."""
+        return self.give(verb, arguments)
+
+
+def plan_of(path: str) -> Plan:
+    """The plan read from `path`. Raises `PlanError`."""
+    from releve.cycle.plan.load import read_plan
+
+    return read_plan(path)
+
+
+def relief_house(path: str) -> House:
+    """The house of the relief site, where incidents, runs and evidence are kept."""
+    plan = plan_of(path)
+    return house(plan, relief_of(plan))
+
+
+@contextmanager
+def orders(home: House) -> Iterator[Orders]:
+    """The way to the owner of runs: the resident worker, or this very command when none runs.
+
+    When the command takes the worker's place it says so, and keeps the lock until the end.
+    """
+    from releve.entrypoints.worker.link import ask_local
+    from releve.entrypoints.worker.verbs import verbs
+
+    try:
+        ask_local(home.socket, "ping", {}, timeout=5.0)
+    except Unreachable:
+        talk(f"aucun worker sur le site « {home.site.id} » : cette commande prend sa place")
+        with relief(home) as owner:
+            table = verbs(owner)
+
+            yield Orders(lambda verb, arguments: table[verb](arguments), resident=False)
+        return
+    yield Orders(lambda verb, arguments: ask_local(home.socket, verb, arguments), resident=True)
+
+
+def follow(home: House, run: str, timeout: float, *, tell: bool = True) -> RunRecord:
+    """Watch a run until it ends or waits for a person; tell each step once. `timeout` in seconds."""
+    from releve.entrypoints.cli.present import step_line
+
+    told: dict[str, str] = {}
+    deadline = time.monotonic() + timeout
+    while True:
+        record = home.ledger.runs.get(run)
+        for task in record.runbook.tasks:
+            written = record.record(task.id)
+            if tell and written.outcome is not None and told.get(task.id) != written.state:
+                told[task.id] = written.state
+                talk(step_line(record, task))
+        if record.state is not RunState.RUNNING:
+            return record
+        if time.monotonic() > deadline:
+            raise Unreachable(
+                "run-goes-on",
+                f"le déroulé « {run} » n'est pas fini",
+                hint=f"« releve run show {run} » montre où il en est",
+            )
+        time.sleep(POLL)

@@ -1,0 +1,36 @@
+"""The documents say what the code does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from docs.generate import FOLDER, PAGES
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("name", sorted(PAGES))
+def test_reference_is_fresh(name: str) -> None:
+    """A generated page equals what the code would write now (`make docs`)."""
+    assert (FOLDER / name).read_text(encoding="utf-8") == PAGES[name]()
+
+
+def test_paths_named_in_the_architecture_exist() -> None:
+    """Every file or folder that the map names in a table is really there."""
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    named = re.findall(r"\| `((?:domain|cycle|adapters|entrypoints|demo|docs)/[\w/.]*)`", text)
+    assert len(named) > 10
+    for path in named:
+        assert (ROOT / path).exists() or (ROOT / "src" / "releve" / path).exists(), path
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    """Every relative link of a Markdown file points to a file of the repository."""
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
+    assert len(pages) > 10
+    for page in pages:
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
