@@ -25,7 +25,7 @@ _SLOT = re.compile(r"(\d{1,2})[:h](\d{2})\s*-\s*(\d{1,2})[:h](\d{2})")
 def wrong(code: str, sentence: str, hint: str = "") -> PydanticCustomError:
     """A fault, as pydantic carries it: `code` is stable, `sentence` and `hint` are French."""
     # The sentence goes through the context: as a template its braces would be replaced.
-    return PydanticCustomError(code, "{sentence}", {"sentence": sentence, "hint": hint, "ours": True})  # type: ignore[arg-type]
+    return PydanticCustomError(code, "{sentence}", {"sentence": sentence, "hint": hint, "ours": True})
 
 
 def quote(value: object) -> str:
@@ -92,20 +92,24 @@ def _secret(value: Any) -> SecretRef:
 
 
 def _slot(value: Any) -> tuple[time, time]:
+    """Opening and closing. A closing at 24:00 (or 00:00) is the midnight that ends the day."""
     match = _SLOT.fullmatch(value.strip()) if isinstance(value, str) else None
     if match is None:
         raise wrong("slot", f"« {quote(value)} » n'est pas une plage horaire", 'écrivez "09:00-12:30"')
+    hours = [int(number) for number in match.groups()]
+    if hours[2:] == [24, 0]:
+        hours[2] = 0
     try:
-        opening, closing = time(int(match[1]), int(match[2])), time(int(match[3]), int(match[4]))
+        opening, closing = time(hours[0], hours[1]), time(hours[2], hours[3])
     except ValueError as error:
         raise wrong(
-            "slot", f"« {quote(value)} » contient une heure qui n'existe pas", "de 00:00 à 23:59"
+            "slot", f"« {quote(value)} » contient une heure qui n'existe pas", "de 00:00 à 24:00"
         ) from error
-    if closing <= opening:
+    if closing <= opening and closing != time(0, 0):
         raise wrong(
             "slot-order",
             f"la plage « {quote(value)} » ferme avant d'ouvrir",
-            "une plage qui passe minuit s'écrit en deux : la fin du jour, puis le début du lendemain",
+            "une plage qui passe minuit s'écrit en deux : 20:00-24:00, puis 00:00-06:00 le lendemain",
         )
     return opening, closing
 

@@ -43,7 +43,6 @@ _ALIASES = {
     "need": "tolerance",
     "depends_on": "needs",
     "depend": "needs",
-    "role_rpo": "rpo",
     "third_party": "hosted_by",
     "calendrier": "calendar",
     "responsable": "owner",
@@ -233,10 +232,9 @@ def _findings(
             finding, near = _unknown_key(detail, path, model)
             findings.append(finding)
             suggested.add((*detail["loc"][:-1], near))
-    for detail in details:
-        # A misspelt required key is one mistake, not an unknown key and a missing one.
-        if detail["type"] != "extra_forbidden" and detail["loc"] not in suggested:
-            findings.append(_finding(detail, path, model, node))
+    # A misspelt required key is one mistake, not an unknown key and a missing one.
+    others = [d for d in details if d["type"] != "extra_forbidden" and d["loc"] not in suggested]
+    findings.extend(_finding(detail, path, model, node) for detail in others)
     return findings
 
 

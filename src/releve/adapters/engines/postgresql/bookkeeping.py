@@ -19,10 +19,10 @@ SCHEMA = "releve"
 _CREATE = (
     "SET LOCAL synchronous_commit = local",
     "CREATE SCHEMA IF NOT EXISTS releve",
-    "CREATE TABLE IF NOT EXISTS releve.tenure (epoch bigint PRIMARY KEY, site text NOT NULL, "
-    "run text NOT NULL DEFAULT '', at timestamptz NOT NULL, promotion_ms double precision)",
-    "CREATE TABLE IF NOT EXISTS releve.suspension (started_at timestamptz PRIMARY KEY, "
-    "epoch bigint NOT NULL, reason text NOT NULL DEFAULT '', ended_at timestamptz)",
+    """CREATE TABLE IF NOT EXISTS releve.tenure (epoch bigint PRIMARY KEY, site text NOT NULL,
+       run text NOT NULL DEFAULT '', at timestamptz NOT NULL, promotion_ms double precision)""",
+    """CREATE TABLE IF NOT EXISTS releve.suspension (started_at timestamptz PRIMARY KEY,
+       epoch bigint NOT NULL, reason text NOT NULL DEFAULT '', ended_at timestamptz)""",
 )
 _EXISTS = "SELECT to_regclass('releve.tenure') IS NOT NULL AND to_regclass('releve.suspension') IS NOT NULL"
 _HELD = "SELECT epoch, site, run, at, promotion_ms FROM releve.tenure ORDER BY epoch DESC LIMIT 1"

@@ -36,11 +36,14 @@ def pg_controldata(end: ServerEnd) -> list[str]:
     return [program(end, "pg_controldata"), "-D", end.data_dir]
 
 
-def pg_waldump(end: ServerEnd, timeline: int, start: int, *, limit: int = 0) -> list[str]:
-    """WAL of `timeline` from `start` on: changes and commits; with no limit, only where it ends."""
+def pg_waldump(
+    end: ServerEnd, timeline: int, start: int, *, limit: int = 0, stop: int | None = None
+) -> list[str]:
+    """WAL of `timeline` from `start` (to `stop`); with no limit, only where it ends."""
     where = ["-p", in_data(end, "pg_wal"), "-t", str(timeline), "-s", say_lsn(start)]
+    until = ["-e", say_lsn(stop)] if stop is not None else []
     how = ["-n", str(limit)] if limit else ["-q"]
-    return [program(end, "pg_waldump"), *where, *how]
+    return [program(end, "pg_waldump"), *where, *until, *how]
 
 
 def pg_rewind(end: ServerEnd, source: str, lock: str, config_file: str) -> list[str]:
@@ -49,7 +52,7 @@ def pg_rewind(end: ServerEnd, source: str, lock: str, config_file: str) -> list[
     Under a lock that the program itself inherits: when the one who started it is killed, a second
     rewind cannot begin beside the first. Exit code 75: the first still runs.
     """
-    guard = ["flock", "--wait", "20", "--conflict-exit-code", "75", lock]
+    guard = ["flock", "--no-fork", "--wait", "20", "--conflict-exit-code", "75", lock]
     where = ["-D", end.data_dir, "--source-server", source]
     config = ["--config-file", config_file] if config_file else []
     return [*guard, program(end, "pg_rewind"), *where, *config]
@@ -117,11 +120,15 @@ def stop_postmaster(end: ServerEnd, mode: str, timeout: float) -> list[str]:
     return [program(end, "pg_ctl"), "stop", "-D", end.data_dir, "-m", mode, "-w", "-t", str(round(timeout))]
 
 
-def psql_isolated(end: ServerEnd, socket_dir: str, database: str, *extra: str) -> list[str]:
-    """psql on the private socket; SQL comes on its standard input."""
-    quiet = ["-XAtq", "--no-password", "-v", "ON_ERROR_STOP=1"]
+# Names of tables may hold anything that a line of text may hold.
+FIELD, RECORD = "\x1f", "\x1e"
+
+
+def psql_isolated(end: ServerEnd, socket_dir: str, database: str) -> list[str]:
+    """Run psql on the private socket; SQL comes on its standard input."""
+    quiet = ["-XAt", "--no-password", "-v", "ON_ERROR_STOP=1", "-F", FIELD, "-R", RECORD]
     where = ["-h", socket_dir, "-p", str(end.port), "-U", end.admin_user, "-d", database]
-    return [program(end, "psql"), *quiet, *where, *extra, "-f", "-"]
+    return [program(end, "psql"), *quiet, *where, "-f", "-"]
 
 
 def literal(text: str) -> str:

@@ -48,7 +48,7 @@ class _Held:
 class Connections:
     """One connection a (thread, site). `parameters(site)` gives libpq's, passwords resolved late."""
 
-    def __init__(self, parameters: Callable[[str], Mapping[str, str | int]]) -> None:
+    def __init__(self, parameters: Callable[[str], Mapping[str, Any]]) -> None:
         self._parameters = parameters
         self._local = threading.local()
         self._all: weakref.WeakSet[_Held] = weakref.WeakSet()
@@ -105,8 +105,13 @@ class Connections:
 
     def _connect(self, site: str, timeout: float) -> Connection:
         options = _SESSION.format(timeout=round(timeout * 1000))
-        parameters = {**self._parameters(site), **BOUNDS, "options": options, "application_name": "releve"}
-        return psycopg.connect("", autocommit=True, prepare_threshold=None, context=None, **parameters)
+        parameters: dict[str, Any] = {
+            **self._parameters(site),
+            **BOUNDS,
+            "options": options,
+            "application_name": "releve",
+        }
+        return psycopg.connect("", autocommit=True, prepare_threshold=None, **parameters)
 
 
 def _silent(site: str, error: Exception) -> Unreachable:

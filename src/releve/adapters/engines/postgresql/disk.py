@@ -21,7 +21,9 @@ class Disk:
     host: Host
     end: ServerEnd
 
-    def run(self, argv: Sequence[str], *, timeout: float = 30.0, stdin: bytes = b"", passfile: str = "") -> Completed:
+    def run(
+        self, argv: Sequence[str], *, timeout: float = 30.0, stdin: bytes = b"", passfile: str = ""
+    ) -> Completed:
         """Run a program as the owner of the data folder. `passfile`: libpq password file, if any."""
         env = dict(commands.PLAIN)
         if passfile:
@@ -102,17 +104,27 @@ class Disk:
         done = self.run(commands.pg_waldump(self.end, line.timeline, start), timeout=timeout)
         return parse.wal_end(done.stderr.decode(errors="replace"))
 
-    def live_postmaster(self) -> int | None:
-        """The process that holds the data folder, if it lives; a zombie does not."""
-        pid = parse.postmaster_pid(self.text(commands.in_data(self.end, "postmaster.pid")))
-        if pid is None or not parse.process_alive(self.text(f"/proc/{pid}/stat")):
-            return None
-        # The number may have been given to another server since: a postmaster stands in its folder.
-        where = self.run(["readlink", "-f", "--", f"/proc/{pid}/cwd"])
-        mine = self.run(["readlink", "-f", "--", self.end.data_dir])
-        if where.code == 0 and mine.code == 0 and where.stdout != mine.stdout:
-            return None
-        return pid
+    def postmaster(self) -> parse.Life:
+        """What became of the process that holds the data folder."""
+        pid = parse.postmaster_pid(self.text(self._lock))
+        if pid is None:
+            return parse.Life.GONE
+        life = parse.life(self.text(f"/proc/{pid}/stat"))
+        if life is parse.Life.LIVES:
+            # The number may be another server's by now: a postmaster stands in its own folder.
+            where = self.run(["readlink", "-f", "--", f"/proc/{pid}/cwd"])
+            mine = self.run(["readlink", "-f", "--", self.end.data_dir])
+            if where.code == 0 and mine.code == 0 and where.stdout != mine.stdout:
+                return parse.Life.GONE
+        return life
+
+    def forget_zombie(self) -> None:
+        """Remove the lock file of a server seen dead, which the next start would take for alive."""
+        self.must(["rm", "-f", "--", self._lock])
+
+    @property
+    def _lock(self) -> str:
+        return commands.in_data(self.end, "postmaster.pid")
 
     def config_file(self) -> str:
         """The configuration when it is not in the data folder (Debian); empty when it is.

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from releve.adapters.engines.postgresql import settings
 from releve.adapters.engines.postgresql.pair import Pair, Row
-from releve.adapters.engines.postgresql.parse import Control
+from releve.adapters.engines.postgresql.parse import Control, Life
 from releve.domain.errors import Unreachable
 from releve.domain.protection import ServerFacts, ServerState, SlotState, StandbyFacts, SyncState
 
@@ -162,7 +162,11 @@ class Look:
     def _following(self, site: str, host: str | None, port: int | None) -> str:
         other = self.pair.other(site)
         upstream = self.pair.upstream(site, other)
-        return other if host in (upstream["host"], upstream.get("hostaddr")) and str(port) == upstream["port"] else ""
+        return (
+            other
+            if host in (upstream["host"], upstream.get("hostaddr")) and str(port) == upstream["port"]
+            else ""
+        )
 
     def _standby(self, site: str, row: Row) -> StandbyFacts:
         state, sync_state, lag, lag_seconds, reply_time, reply_age = row[11:17]
@@ -201,7 +205,9 @@ class Look:
         """A server that does not answer: seen stopped, or unknown."""
         unknown = ServerFacts(site, asked_at, ServerState.UNKNOWN)
         try:
-            if self.pair.service(site).running() or self.pair.disk(site).live_postmaster() is not None:
+            life = self.pair.disk(site).postmaster()
+            # a zombie is dead, whatever a manager that has not reaped it believes
+            if life is Life.LIVES or (life is Life.GONE and self.pair.service(site).running()):
                 return unknown
             return self.stopped(site, replace(unknown, state=ServerState.STOPPED), timeout=2.0)
         except Unreachable:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from releve.adapters.engines.postgresql import bookkeeping, commands
+from releve.adapters.engines.postgresql import bookkeeping, commands, parse
 from releve.adapters.engines.postgresql.connection import postmaster_answers
 from releve.adapters.engines.postgresql.facts import Look
 from releve.adapters.engines.postgresql.pair import Pair
@@ -47,15 +47,21 @@ def halt(pair: Pair, site: str) -> None:
 
     Raises `Unreachable` when its machine does not answer, `Refused` when it goes on answering.
     """
-    pair.service(site).stop()
     disk = pair.disk(site)
+    has_data = disk.has_data()
+    if disk.postmaster() is parse.Life.ZOMBIE:
+        # Its manager is not watching it, or it would have reaped it: there is nobody to ask, and
+        # `pg_ctl stop` would wait for a dead process to end.
+        disk.forget_zombie()
+    else:
+        _ask_to_stop(pair, site, has_data=has_data)
     # The manager may not know of a server that a person started by hand.
     for mode in ("fast", "immediate"):
-        if disk.live_postmaster() is None:
+        if disk.postmaster() is not parse.Life.LIVES:
             break
         disk.run(commands.stop_postmaster(pair.end(site), mode, STOP_PATIENCE / 2), timeout=STOP_PATIENCE)
     pair.links.forget(site)
-    if disk.live_postmaster() is not None or pair.service(site).running():
+    if has_data and (disk.postmaster() is parse.Life.LIVES or pair.service(site).running()):
         raise Unreachable(
             "fence-still-runs",
             f"le serveur PostgreSQL du site « {site} » ne s'arrête pas",
@@ -70,6 +76,14 @@ def halt(pair: Pair, site: str) -> None:
             hint="un autre serveur tient ce port : vérifiez l'adresse, le port et le dossier du plan",
             context={"adresse": f"{end.address}:{end.port}"},
         )
+
+
+def _ask_to_stop(pair: Pair, site: str, *, has_data: bool) -> None:
+    try:
+        pair.service(site).stop()
+    except Unreachable:
+        if has_data:  # without data its manager can tell nothing (pg_ctl: 4); the port still can
+            raise
 
 
 def fence(pair: Pair, look: Look, site: str) -> ServerFacts:

@@ -51,12 +51,14 @@ class Pair:
         end = self.end(site)
         return self.services.service(end.host, end.service)
 
-    def ask(self, site: str, query: str | sql.Composable, parameters: Mapping[str, object] | None = None) -> list[Row]:
+    def ask(
+        self, site: str, query: str | sql.Composed, parameters: Mapping[str, object] | None = None
+    ) -> list[Row]:
         """Rows of a question to the server of `site`."""
         text = query.encode() if isinstance(query, str) else query
         return self.links.run(site, lambda link: link.execute(text, parameters).fetchall())
 
-    def tell(self, site: str, statement: str | sql.Composable) -> None:
+    def tell(self, site: str, statement: str | sql.Composed) -> None:
         """A statement without rows, outside a transaction (ALTER SYSTEM wants that)."""
         text = statement.encode() if isinstance(statement, str) else statement
         self.links.run(site, lambda link: link.execute(text))
@@ -146,8 +148,6 @@ _PROBES = {
     "tcp_user_timeout": "6000",
     "gssencmode": "disable",
 }
-
-
 
 
 def _numeric(address: str) -> bool:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 
 _LSN = re.compile(r"^([0-9A-Fa-f]{1,8})/([0-9A-Fa-f]{1,8})$")
 
@@ -95,17 +96,25 @@ def postmaster_pid(text: str) -> int | None:
     return int(first) if first.isdigit() and int(first) > 0 else None
 
 
-def process_alive(stat: str, *, name: str = "postgres") -> bool:
-    """Whether `/proc/<pid>/stat` shows a living process of that name.
+class Life(StrEnum):
+    """What became of the process that holds a data folder."""
 
-    A zombie is dead: it holds its number and its lock file, but it can write nothing (measured:
-    a container's first process may reap it seconds later).
+    LIVES = "lives"
+    ZOMBIE = "zombie"
+    GONE = "gone"
+
+
+def life(stat: str, *, name: str = "postgres") -> Life:
+    """What `/proc/<pid>/stat` shows of a process of that name (GONE when it bears another name).
+
+    A zombie is dead: it holds its number and its lock file, but it can write nothing. The first
+    process of a container may reap it seconds later, and until then `pg_ctl` takes it for alive.
     """
     head, closed, rest = stat.rpartition(")")
-    if not closed:
-        return False
     state = rest.split()[:1]
-    return name in head.partition("(")[2] and state not in (["Z"], ["X"], [])
+    if not closed or not state or name not in head.partition("(")[2]:
+        return Life.GONE
+    return Life.ZOMBIE if state[0] in "ZX" else Life.LIVES
 
 
 _WAL_END = re.compile(r"error in WAL record at ([0-9A-F]+/[0-9A-F]+): (.*)")

@@ -51,9 +51,7 @@ def prepare(pair: Pair, site: str) -> None:
 def _set(pair: Pair, site: str) -> bool:
     """Write the settings that differ; whether one of them needs a restart."""
     wanted = {**settings.wanted(pair.data_set.protection), **_for_a_source(pair, site)}
-    contexts = {
-        str(row[0]): str(row[3]) for row in pair.ask(site, _SETTINGS, {"names": list(wanted)})
-    }
+    contexts = {str(row[0]): str(row[3]) for row in pair.ask(site, _SETTINGS, {"names": list(wanted)})}
     differ = {
         name: value
         for name, value in wanted.items()

@@ -84,9 +84,7 @@ def _settle(pair: Pair, site: str) -> None:
     """
     pair.disk(site).place_gate()  # the promotion removed it
     follows = {
-        name: ""
-        for name in ("primary_conninfo", "primary_slot_name")
-        if standby.current(pair, site, name)
+        name: "" for name in ("primary_conninfo", "primary_slot_name") if standby.current(pair, site, name)
     }
     if follows:
         pair.set_system(site, follows)

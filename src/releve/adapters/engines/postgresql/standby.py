@@ -190,4 +190,3 @@ def drop_slot(pair: Pair, site: str, name: str) -> None:
     """Drop a slot that nobody reads from; nothing happens when there is none."""
     query = "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = %(slot)s AND NOT active"
     pair.ask(site, query, {"slot": name})
-

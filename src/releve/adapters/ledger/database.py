@@ -1,0 +1,318 @@
+"""The database behind the ledger: Django without a project, one connection a thread, errors in our words.
+
+Durability: SQLite in WAL mode with `synchronous=FULL`, so a commit that returned is on the disk.
+Transactions are IMMEDIATE: a writer waits for its turn at the start instead of failing in the middle
+(a deferred transaction that turns into a writer may be refused at once, whatever the timeout).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import sqlite3
+import threading
+import time
+import weakref
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from releve.domain.errors import BadInput, Refused, Unreachable
+
+if TYPE_CHECKING:
+    from django.db.backends.base.base import BaseDatabaseWrapper
+
+BUSY_SECONDS = 10.0  # waiting for another writer: every write here lasts milliseconds
+FILE = "ledger.sqlite3"
+_SETUP = threading.Lock()
+_PG_LOCK = 0x72656C65  # advisory lock of our migrations ("rele")
+
+
+@dataclass(frozen=True)
+class Database:
+    """One opened ledger database. `alias` is its name among Django's connections."""
+
+    alias: str
+    sqlite_path: Path | None
+    _opened: weakref.WeakSet[BaseDatabaseWrapper] = field(default_factory=weakref.WeakSet)
+    _mine: threading.local = field(default_factory=threading.local)
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[str]:
+        """The alias to query, with errors of the database told in our words."""
+        with _in_our_words():
+            self._connect()
+            yield self.alias
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[str]:
+        """The same, in one transaction that is on the disk when the block ends."""
+        from django.db import transaction
+
+        with _in_our_words():
+            self._connect()
+            with transaction.atomic(using=self.alias):
+                yield self.alias
+
+    def close(self) -> None:
+        """Close the connections of every thread."""
+        for connection in list(self._opened):
+            # Django ties a connection to its thread; here the other threads are done with theirs.
+            connection.inc_thread_sharing()
+            connection.close()
+            connection.dec_thread_sharing()
+
+    def _connect(self) -> None:
+        from django.db import connections
+
+        if getattr(self._mine, "closer", None) is None:
+            connection = connections[self.alias]
+            self._opened.add(connection)
+            self._mine.closer = _Closer(connection)
+
+
+class _Closer:
+    """Lives in a thread-local: when its thread ends, so does its connection."""
+
+    def __init__(self, connection: BaseDatabaseWrapper) -> None:
+        self._connection = connection
+
+    def __del__(self) -> None:
+        # At interpreter exit the modules may be gone already; the system then closes the file itself.
+        with contextlib.suppress(Exception):
+            self._connection.inc_thread_sharing()
+            self._connection.close()
+
+
+def open_database(state_dir: Path, database_url: str = "") -> Database:
+    """Register the database with Django, create or upgrade its tables, and return it."""
+    with _in_our_words():
+        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    settings = parse_url(database_url) if database_url else _sqlite(state_dir)
+    identity = f"{database_url}|{state_dir.resolve()}"
+    alias = "ledger-" + hashlib.sha256(identity.encode()).hexdigest()[:16]
+    with _SETUP:
+        _configure_django()
+        from django.db import connections
+
+        if alias not in connections.settings:
+            connections.settings.update(connections.configure_settings({"default": {}, alias: settings}))
+    database = Database(alias, None if database_url else state_dir / FILE)
+    with _SETUP, file_lock(state_dir / "ledger.lock"), database.reading():
+        _migrate(alias)
+    return database
+
+
+def parse_url(url: str) -> dict[str, Any]:
+    """Django's settings for "postgresql://user:password@host:port/name?option=value".
+
+    `host` may be given as an option (`?host=/run/postgresql`) for a socket folder. Raises `BadInput`.
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise _bad_url() from error
+    options = dict(parse_qsl(parts.query))
+    name = unquote(parts.path.lstrip("/"))
+    if parts.scheme not in ("postgresql", "postgres") or not name:
+        raise _bad_url()
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": name,
+        "USER": unquote(parts.username or options.pop("user", "")),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": options.pop("host", "") or unquote(parts.hostname or ""),
+        "PORT": str(port or options.pop("port", "")),
+        "CONN_MAX_AGE": None,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {"connect_timeout": 10, **options},
+    }
+
+
+@contextlib.contextmanager
+def file_lock(path: Path) -> Iterator[None]:
+    """Exclusive between processes and threads. Raises `Unreachable` after `BUSY_SECONDS`."""
+    with _in_our_words():
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        deadline = time.monotonic() + BUSY_SECONDS
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise _busy() from None
+                time.sleep(0.002)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _sqlite(state_dir: Path) -> dict[str, Any]:
+    path = state_dir / FILE
+    # SQLite would create it readable by everyone (umask); what stands here concerns people.
+    with _in_our_words():
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    return {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": str(path),
+        "CONN_MAX_AGE": None,
+        "OPTIONS": {
+            "timeout": BUSY_SECONDS,
+            "transaction_mode": "IMMEDIATE",
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL",
+        },
+    }
+
+
+def _configure_django() -> None:
+    import django
+    from django.apps import apps
+    from django.conf import settings
+
+    if not settings.configured:
+        settings.configure(
+            INSTALLED_APPS=["releve.adapters.ledger"],
+            DATABASES={},
+            USE_TZ=True,
+            TIME_ZONE="UTC",
+            LOGGING_CONFIG=None,
+        )
+    if not apps.ready:
+        django.setup()
+
+
+def _migrate(alias: str) -> None:
+    from django.db import connections
+    from django.db.migrations.executor import MigrationExecutor
+
+    connection = connections[alias]
+    with _pg_lock(connection):
+        executor = MigrationExecutor(connection)
+        known = {key for key in executor.loader.disk_migrations if key[0] == "ledger"}
+        applied = {key for key in executor.loader.applied_migrations if key[0] == "ledger"}
+        if applied - known:
+            raise Refused(
+                "ledger-newer",
+                "le registre a été écrit par une version plus récente de Relève",
+                hint="mettez Relève à jour sur cette machine",
+                context={"inconnu": ", ".join(sorted(name for _, name in applied - known))},
+            )
+        if known - applied:
+            executor.migrate([("ledger", max(name for _, name in known))])
+
+
+@contextlib.contextmanager
+def _pg_lock(connection: BaseDatabaseWrapper) -> Iterator[None]:
+    if connection.vendor != "postgresql":
+        yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [_PG_LOCK])
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [_PG_LOCK])
+
+
+@contextlib.contextmanager
+def _in_our_words() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ours(error) from error
+    except Exception as error:
+        from django.db import Error as DatabaseError
+
+        if not isinstance(error, DatabaseError) or (known := _of_database(error)) is None:
+            raise
+        raise known from error
+
+
+def ours(error: OSError) -> Unreachable:
+    """An error of the disk under the ledger, in our words."""
+    import errno
+
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return _full(str(error))
+    return Unreachable(
+        "ledger-unreachable",
+        "les fichiers du registre ne peuvent pas être lus ou écrits",
+        hint="vérifiez le dossier d'état, son propriétaire et ses droits",
+        context={"cause": str(error)},
+    )
+
+
+_SQLITE_FULL = (sqlite3.SQLITE_FULL,)
+_SQLITE_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+_SQLITE_BROKEN = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_SQLITE_ACCESS = (
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_IOERR,
+)
+
+
+def _of_database(error: BaseException) -> Unreachable | None:
+    """Our error for one of Django's; None for a fault of ours (a constraint, a wrong query)."""
+    cause = error.__cause__
+    said = str(error)
+    code = getattr(cause, "sqlite_errorcode", 0) & 0xFF  # the low byte is the primary code
+    state = getattr(cause, "sqlstate", None) or ""
+    if code in _SQLITE_FULL or state == "53100":  # disk_full
+        return _full(said)
+    if code in _SQLITE_BUSY or state in ("55P03", "40P01", "40001"):
+        return _busy()
+    if code in _SQLITE_BROKEN:
+        return Unreachable(
+            "ledger-broken",
+            "le fichier du registre est abîmé",
+            hint="gardez-en une copie, puis remettez la dernière sauvegarde du dossier d'état",
+            context={"cause": said},
+        )
+    from django.db import InterfaceError, OperationalError
+
+    if code in _SQLITE_ACCESS or isinstance(error, (OperationalError, InterfaceError)):
+        return Unreachable(
+            "ledger-unreachable",
+            "la base du registre ne répond pas",
+            hint="vérifiez le dossier d'état, ou l'adresse DATABASE_URL et son serveur",
+            context={"cause": said.strip()},
+            retryable=True,
+        )
+    return None
+
+
+def _full(said: str) -> Unreachable:
+    return Unreachable(
+        "ledger-full",
+        "le disque du registre est plein : rien n'a été écrit",
+        hint="libérez de la place sur le disque du dossier d'état, puis relancez",
+        context={"cause": said},
+        retryable=True,
+    )
+
+
+def _busy() -> Unreachable:
+    return Unreachable(
+        "ledger-busy",
+        f"le registre est resté occupé plus de {BUSY_SECONDS:.0f} s",
+        hint="un autre programme le tient : fermez-le, puis relancez",
+        retryable=True,
+    )
+
+
+def _bad_url() -> BadInput:
+    return BadInput(
+        "database-url",
+        "l'adresse de la base du registre n'est pas comprise",
+        hint="écrivez-la ainsi : postgresql://utilisateur:motdepasse@machine:5432/base",
+    )

@@ -1,0 +1,246 @@
+"""The main job, told on the demo estate: protect, lose a whole site, switch, return, prove.
+
+Used by `releve demo` and by the bench. Everything in it goes the way a real incident goes: resident
+workers, orders on the worker's socket, a witness outside the system that is the only judge.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from releve.app import House, house, utc_now
+from releve.cycle.plan.load import read_plan
+from releve.cycle.protect.act import protect
+from releve.domain.errors import ReleveError, Unreachable
+from releve.domain.runbook import RunRecord, RunState
+from releve.entrypoints.worker.link import ask_local
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from releve.demo.estate import Estate
+    from releve.demo.journal import Outage
+    from releve.demo.witness import Witness
+
+PRIMARY, RELIEF = "principal", "secours"
+PERSON = "directrice"
+STARTING = 20.0  # seconds that a worker may take to answer, on a busy machine
+RUNNING = 120.0  # seconds that a run of the demo may take
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Disaster:
+    """One disaster, as it was seen. `outage` is the witness's; the rest comes from the ledger."""
+
+    incident: str
+    run: RunRecord
+    struck_at: datetime
+    declared_at: datetime
+    outage: Outage
+    promotion_ms: float
+
+    @property
+    def declared_to_ack_seconds(self) -> float:
+        """From the declaration, as the worker recorded it, to the first write acknowledged again."""
+        if self.outage.first_after is None:
+            raise ReleveError("no-write-after", "aucune écriture n'a été confirmée après la bascule")
+        return (self.outage.first_after.at - self.declared_at).total_seconds()
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """One planned return, as it was seen."""
+
+    run: RunRecord
+    outage: Outage
+
+
+class Scene:
+    """The estate with its workers running. Made by `on_stage`."""
+
+    def __init__(self, estate: Estate, home: House, stack: ExitStack, say: Say) -> None:
+        self.estate, self.home = estate, home
+        self._stack, self._say = stack, say
+        self.guard: subprocess.Popen[bytes] | None = None
+        self.owner: subprocess.Popen[bytes] | None = None
+
+    def start_owner(self) -> None:
+        """Start the relief's worker and wait until it answers."""
+        self.owner = self._spawn(RELIEF)
+        self._until(lambda: bool(self.order("ping")), "le worker de secours")
+
+    def start_guard(self) -> None:
+        """Start the primary's guard."""
+        self.guard = self._spawn(PRIMARY)
+
+    def order(self, verb: str, **arguments: object) -> Mapping[str, object]:
+        """An order to the relief's worker."""
+        return ask_local(self.home.socket, verb, arguments)
+
+    def end_of(self, run: str) -> RunRecord:
+        """The run once it ended. Raises when it did not end well."""
+        deadline = time.monotonic() + RUNNING
+        while time.monotonic() < deadline:
+            record = self.home.ledger.runs.get(run)
+            if record.state is not RunState.RUNNING:
+                break
+            time.sleep(0.02)
+        if record.state is not RunState.DONE:
+            failed = [
+                item.outcome.sentence for item in record.tasks if item.outcome and not item.outcome.goes_on
+            ]
+            raise ReleveError(
+                "run-not-done", f"le déroulé {run} n'a pas abouti : {' ; '.join(failed) or record.state}"
+            )
+        return record
+
+    def _spawn(self, site: str) -> subprocess.Popen[bytes]:
+        log = (self.estate.folder / f"worker-{site}.log").open("ab")
+        self._stack.callback(log.close)
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "releve", "worker", "--site", site, "--plan", str(self.estate.plan)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            env={**os.environ, **self.estate.environment(site)},
+        )
+        self._stack.callback(_end, process)
+        return process
+
+    def _until(self, ready: Callable[[], bool], what: str) -> None:
+        deadline = time.monotonic() + STARTING
+        while time.monotonic() < deadline:
+            try:
+                if ready():
+                    return
+            except Unreachable:
+                time.sleep(0.02)
+        raise Unreachable(
+            "demo-worker-silent", f"{what} ne répond pas", hint=f"lisez {self.estate.folder}/worker-*.log"
+        )
+
+    def wait_for(self, ready: Callable[[], bool], what: str) -> None:
+        """Wait until `ready`, looking often."""
+        deadline = time.monotonic() + STARTING
+        while time.monotonic() < deadline:
+            if ready():
+                return
+            time.sleep(0.01)
+        raise Unreachable("demo-late", f"{what} : toujours pas, après {STARTING:.0f} s")
+
+
+@contextmanager
+def on_stage(folder: Path, say: Say) -> Iterator[Scene]:
+    """Build the estate, protect it, start its workers; remove everything at the end."""
+    from releve.demo.estate import Estate
+
+    with ExitStack() as stack:
+        estate = Estate(folder)
+        stack.callback(estate.cleanup)
+        say("Deux sites, deux serveurs PostgreSQL, une application")
+        estate.create()
+        home = house(read_plan(str(estate.plan)), RELIEF)
+        scene = Scene(estate, home, stack, say)
+        estate.start_site(PRIMARY)
+        estate.start_site(RELIEF)
+        estate.init_database()
+        scene.start_owner()
+        for item in home.plan.data_sets:
+            protect(item, home.engines[item.id], home.ledger, utc_now, say)
+        scene.start_guard()
+        for app in home.plan.applications:
+            if PRIMARY in app.ends:
+                home.world.instances.start(app.id, PRIMARY)
+                home.world.access.open(app.id, PRIMARY)
+        scene.wait_for(lambda: _proven(home), "la première preuve de copie synchrone")
+        yield scene
+
+
+def _proven(home: House) -> bool:
+    found = [home.ledger.facts.last_contact(item.id) for item in home.plan.data_sets]
+    return all(item is not None and item.synchronous for item in found)
+
+
+def strike(scene: Scene, witness: Witness, say: Say) -> Disaster:
+    """Kill the whole primary site, then declare and switch as people would."""
+    say("Sinistre : tout le site principal meurt d'un coup, son disque disparaît")
+    blow = scene.estate.destroy_site(PRIMARY, [scene.guard.pid] if scene.guard else [])
+    declared = scene.order(
+        "declare",
+        site=PRIMARY,
+        by=PERSON,
+        summary="Exercice fictif : le site principal est détruit",
+        began_at=blow.at.isoformat(),
+    )
+    incident = str(declared["incident"])
+    say("Incident déclaré ; bascule demandée")
+    word = {
+        "by": PERSON,
+        "words": "Constaté sur place : le site principal est détruit",
+        "answer": "stopped",
+        "since": blow.at.isoformat(),
+    }
+    run = str(
+        scene.order(
+            "launch", direction="switch", target=RELIEF, incident=incident, words={"confirm-fence": word}
+        )["run"]
+    )
+    record = scene.end_of(run)
+    _wait_for_write(scene, witness, 1)
+    outage = witness.outage(blow.monotonic)
+    declared_at = datetime.fromisoformat(str(declared["declared_at"]))
+    return Disaster(incident, record, blow.at, declared_at, outage, _promotion_ms(record))
+
+
+def come_back(scene: Scene, witness: Witness, say: Say) -> Return:
+    """Repair the primary site (empty), bring its guard back, return."""
+    say("Réparation : le site principal revient, vide")
+    scene.estate.repair_site(PRIMARY)
+    scene.start_guard()
+    before = time.monotonic()
+    run = str(scene.order("launch", direction="return", target=PRIMARY, incident="", words={})["run"])
+    say("Retour : recopie, puis passage")
+    record = scene.end_of(run)
+    _wait_for_write(scene, witness, 0)
+    return Return(record, witness.outage(before))
+
+
+def _wait_for_write(scene: Scene, witness: Witness, index: int) -> None:
+    """Wait until the witness got an acknowledgement from that address, after now."""
+    url = scene.estate.urls[index]
+    before = witness.live().by_url.get(url, 0)
+    scene.wait_for(lambda: witness.live().by_url.get(url, 0) > before, f"une écriture confirmée par {url}")
+
+
+def _promotion_ms(record: RunRecord) -> float:
+    found = [
+        float(str(item.outcome.facts["promotion_ms"]))
+        for item in record.tasks
+        if item.outcome is not None and "promotion_ms" in item.outcome.facts
+    ]
+    if not found:
+        raise ReleveError("no-promotion", "aucune promotion dans ce déroulé")
+    return max(found)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+    process.wait()
