@@ -37,7 +37,9 @@ SERVICE = ServiceSpec(Manager.COMMAND, start=("start",), stop=("stop",), status=
 OFFICE = Calendar("bureau", "Europe/Paris", {day: ((time(9), time(17)),) for day in range(5)}, "FR")
 
 
-def data_set(name: str = "dossiers", *, rpo: str = "0", wait: bool = False, degrade_after: float = 30.0) -> DataSet:
+def data_set(
+    name: str = "dossiers", *, rpo: str = "0", wait: bool = False, degrade_after: float = 30.0
+) -> DataSet:
     """A PostgreSQL data set on both sites."""
     ends = {
         site: ServerEnd(f"srv-{site}", "127.0.0.1", port, f"/{site}/data", "/bin", SERVICE)
@@ -47,14 +49,27 @@ def data_set(name: str = "dossiers", *, rpo: str = "0", wait: bool = False, degr
         ProtectionMode.REALTIME, parse_span(rpo), ReliefLost(wait, degrade_after), transport=Transport.LOCAL
     )
     return DataSet(
-        name, name.capitalize(), "postgresql", DataKind.HEALTH, Sensitivity.CRITICAL, protection,
-        "principal", "secours", ends,
+        name,
+        name.capitalize(),
+        "postgresql",
+        DataKind.HEALTH,
+        Sensitivity.CRITICAL,
+        protection,
+        "principal",
+        "secours",
+        ends,
     )
 
 
 def application(
-    name: str, *, needs: tuple[str, ...] = (), data: tuple[str, ...] = (), warm: bool = False, rto: str = "4 h",
-    calendar: str = "", moved: bool = True,
+    name: str,
+    *,
+    needs: tuple[str, ...] = (),
+    data: tuple[str, ...] = (),
+    warm: bool = False,
+    rto: str = "4 h",
+    calendar: str = "",
+    moved: bool = True,
 ) -> Application:
     """An application with an instance on both sites (unless not `moved`)."""
     ends = {
@@ -62,7 +77,12 @@ def application(
         for site in ("principal", "secours")
     }
     return Application(
-        name, name.upper(), "directrice", Tolerance(parse_span(rto), parse_span("0"), calendar), needs=needs, data=data,
+        name,
+        name.upper(),
+        "directrice",
+        Tolerance(parse_span(rto), parse_span("0"), calendar),
+        needs=needs,
+        data=data,
         ends=ends if moved else {},
     )
 
@@ -76,8 +96,15 @@ def plan(
     return Plan(
         Association("Association fictive Les Tilleuls"),
         (
-            Site("principal", "Site principal", SiteRole.PRIMARY, worker=WorkerSpec("127.0.0.1:1", "/nowhere/p")),
-            Site("secours", "Site de secours", SiteRole.RELIEF, worker=WorkerSpec("127.0.0.1:2", "/nowhere/s")),
+            Site(
+                "principal",
+                "Site principal",
+                SiteRole.PRIMARY,
+                worker=WorkerSpec("127.0.0.1:1", "/nowhere/p"),
+            ),
+            Site(
+                "secours", "Site de secours", SiteRole.RELIEF, worker=WorkerSpec("127.0.0.1:2", "/nowhere/s")
+            ),
         ),
         (
             HostSpec("srv-principal", "principal", Reach.LOCAL),

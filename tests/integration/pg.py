@@ -113,7 +113,19 @@ def _template(kind: str) -> Path:
     secret.write_text(SECRETS["admin"] + "\n")
     secret.chmod(0o644)
     # 1 MB segments: a slot of a few MB can then be outrun in a moment
-    options = ["-U", ADMIN, "-A", "scram-sha-256", "--pwfile", str(secret), "-N", "--wal-segsize=1", "-E", "UTF8", "--locale=C"]
+    options = [
+        "-U",
+        ADMIN,
+        "-A",
+        "scram-sha-256",
+        "--pwfile",
+        str(secret),
+        "-N",
+        "--wal-segsize=1",
+        "-E",
+        "UTF8",
+        "--locale=C",
+    ]
     run([str(bin_dir(kind) / "initdb"), "-D", str(folder / "data"), *options])
     return folder / "data"
 
@@ -223,8 +235,15 @@ class Server:
     def connect(self, database: str = DATABASE, **more: Any) -> psycopg.Connection[tuple[Any, ...]]:
         """A connection of an application."""
         return psycopg.connect(
-            host="127.0.0.1", port=self.port, user=ADMIN, dbname=database, password=SECRETS["admin"],
-            autocommit=True, connect_timeout=2, gssencmode="disable", **more,
+            host="127.0.0.1",
+            port=self.port,
+            user=ADMIN,
+            dbname=database,
+            password=SECRETS["admin"],
+            autocommit=True,
+            connect_timeout=2,
+            gssencmode="disable",
+            **more,
         )
 
     def sql(self, text: str, *values: object) -> list[tuple[Any, ...]]:
@@ -281,10 +300,15 @@ class Estate:
         data_set = self.data_set
         if changes:
             data_set = replace(data_set, protection=replace(data_set.protection, **changes))
-        hosts = {f"srv-{site}": LocalHost(HostSpec(f"srv-{site}", site, Reach.LOCAL)) for site in self.servers}
+        hosts = {
+            f"srv-{site}": LocalHost(HostSpec(f"srv-{site}", site, Reach.LOCAL)) for site in self.servers
+        }
         made = Postgresql(
-            data_set, host=hosts.__getitem__, services=HostServices(hosts.__getitem__),
-            secret=lambda ref: SECRETS[ref.target], now=now,
+            data_set,
+            host=hosts.__getitem__,
+            services=HostServices(hosts.__getitem__),
+            secret=lambda ref: SECRETS[ref.target],
+            now=now,
         )
         self.engines.append(made)
         return made
@@ -300,9 +324,17 @@ class Estate:
 def end_of(server: Server, site: str, **changes: Any) -> ServerEnd:
     """The end of a data set that `server` is."""
     made = ServerEnd(
-        host=f"srv-{site}", address="127.0.0.1", port=server.port, data_dir=str(server.data),
-        bin_dir=str(server.bin), service=server.service(), database=DATABASE, os_user=server_account(),
-        admin_user=ADMIN, admin_password=SecretRef("env", "admin"), replication_user="releve_replication",
+        host=f"srv-{site}",
+        address="127.0.0.1",
+        port=server.port,
+        data_dir=str(server.data),
+        bin_dir=str(server.bin),
+        service=server.service(),
+        database=DATABASE,
+        os_user=server_account(),
+        admin_user=ADMIN,
+        admin_password=SecretRef("env", "admin"),
+        replication_user="releve_replication",
         replication_password=SecretRef("env", "replication"),
     )
     return replace(made, **changes)
@@ -317,10 +349,20 @@ def estate(
     root.chmod(0o755)
     servers = {site: Server(kind, own(root / site), free_port(), conf or {}) for site in SITES}
     protection = Protection(
-        ProtectionMode.REALTIME, Span() if synchronous else Span(60), ReliefLost(), slot_limit, Transport.LOCAL
+        ProtectionMode.REALTIME,
+        Span() if synchronous else Span(60),
+        ReliefLost(),
+        slot_limit,
+        Transport.LOCAL,
     )
     data_set = DataSet(
-        "dossiers", "Dossiers", "postgresql", DataKind.HEALTH, Sensitivity.CRITICAL, protection, *SITES,
+        "dossiers",
+        "Dossiers",
+        "postgresql",
+        DataKind.HEALTH,
+        Sensitivity.CRITICAL,
+        protection,
+        *SITES,
         {site: end_of(server, site) for site, server in servers.items()},
     )
     made = Estate(servers, data_set)

@@ -223,9 +223,10 @@ class Estate:
         Raises `ReleveError` when something survives: a demo that cannot kill proves nothing.
         """
         layout, extra = self.layout.site(site), tuple(extra)
+        first = self.pids(site, extra)  # looked for beforehand: the blow must be one
         at, instant = datetime.now(UTC), time.monotonic()
         try:
-            killed = processes.kill_all(lambda: self.pids(site, extra), within=_KILL)
+            killed = processes.kill_all(lambda: self.pids(site, extra), within=_KILL, first=first)
         except TimeoutError as error:
             raise ReleveError("demo-survivor", f"un processus du site « {site} » survit : {error}") from error
         processes.free_memory_of(killed)
@@ -282,7 +283,8 @@ class Estate:
         """The empty disk of a site. The database's part belongs to the database's account."""
         for name in ("", "app", "log", "pg", "pg/run", "releve"):
             Path(site.folder, name).mkdir(mode=0o700, parents=True, exist_ok=True)
-        Path(site.folder).chmod(0o711)  # that account walks through to its part, whatever our umask
+        for name in ("", "releve"):  # that account walks through to what is its own, whatever our umask
+            Path(site.folder, name).chmod(0o711)
         account = run_as(self.layout.os_user)
         for path in (site.data_dir.parent, site.socket_dir):
             if account:

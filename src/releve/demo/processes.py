@@ -55,15 +55,16 @@ def of_site(marker: str, root: Path, extra: Iterable[int] = ()) -> set[int]:
     return found - {os.getpid()}
 
 
-def kill_all(find: Callable[[], set[int]], *, within: float) -> set[int]:
+def kill_all(find: Callable[[], set[int]], *, within: float, first: Iterable[int] = ()) -> set[int]:
     """SIGKILL to all that `find` returns, again and again until it returns nothing; who was killed.
 
-    `within`: seconds, then TimeoutError: what cannot be killed must be known, not supposed dead.
+    `first`: an earlier result of `find`, struck at once. `within`: seconds, then TimeoutError: what cannot be killed must be known, not supposed dead.
     """
     deadline = time.monotonic() + within
     killed: set[int] = set()
+    found = set(first)
     while True:
-        found = find()
+        found = found or find()
         if not found:
             return killed
         if time.monotonic() > deadline:
@@ -73,6 +74,7 @@ def kill_all(find: Callable[[], set[int]], *, within: float) -> set[int]:
                 os.kill(pid, signal.SIGKILL)
         killed |= found
         time.sleep(0.002)  # the kernel needs a moment to take down a process
+        found = set()
 
 
 def free_memory_of(pids: set[int]) -> int:

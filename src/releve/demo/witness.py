@@ -18,6 +18,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from releve.demo.journal import Ack, Journal, Miss, Outage, outage, read_journal, silences
 from releve.demo.writers import Counters, Writer
@@ -123,7 +124,7 @@ class Witness:
         """Every silence of more than `longer_than` seconds."""
         return silences(self.acks(), longer_than=longer_than)
 
-    def __enter__(self) -> Witness:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

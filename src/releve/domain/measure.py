@@ -14,7 +14,7 @@ from enum import StrEnum
 from releve.domain.calendars import due_at, elapsed, length
 from releve.domain.incident import Incident
 from releve.domain.plan import Application, Plan, Tolerance
-from releve.domain.units import say_span
+from releve.domain.units import Clock, say_span
 
 LEDGER_BASIS = "registre de l'incident : de la panne à l'ouverture aux utilisateurs"
 
@@ -152,7 +152,7 @@ def _data(
     if measure.loss_seconds is None:
         return Verdict.NOT_MEASURED
     oldest = incident.began_at - timedelta(seconds=measure.loss_seconds)
-    on_clock = calendar if tolerance.rpo.clock == "business" else None
+    on_clock = calendar if tolerance.rpo.clock is Clock.BUSINESS else None
     aged = elapsed(oldest, incident.began_at, on_clock)
     return Verdict.KEPT if aged <= allowed else Verdict.BROKEN
 

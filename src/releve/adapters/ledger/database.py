@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 BUSY_SECONDS = 10.0  # waiting for another writer: every write here lasts milliseconds
 FILE = "ledger.sqlite3"
 _SETUP = threading.Lock()
-_PG_LOCK = 0x72656C65  # advisory lock of our migrations ("rele")
+_MIGRATIONS, _WRITERS = 0x72656C65, 0x72656C66  # PostgreSQL advisory locks: any two numbers of our own
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,20 @@ class Database:
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[str]:
-        """The same, in one transaction that is on the disk when the block ends."""
-        from django.db import transaction
+        """The same, in one transaction that is on the disk when the block ends.
+
+        Writers come one after the other: SQLite's IMMEDIATE does it, and on PostgreSQL a lock of our
+        own does (without it, two runs that read "no claim" at the same instant would both write one).
+        """
+        from django.db import connections, transaction
 
         with _in_our_words():
             self._connect()
             with transaction.atomic(using=self.alias):
+                connection = connections[self.alias]
+                if connection.vendor == "postgresql":
+                    with connection.cursor() as cursor:
+                        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_WRITERS])
                 yield self.alias
 
     def close(self) -> None:
@@ -130,7 +138,11 @@ def parse_url(url: str) -> dict[str, Any]:
         "PORT": str(port or options.pop("port", "")),
         "CONN_MAX_AGE": None,
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {"connect_timeout": 10, **options},
+        "OPTIONS": {
+            "connect_timeout": 10,
+            "options": f"-c lock_timeout={BUSY_SECONDS:.0f}s",
+            **options,
+        },
     }
 
 
@@ -214,12 +226,12 @@ def _pg_lock(connection: BaseDatabaseWrapper) -> Iterator[None]:
         yield
         return
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(%s)", [_PG_LOCK])
+        cursor.execute("SELECT pg_advisory_lock(%s)", [_MIGRATIONS])
     try:
         yield
     finally:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [_PG_LOCK])
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [_MIGRATIONS])
 
 
 @contextlib.contextmanager

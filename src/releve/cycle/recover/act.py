@@ -153,10 +153,15 @@ class Performer:
 
     def _close(self, record: RunRecord, task: Task) -> Outcome:
         access, instances = self._world.access, self._world.instances
+        end = self._world.plan.application(task.subject).ends[task.site]
         try:
             access.shut(task.subject, task.site)
-            instances.stop(task.subject, task.site)
-            stopped = not instances.running(task.subject, task.site)
+            if end.warm and end.gate is not None:
+                # It may run closed: stopping it would only lengthen the gap that users see.
+                stopped = not access.is_open(task.subject, task.site)
+            else:
+                instances.stop(task.subject, task.site)
+                stopped = not instances.running(task.subject, task.site)
         except Unreachable as error:
             if record.runbook.direction is Direction.RETURN:
                 raise
@@ -371,8 +376,7 @@ class Performer:
         how = self._world.engines[task.subject].rebuild(task.site, source)
         said = {
             "already": "suivait déjà",
-            "start": "redémarré en copie",
-            "rewind": "rembobiné",
+            "rewind": "remis à la suite, sans tout recopier",
             "clone": "recopié en entier",
         }
         return _done(said.get(how, how), how=how)

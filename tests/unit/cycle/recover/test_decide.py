@@ -16,7 +16,9 @@ CONTACT = Contact("dossiers", T0, 0.4, synchronous=True)
 STANDBY = ServerFacts("secours", T0, ServerState.CLOSED, position=1000)
 
 
-def fence(kind: FenceKind = FenceKind.PERSON, seconds: float | None = 1.0, position: int | None = None) -> Fence:
+def fence(
+    kind: FenceKind = FenceKind.PERSON, seconds: float | None = 1.0, position: int | None = None
+) -> Fence:
     """A fence whose writes stopped `seconds` after the last contact."""
     since = None if seconds is None else T0 + timedelta(seconds=seconds)
     return Fence("dossiers", "principal", kind, "vu", since, "directrice", position)
@@ -25,8 +27,12 @@ def fence(kind: FenceKind = FenceKind.PERSON, seconds: float | None = 1.0, posit
 def kind(**changes: object) -> LossKind:
     """The kind of loss of a synchronous data set with the defaults above, changed as asked."""
     values: dict[str, object] = {
-        "data_set": data_set(), "fence": fence(), "contact": CONTACT, "target": STANDBY,
-        "now": T0 + timedelta(seconds=2), **changes,
+        "data_set": data_set(),
+        "fence": fence(),
+        "contact": CONTACT,
+        "target": STANDBY,
+        "now": T0 + timedelta(seconds=2),
+        **changes,
     }
     return assess_loss(**values).kind  # type: ignore[arg-type]
 
@@ -45,7 +51,10 @@ def test_nothing_lost_when_the_old_side_died_in_time() -> None:
         ("suspended, says the replica", {"target": replace(STANDBY, suspended_since=T0)}),
         ("a role weakens it", {"contact": replace(CONTACT, overriding_roles=("import",))}),
         ("stopped too late", {"fence": fence(seconds=40.0)}),
-        ("nobody knows since when, and it is late", {"fence": fence(seconds=None), "now": T0 + timedelta(minutes=20)}),
+        (
+            "nobody knows since when, and it is late",
+            {"fence": fence(seconds=None), "now": T0 + timedelta(minutes=20)},
+        ),
         ("no fence at all", {"fence": fence(FenceKind.NONE)}),
         ("relief not seen", {"target": replace(STANDBY, state=ServerState.UNKNOWN)}),
         ("not a synchronous protection", {"data_set": data_set(rpo="15 min")}),

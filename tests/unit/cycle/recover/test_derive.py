@@ -22,7 +22,9 @@ GOLDEN = Path(__file__).parents[3] / "golden" / "runbooks"
 
 def make(source: Plan, direction: Direction = Direction.SWITCH, **measured: float) -> Runbook:
     """The runbook away from the site that holds the data."""
-    leaving, entering = ("principal", "secours") if direction is Direction.SWITCH else ("secours", "principal")
+    leaving, entering = (
+        ("principal", "secours") if direction is Direction.SWITCH else ("secours", "principal")
+    )
     tenures = {item.id: Tenure(item.id, 3, leaving) for item in source.data_sets}
     return derive(source, Request("r1", direction, "i1", leaving, entering, tenures, Durations(measured)))
 
@@ -30,7 +32,9 @@ def make(source: Plan, direction: Direction = Direction.SWITCH, **measured: floa
 CASES = {
     "une-application": lambda: make(plan()),
     "une-application-retour": lambda: make(plan(), Direction.RETURN),
-    "instance-tiede": lambda: make(plan((application("dui", data=("dossiers",), warm=True),)), Direction.RETURN),
+    "instance-tiede": lambda: make(
+        plan((application("dui", data=("dossiers",), warm=True),)), Direction.RETURN
+    ),
     "chaine-et-parallele": lambda: make(
         plan(
             (
@@ -80,7 +84,9 @@ def estates(draw: st.DrawFn) -> Plan:
         needs = draw(st.sets(st.sampled_from([a.id for a in apps]))) if apps else set()
         data = draw(st.sets(st.sampled_from([s.id for s in sets]), max_size=2))
         apps.append(
-            application(f"a{index}", needs=tuple(sorted(needs)), data=tuple(sorted(data)), warm=draw(st.booleans()))
+            application(
+                f"a{index}", needs=tuple(sorted(needs)), data=tuple(sorted(data)), warm=draw(st.booleans())
+            )
         )
     order = draw(st.permutations(apps))
     return plan(tuple(order), sets)
@@ -149,7 +155,9 @@ def test_nothing_to_move_is_said() -> None:
     """A switch towards the site that already holds everything is bad input."""
     tenures = {"dossiers": Tenure("dossiers", 1, "secours")}
     with pytest.raises(BadInput, match="aucune donnée"):
-        derive(plan((), None), Request("r", Direction.SWITCH, "", "principal", "secours", tenures, Durations({})))
+        derive(
+            plan((), None), Request("r", Direction.SWITCH, "", "principal", "secours", tenures, Durations({}))
+        )
 
 
 def test_human_steps_allow_refusal() -> None:

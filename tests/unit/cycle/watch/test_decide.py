@@ -25,7 +25,9 @@ NOW = datetime(2026, 11, 23, 14, 2, tzinfo=UTC)
 OURS = Tenure("dossiers", 4, "principal")
 THEIRS = Tenure("dossiers", 5, "secours")
 IN_SYNC = StandbyFacts(SyncState.SYNC, 0, 0.0, 0.1, SlotState.RESERVED)
-OPEN = ServerFacts("principal", NOW, ServerState.OPEN, identity="start-1", sync_armed=True, standby=IN_SYNC, epoch=4)
+OPEN = ServerFacts(
+    "principal", NOW, ServerState.OPEN, identity="start-1", sync_armed=True, standby=IN_SYNC, epoch=4
+)
 CLOSED = ServerFacts("principal", NOW, ServerState.CLOSED, identity="start-2", epoch=4)
 VIEW = View("principal", data_set(), OPEN, OURS, "start-1", Statement(OURS), None, NOW)
 
@@ -111,8 +113,11 @@ def test_promise_restored_when_the_standby_is_back() -> None:
 
 
 @given(
-    st.sampled_from(list(ServerState)), st.booleans(), st.sampled_from([None, OURS, THEIRS]),
-    st.sampled_from([None, Statement(OURS), Statement(THEIRS), Statement(OURS, "r", "secours")]), st.booleans(),
+    st.sampled_from(list(ServerState)),
+    st.booleans(),
+    st.sampled_from([None, OURS, THEIRS]),
+    st.sampled_from([None, Statement(OURS), Statement(THEIRS), Statement(OURS, "r", "secours")]),
+    st.booleans(),
 )
 def test_never_opens_without_a_confirmed_epoch(
     state: ServerState, known_start: bool, tenure: Tenure | None, statement: Statement | None, wait: bool

@@ -1,0 +1,41 @@
+"""The two workflows, as DBOS knows them: a run, and each of its tasks. Nothing else may change their shape.
+
+They are replayed from their checkpoints after a crash, so they hold no clock, no chance and no
+decision of their own: those are in `tasks.Tasks`, inside steps. A change of the order or the names
+of the steps needs a new `settings.APPLICATION_VERSION`.
+"""
+
+from __future__ import annotations
+
+from dbos import DBOS, SetWorkflowID
+
+from releve.adapters.durable.tasks import ANSWER, Turn, child, tasks
+
+# No dead letter: DBOS gives a workflow up after 100 recoveries; a switch is given up by a person.
+
+
+@DBOS.workflow(name="releve.run", max_recovery_attempts=None)
+def run_workflow(run: str) -> str:
+    """Start every task in the runbook's order, wait for all of them, close the run."""
+    here = tasks()
+    try:
+        for task in here.order(run):
+            with SetWorkflowID(child(run, task)):
+                DBOS.start_workflow(task_workflow, run, task)
+        return DBOS.run_step({"name": "end"}, here.end, run)
+    finally:
+        here.hints.ended(run)
+
+
+@DBOS.workflow(name="releve.task", max_recovery_attempts=None)
+def task_workflow(run: str, task: str) -> str:
+    """Wait for the tasks before, perform, and perform again after each answer. Returns the final state."""
+    here = tasks()
+    try:
+        turn: Turn = DBOS.run_step({"name": task}, here.first, run, task)
+        while turn["waits"]:
+            word = here.listen(run, task, lambda left: DBOS.recv(ANSWER, timeout_seconds=left), turn)
+            turn = DBOS.run_step({"name": task}, here.again, run, task, turn, word)
+        return turn["state"]
+    finally:
+        here.hints.ended(child(run, task))

@@ -1,0 +1,68 @@
+"""What this machine can do for the tests. Each feature is looked for once, by doing it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+
+ALLOWED = Path(__file__).with_name("allowed_skips.txt")
+
+
+@cache
+def allowed() -> frozenset[str]:
+    """The names of tests/allowed_skips.txt."""
+    lines = ALLOWED.read_text(encoding="utf-8").splitlines()
+    return frozenset(name for line in lines if (name := line.split("#")[0].strip()))
+
+
+@cache
+def missing(feature: str) -> str:
+    """Why the machine lacks `feature`; empty when it has it. Raises KeyError for an unknown name."""
+    return _LOOKS[feature]()
+
+
+def _programs(*names: str) -> str:
+    path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+    lacking = [name for name in names if shutil.which(name, path=path) is None]
+    return f"no program {', '.join(lacking)}" if lacking else ""
+
+
+def _root() -> str:
+    return "" if os.geteuid() == 0 else "not root"
+
+
+def _netns() -> str:
+    if lacking := _root() or _programs("ip"):
+        return lacking
+    name = f"releve-try-{os.getpid()}"
+    made = subprocess.run(["ip", "netns", "add", name], capture_output=True, text=True, check=False)
+    if made.returncode:
+        return made.stderr.strip()
+    try:
+        cable = ["ip", "-n", name, "link", "add", "rt0", "type", "veth", "peer", "name", "rt1"]
+        return subprocess.run(cable, capture_output=True, text=True, check=False).stderr.strip()
+    finally:
+        subprocess.run(["ip", "netns", "delete", name], check=False)
+
+
+def _sshd() -> str:
+    return _programs("sshd", "ssh", "ssh-keygen")
+
+
+def _debian_postgresql() -> str:
+    if not any(Path("/usr/lib/postgresql").glob("*/bin/postgres")):
+        return "no /usr/lib/postgresql/*/bin/postgres"
+    return _programs("pg_ctlcluster", "pg_createcluster")
+
+
+_LOOKS: Mapping[str, Callable[[], str]] = {
+    "root": _root,
+    "netns": _netns,
+    "sshd": _sshd,
+    "debian-postgresql": _debian_postgresql,
+    "setpriv": lambda: _programs("setpriv"),
+}
