@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
@@ -76,7 +77,7 @@ class RealRig:
 
     def write(self, site: str, value: str) -> None:
         """A row, waited for at most 500 ms; a cancelled wait is no acknowledgement."""
-        self._insert(site, value, "-c statement_timeout=500")
+        self._insert(site, value, "-c synchronous_commit=on")
 
     def write_unheard(self, site: str, value: str) -> None:
         """A row of a session that does not wait."""
@@ -87,7 +88,14 @@ class RealRig:
         try:
             with self.estate.servers[site].connect(options=options) as link:
                 link.add_notice_handler(lambda notice: heard.append(str(notice.message_primary)))
-                link.execute("INSERT INTO ecrits VALUES (%s, 'Technicien')", [value])
+                # statement_timeout is of no help: it is switched off before the commit waits
+                patience = threading.Timer(0.5, link.cancel_safe)
+                patience.start()
+                try:
+                    link.execute("INSERT INTO ecrits VALUES (%s, 'Technicien')", [value])
+                finally:
+                    patience.cancel()
+                    patience.join()
         except (psycopg.OperationalError, psycopg.errors.ReadOnlySqlTransaction) as error:
             raise Unreachable("closed", str(error)) from error
         if heard:  # "canceling wait for synchronous replication": success, says the protocol

@@ -28,6 +28,7 @@ _PARTS = ("bin", "lib", "share")  # what a server needs; the headers stay where 
 # Accounts that every Linux gives no rights to. initdb needs one that has a passwd entry.
 _ACCOUNTS = ("nobody", "postgres", "daemon")
 _CACHE = Path("/var/cache/releve")
+_LINK = stat.S_IFLNK & ~stat.S_IFREG  # the bit that a link has and a plain file has not
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
@@ -101,7 +102,8 @@ def readable_by_all(source: Path) -> bool:
             if os.stat(folder).st_mode & 0o005 != 0o005:  # noqa: PTH116 - os.walk speaks in strings
                 return False
             wanted = 0o005 if part == "bin" else 0o004
-            if any(os.stat(f"{folder}/{name}").st_mode & wanted != wanted for name in names):  # noqa: PTH116
+            # A link (uv can install so) may lead into a folder that others cannot enter: count it as hidden.
+            if any(os.lstat(f"{folder}/{name}").st_mode & (wanted | _LINK) != wanted for name in names):
                 return False
     return True
 
@@ -148,13 +150,12 @@ def _copied(source: Path, cache: Path) -> Path:
     draft = Path(tempfile.mkdtemp(prefix=".copy-", dir=target.parent))
     try:
         for part in _PARTS:
-            shutil.copytree(source / part, draft / part, symlinks=True)
+            shutil.copytree(source / part, draft / part)  # links are followed: the copy stands alone
         for folder, _, names in os.walk(draft):
             os.chmod(folder, 0o755)  # noqa: PTH101, S103 - read by everyone, written by us alone
             for name in names:
                 path = Path(folder, name)
-                if not path.is_symlink():
-                    path.chmod(0o755 if path.stat().st_mode & stat.S_IXUSR else 0o644)
+                path.chmod(0o755 if path.stat().st_mode & stat.S_IXUSR else 0o644)
         try:
             draft.rename(target)  # whole or not at all: a copy cut short is never taken for a good one
         except OSError:  # another process made the same copy first
@@ -201,5 +202,5 @@ def _key(source: Path) -> str:
     digest = hashlib.sha256(release.encode())
     for part in _PARTS:
         for path in sorted((source / part).rglob("*")):
-            digest.update(f"{path.relative_to(source)} {path.lstat().st_size}\n".encode())
+            digest.update(f"{path.relative_to(source)} {path.stat().st_size}\n".encode())
     return digest.hexdigest()[:16]

@@ -181,9 +181,10 @@ class Supervisor:
             signal.signal(wanted, lambda *_: self._leave.set())
         old = os.umask(0o077)  # only our own account may give orders
         line = socket.socket(socket.AF_UNIX)
-        line.bind(self._socket_path)
+        line.bind(f"{self._socket_path}.new")
         os.umask(old)
         line.listen(16)
+        Path(f"{self._socket_path}.new").rename(self._socket_path)  # whoever sees it can already speak
         threading.Thread(target=self._accept, args=(line,), daemon=True).start()
         orphan = False
         while not orphan and not self._leave.wait(_WATCH):

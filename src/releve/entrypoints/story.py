@@ -205,13 +205,13 @@ def strike(scene: Scene, witness: Witness, say: Say) -> Disaster:
     return Disaster(incident, record, blow.at, declared_at, outage, _promotion_ms(record))
 
 
-def come_back(scene: Scene, witness: Witness, say: Say) -> Return:
+def come_back(scene: Scene, witness: Witness, incident: str, say: Say) -> Return:
     """Repair the primary site (empty), bring its guard back, return."""
     say("Réparation : le site principal revient, vide")
     scene.estate.repair_site(PRIMARY)
     scene.start_guard()
     before = time.monotonic()
-    run = str(scene.order("launch", direction="return", target=PRIMARY, incident="", words={})["run"])
+    run = str(scene.order("launch", direction="return", target=PRIMARY, incident=incident, words={})["run"])
     say("Retour : recopie, puis passage")
     record = scene.end_of(run)
     _wait_for_write(scene, witness, 0)

@@ -9,6 +9,7 @@ The caller holds the site's lock, so that one driver at a time runs on a store.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from releve.adapters.durable import settings
 from releve.adapters.durable.hints import Closing, Hints
-from releve.adapters.durable.tasks import ANSWER, Tasks, check_order, child, put_in_charge
+from releve.adapters.durable.tasks import ANSWER, Tasks, check_order, child, step_down, take_charge
 from releve.domain.errors import BadInput
 from releve.domain.ports import Ledger, Now, Perform
 from releve.domain.runbook import Decision, TaskState
@@ -58,7 +59,7 @@ class DbosDriver:
 
         Raises `ReleveError` (driver-twice) when a driver is launched in this process already.
         """
-        put_in_charge(self._tasks)
+        take_charge(self._tasks)
         try:
             from dbos import DBOS
 
@@ -97,7 +98,7 @@ class DbosDriver:
                 "task-unknown", f"le déroulé « {decision.run} » n'a pas de tâche « {decision.task} »"
             )
         key = f"{decision.run}:{decision.task}:{decision.by}:{decision.answer}"
-        self._tasks.accept(lambda: self._wake(child(decision.run, decision.task), key))
+        self._wake(child(decision.run, decision.task), key)
 
     def wait(self, run: str, timeout: float) -> bool:
         """Wait for the end of the run, at most `timeout` seconds; False when it goes on."""
@@ -132,10 +133,10 @@ class DbosDriver:
         deadline = time.monotonic() + timeout
         for name in self._tasks.listening():
             self._wake(name, f"close:{self._executor_id}:{name}")
-        while self._tasks.listening() and time.monotonic() < deadline:
-            time.sleep(settings.POLL_SECONDS)  # their own polling is what lets them go
+        while self._tasks.busy() and time.monotonic() < deadline:
+            time.sleep(0.005)
         DBOS.destroy()
-        put_in_charge(None)
+        step_down(self._tasks)
 
     def _recover(self) -> list[str]:
         """Put every workflow of a dead process back on our own queue, then wake those that wait.
@@ -173,12 +174,13 @@ class DbosDriver:
         try:
             record = self._ledger.runs.get(run)
         except BadInput:
-            _log.error("run %s is in the runs' database and not in the ledger", run)  # noqa: TRY400
+            _log.error("run %s is in the runs' database and not in the ledger", run)
             return
         for item in record.tasks:
             if item.state is TaskState.WAITING:
                 name = child(run, item.task)
-                self._wake(name, f"launch:{self._executor_id}:{name}")
+                with contextlib.suppress(BadInput):  # the crash came before its workflow: it will ask anew
+                    self._wake(name, f"launch:{self._executor_id}:{name}")
 
     def _tell_stranded(self) -> None:
         from dbos import DBOS
@@ -190,11 +192,11 @@ class DbosDriver:
 
     def _wake(self, workflow: str, key: str) -> None:
         from dbos import DBOS
-        from dbos.error import DBOSNonExistentWorkflowError
+        from dbos import error as dbos_error
 
         try:
             DBOS.send(workflow, {"look": "again"}, ANSWER, idempotency_key=key)
-        except DBOSNonExistentWorkflowError as error:
+        except dbos_error.DBOSNonExistentWorkflowError as error:
             raise BadInput(
                 "run-not-started",
                 "cette question n'est pas encore posée ici : le déroulé n'a pas été lancé par ce moteur",

@@ -22,17 +22,17 @@ class Closing(BaseException):
 
 
 class Hints:
-    """Set of ids that ended, and the alarm clock of those who wait for them."""
+    """The ids that ended and when, and the alarm clock of those who wait for them."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._ended: set[str] = set()
+        self._ended: dict[str, float] = {}
         self._closing = False
 
     def ended(self, workflow: str) -> None:
         """Say that it ended, or is about to."""
         with self._changed:
-            self._ended.add(workflow)
+            self._ended[workflow] = time.monotonic()
             self._changed.notify_all()
 
     def close(self) -> None:
@@ -53,25 +53,28 @@ class Hints:
         self.check()
 
     def wait(self, workflows: Iterable[str], looks: int, limit: float = UNHINTED) -> None:
-        """Return when it is worth looking again at one of them, having looked `looks` times without luck.
+        """Return when it is worth looking at them again; `looks`: how often that was done without luck.
 
-        Waits at most `limit` seconds. Raises `Closing`.
+        At most `limit` seconds. Raises `Closing`.
         """
-        wanted = set(workflows)
-        began = time.monotonic()
-        pause = min(SOONEST * 2 ** min(looks, 10), LATEST)
+        wanted = list(workflows)
         with self._changed:
-            hinted = bool(wanted & self._ended)
-            if not hinted:
-                quiet = min(LATEST * 2 ** min(looks, 10), limit)
-                hinted = self._changed.wait_for(lambda: self._closing or bool(wanted & self._ended), quiet)
-                pause = min(pause, SOONEST)
+            since = self._since(wanted)
+            if since is None:
+                quiet = min(LATEST * 2 ** min(looks, 10), UNHINTED, limit)
+                told = self._changed.wait_for(lambda: self._closing or self._since(wanted) is not None, quiet)
+                pause = SOONEST if told else 0.0
+            else:
+                pause = min(max(time.monotonic() - since, SOONEST), LATEST)
         self.check()
-        left = limit - (time.monotonic() - began)
-        if hinted and looks and left > 0:
-            self.sleep(min(pause, left))
+        self.sleep(min(pause, limit))
 
     def forget(self, workflows: Iterable[str]) -> None:
         """Drop ids that nobody waits for any more."""
         with self._changed:
-            self._ended.difference_update(workflows)
+            for workflow in workflows:
+                self._ended.pop(workflow, None)
+
+    def _since(self, wanted: list[str]) -> float | None:
+        """When the last of those that were told was told."""
+        return max((self._ended[item] for item in wanted if item in self._ended), default=None)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, TypedDict, TypeVar
+from typing import TypedDict, TypeVar
 
 from releve.adapters.durable.hints import Hints
 from releve.domain.errors import BadInput, ReleveError
@@ -52,17 +53,28 @@ class Tasks:
 
     def __init__(self, perform: Perform, ledger: Ledger, now: Now, hints: Hints) -> None:
         self._perform, self._ledger, self._now, self.hints = perform, ledger, now, hints
-        self._answers = threading.Lock()  # an answer is kept before the deadline strikes, or refused after
+        self._marking = threading.Lock()  # the last to mark a run has seen every record written before
+        self._inside: set[str] = set()
         self._listening: set[str] = set()
         self._books: dict[str, Runbook] = {}
 
     # --- called by the workflows, outside steps: nothing here may vary between two replays ---------
 
+    @contextmanager
+    def inside(self, workflow: str) -> Iterator[None]:
+        """Around the whole of a workflow: its end is told to those who wait for it."""
+        self._inside.add(workflow)
+        try:
+            yield
+        finally:
+            self._inside.discard(workflow)
+            self.hints.ended(workflow)
+
     def order(self, run: str) -> list[str]:
         """The ids of the run's tasks, in the runbook's order. A runbook never changes."""
         return [task.id for task in self._book(run).tasks]
 
-    def listen(self, run: str, task: str, receive: Callable[[float], Any], turn: Turn) -> bool:
+    def listen(self, run: str, task: str, turn: Turn, receive: Callable[[float], object]) -> bool:
         """Wait for a wake-up. False: the time to answer ran out. Raises `Closing`."""
         name = child(run, task)
         self._listening.add(name)
@@ -93,10 +105,9 @@ class Tasks:
     def again(self, run: str, task_id: str, before: Turn, heard: bool) -> Turn:  # noqa: FBT001 — a DBOS argument
         """Perform again after an answer; refuse when nobody answered in time."""
         task = self._book(run).task(task_id)
-        with self._answers:
-            outcome = self._do(run, task)
-            if outcome.state is TaskState.WAITING and not heard:
-                outcome = self._settle(run, task, TaskState.REFUSED, "sans réponse dans le délai : refusé")
+        outcome = self._do(run, task)
+        if outcome.state is TaskState.WAITING and not heard:
+            outcome = self._settle(run, task, TaskState.REFUSED, "sans réponse dans le délai : refusé")
         self._mark(run)
         return self._turn(task, outcome, before["asked_at"])
 
@@ -116,6 +127,7 @@ class Tasks:
             )
         )
         self.hints.forget(child(run, task.id) for task in book.tasks)
+        self._books.pop(run, None)
         return state.value
 
     # --- called by the driver ---------------------------------------------------------------------
@@ -124,14 +136,9 @@ class Tasks:
         """Workflows that wait for an answer in this process."""
         return list(self._listening)
 
-    def accept(self, deliver: Callable[[], None]) -> None:
-        """Deliver an answer, never while a deadline is being judged."""
-        with self._answers:
-            deliver()
-
-    def forget(self, run: str) -> None:
-        """Drop what was read of a run."""
-        self._books.pop(run, None)
+    def busy(self) -> bool:
+        """Whether a workflow still runs in this process."""
+        return bool(self._inside)
 
     # --- inside -----------------------------------------------------------------------------------
 
@@ -166,7 +173,7 @@ class Tasks:
             return self._patiently(lambda: self._perform(run, task.id))
         except ReleveError as error:
             return self._settle(run, task, TaskState.FAILED, error.sentence, error.as_json())
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 — recorded as the task's outcome, with its trace in the log
             _log.exception("task %s of run %s", task.id, run)
             sentence = f"défaut de Relève : {type(error).__name__} : {error}"
             return self._settle(run, task, TaskState.FAILED, sentence)
@@ -201,6 +208,10 @@ class Tasks:
 
     def _mark(self, run: str) -> None:
         """Show in the ledger whether the run waits for a person."""
+        with self._marking:
+            self._mark_alone(run)
+
+    def _mark_alone(self, run: str) -> None:
         record = self._patiently(lambda: self._ledger.runs.get(run))
         waits = any(item.state is TaskState.WAITING for item in record.tasks)
         state = RunState.WAITING if waits else RunState.RUNNING
@@ -241,12 +252,19 @@ def tasks() -> Tasks:
     return _current
 
 
-def put_in_charge(mine: Tasks | None) -> None:
-    """Make `mine` the tasks of this process; None when the driver closes. DBOS is one a process, so are we."""
+def take_charge(mine: Tasks) -> None:
+    """Make `mine` the tasks of this process. DBOS is one a process, so are we."""
     global _current  # noqa: PLW0603 — DBOS itself is a global of the process
-    if mine is not None and _current is not None:
+    if _current is not None:
         raise ReleveError("driver-twice", "un moteur de déroulés est déjà lancé dans ce programme")
     _current = mine
+
+
+def step_down(mine: Tasks) -> None:
+    """The driver of `mine` is closed. Nothing changes when another one is in charge."""
+    global _current  # noqa: PLW0603
+    if _current is mine:
+        _current = None
 
 
 def check_order(book: Runbook) -> None:

@@ -18,24 +18,24 @@ from releve.adapters.durable.tasks import ANSWER, Turn, child, tasks
 def run_workflow(run: str) -> str:
     """Start every task in the runbook's order, wait for all of them, close the run."""
     here = tasks()
-    try:
+    with here.inside(run):
         for task in here.order(run):
             with SetWorkflowID(child(run, task)):
                 DBOS.start_workflow(task_workflow, run, task)
         return DBOS.run_step({"name": "end"}, here.end, run)
-    finally:
-        here.hints.ended(run)
 
 
 @DBOS.workflow(name="releve.task", max_recovery_attempts=None)
 def task_workflow(run: str, task: str) -> str:
     """Wait for the tasks before, perform, and perform again after each answer. Returns the final state."""
     here = tasks()
-    try:
+    with here.inside(child(run, task)):
         turn: Turn = DBOS.run_step({"name": task}, here.first, run, task)
         while turn["waits"]:
-            word = here.listen(run, task, lambda left: DBOS.recv(ANSWER, timeout_seconds=left), turn)
-            turn = DBOS.run_step({"name": task}, here.again, run, task, turn, word)
+            heard = here.listen(run, task, turn, _receive)
+            turn = DBOS.run_step({"name": task}, here.again, run, task, turn, heard)
         return turn["state"]
-    finally:
-        here.hints.ended(child(run, task))
+
+
+def _receive(seconds: float) -> object:
+    return DBOS.recv(ANSWER, timeout_seconds=seconds)

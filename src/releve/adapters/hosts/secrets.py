@@ -62,7 +62,7 @@ def _from_file(ref: SecretRef) -> bytes:
             f"le fichier de secret {ref.target} ne peut pas être lu : {error.strerror}",
             hint="vérifiez le chemin et les droits pour le compte de Relève",
         ) from None
-    with os.fdopen(handle, "rb") as file:
+    try:
         mode = os.fstat(handle).st_mode
         if not stat.S_ISREG(mode):
             raise BadInput("secret-absent", f"{ref.target} n'est pas un fichier")
@@ -72,7 +72,9 @@ def _from_file(ref: SecretRef) -> bytes:
                 f"tout le monde peut lire ou changer le fichier de secret {ref.target}",
                 hint=f"chmod 640 {ref.target}, puis changez ce secret : il a pu être lu",
             )
-        return file.read(_LARGEST + 1)
+        return os.read(handle, _LARGEST + 1)
+    finally:
+        os.close(handle)
 
 
 def _from_command(ref: SecretRef) -> bytes:

@@ -34,7 +34,7 @@ def to_pdf(document: Document, path: Path) -> None:
 
 def render(document: Document) -> bytes:
     """The PDF. The same document gives the same bytes. Raises `ReleveError` as `to_pdf`."""
-    created = document.created_at.astimezone(UTC)
+    created = document.created_at.astimezone(UTC).replace(microsecond=0)
     data = cleaned({**to_json(document), "created_at": created.timetuple()[:6]})
     try:
         pdf, warnings = typst.compile_with_warnings(

@@ -65,14 +65,24 @@ def judge_file(
             "indiquez-le avec --plan, ou écrivez un premier plan : releve init ehpad",
         )
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        why = getattr(error, "strerror", None) or str(error)
         return _unread(
             name,
             "file-unreadable",
-            f"ce fichier ne peut pas être lu ({why})",
+            f"ce fichier ne peut pas être lu ({say_os_error(error)})",
             "vérifiez le chemin et les droits",
         )
     return judge(data, name, today=today, engines=engines)
+
+
+def say_os_error(error: Exception) -> str:
+    """Why a file cannot be read or written, in French where the reason is a usual one."""
+    usual = {
+        PermissionError: "droits insuffisants",
+        IsADirectoryError: "c'est un dossier",
+        NotADirectoryError: "le chemin passe par un fichier",
+        FileNotFoundError: "le dossier n'existe pas",
+    }
+    return usual.get(type(error)) or getattr(error, "strerror", None) or str(error)
 
 
 def judge(

@@ -45,7 +45,7 @@ def run_report(
     )
     return Document(
         "Compte rendu d'incident et de reprise",
-        incident.summary or "Incident sans description",
+        incident.summary[:1].upper() + incident.summary[1:] or "Incident sans description",
         plan.association.name,
         now,
         _metadata(case),

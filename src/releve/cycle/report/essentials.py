@@ -24,7 +24,7 @@ from releve.domain.plan import Application, Tolerance
 from releve.domain.runbook import Direction, RunRecord, RunState, TaskKind, TaskState
 from releve.domain.units import Clock, say_seconds, say_span
 
-WITHOUT = "Temps sans (RTO)"
+WITHOUT = "Durée d'arrêt (RTO)"
 LOST = "Données perdues (RPO)"
 
 
@@ -186,9 +186,9 @@ def _figures(case: Case) -> KeyFigures:
         longest, slowest = max(outages, key=lambda pair: pair[0] or 0.0)
         tone = words.VERDICTS[case.judgement(slowest).rto].tone
         note = slowest.name if len(outages) > 1 else ""
-        without = Figure(say_seconds(longest or 0.0), "sans l'application, au pire", tone, note)
+        without = Figure(say_seconds(longest or 0.0), "d'arrêt, au plus long", tone, note)
     else:
-        without = Figure("non mesuré", "temps sans l'application", Tone.UNKNOWN)
+        without = Figure("non mesuré", "durée d'arrêt", Tone.UNKNOWN)
     return KeyFigures((without, _lost_figure(lost, acknowledged), _major_figure(case), _steps_figure(case)))
 
 
@@ -262,7 +262,7 @@ def _tolerated(case: Case, tolerance: Tolerance) -> str:
         return said
     calendar = case.plan.calendars.get(tolerance.calendar)
     year = case.incident.began_at.astimezone(case.zone).year
-    return f"{said} (jusqu'à {_hours(worst_wall(tolerance.rto, calendar, year=year))} de montre)"
+    return f"{said} (au pire {_hours(worst_wall(tolerance.rto, calendar, year=year))})"
 
 
 def _tolerated_loss(tolerance: Tolerance) -> str:

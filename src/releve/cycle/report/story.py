@@ -155,9 +155,9 @@ def _events(case: Case) -> Iterator[_Event]:
 
 def _run_events(case: Case, run: RunRecord) -> Iterator[_Event]:
     plan, runbook = case.plan, run.runbook
-    name = words.DIRECTIONS[runbook.direction]
+    name = words.OF_DIRECTIONS[runbook.direction]
     way = f"« {words.place(plan, runbook.source)} » vers « {words.place(plan, runbook.target)} »"
-    yield _Event(run.started_at, f"Début : {name} de {way}", "Relève")
+    yield _Event(run.started_at, f"Début {name}, de {way}", "Relève")
     for decision in run.decisions:
         text = f"Réponse : {_answer(run, decision).text}"
         yield _Event(decision.at, text, words.person(plan, decision.by))
@@ -170,8 +170,8 @@ def _run_events(case: Case, run: RunRecord) -> Iterator[_Event]:
     if run.ended_at:
         tone = Tone.OK if run.state is RunState.DONE else Tone.BROKEN
         reason = f" : {run.reason}" if run.reason and run.state is not RunState.DONE else ""
-        end = "Fin" if run.state is RunState.DONE else "Arrêt avant la fin"
-        yield _Event(run.ended_at, f"{end} : {name}{reason}", "Relève", tone)
+        end = f"Fin {name}" if run.state is RunState.DONE else f"Arrêt {name} avant la fin"
+        yield _Event(run.ended_at, f"{end}{reason}", "Relève", tone)
 
 
 def _told(task: Task, record: TaskRecord) -> str:
@@ -237,4 +237,4 @@ def _timeline(case: Case, run: RunRecord, name: str) -> Timeline | None:
         f"Étape {bar.label} : commence à {say_seconds(bar.start)}, dure {bar.said}." for bar in bars
     )
     ticks = tuple((seconds * n / TICKS, say_seconds(seconds * n / TICKS)) for n in range(TICKS + 1))
-    return Timeline(f"{name} : qui attend qui", alt, seconds, ticks, tuple(bars))
+    return Timeline(f"{name} : le temps pris par chaque étape", alt, seconds, ticks, tuple(bars))

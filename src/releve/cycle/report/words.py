@@ -42,6 +42,7 @@ STATES: Mapping[TaskState, Mark] = {
     TaskState.ABANDONED: Mark(Tone.UNKNOWN, "abandonnée"),
 }
 DIRECTIONS: Mapping[Direction, str] = {Direction.SWITCH: "bascule", Direction.RETURN: "retour"}
+OF_DIRECTIONS: Mapping[Direction, str] = {Direction.SWITCH: "de la bascule", Direction.RETURN: "du retour"}
 NOTHING = "—"
 
 

@@ -9,12 +9,11 @@ import typer
 from releve import __version__
 from releve.domain.errors import BadInput
 from releve.entrypoints.cli import (
+    demo,
     doctor,
-    evidence,
     incident,
-    init,
-    plan,
     protect,
+    report,
     run,
     status,
     switch,
@@ -45,7 +44,7 @@ def _root(
     pass
 
 
-for _command in (init, plan, doctor, protect, worker, status, incident, switch, run, evidence):
+for _command in (demo, doctor, protect, worker, status, incident, switch, run, report):
     _command.register(app)
 
 

@@ -92,11 +92,12 @@ def register(app: typer.Typer) -> None:
             from releve.entrypoints.cli.session import relief_house
 
             home = relief_house(plan)
+            opened = [item.id for item in home.ledger.incidents.all() if item.closed_at is None]
             return _go(
                 plan,
                 Direction.RETURN,
                 to or primary_of(home.plan),
-                "",
+                opened[0] if opened else "",
                 {},
                 show=show,
                 timeout=timeout,

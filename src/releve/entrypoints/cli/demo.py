@@ -1,0 +1,218 @@
+"""`releve demo`: the main job on an embedded estate, and what it proves."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from releve.entrypoints.cli.speech import Answer, Json, answer
+
+if TYPE_CHECKING:
+    from releve.app import House
+    from releve.demo.judge import Verdict as Content
+    from releve.demo.witness import Witness
+    from releve.domain.measure import Measure
+    from releve.domain.plan import Application
+    from releve.entrypoints.story import Disaster, Return
+
+VERDICT_FR = {"kept": "tenu", "broken": "NON TENU", "not-measured": "non mesuré"}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the root."""
+
+    @app.command()
+    def demo(
+        output: Annotated[
+            str, typer.Option("--output", help="Dossier du compte rendu et des traces.")
+        ] = "releve-demo",
+        seconds: Annotated[
+            float, typer.Option("--seconds", min=0.5, max=600, help="Durée d'écriture entre deux événements.")
+        ] = 2.0,
+        as_json: Json = False,
+    ) -> None:
+        """Perdre un site entier, basculer, revenir, prouver que rien n'est perdu (données fictives)."""
+        answer(as_json, lambda: _play(Path(output).absolute(), seconds))
+
+
+def _play(folder: Path, seconds: float) -> Answer:
+    from releve.demo.judge import judge
+    from releve.demo.witness import Witness
+    from releve.domain.errors import Exit
+    from releve.entrypoints.reporting import write_report
+    from releve.entrypoints.story import PERSON, PRIMARY, come_back, on_stage, strike
+
+    began = time.monotonic()
+    with _progress(began) as show, on_stage(folder / "estate", show.say) as scene:
+        with Witness.start(scene.estate.urls, folder / "temoin") as witness:
+            show.witness = witness
+            show.say("Des professionnels écrivent dans l'application, sans arrêt")
+            time.sleep(seconds)
+            disaster = strike(scene, witness, show.say)
+            show.say("Les mêmes écrivent maintenant sur le site de secours")
+            time.sleep(seconds)
+            back = come_back(scene, witness, disaster.incident, show.say)
+            time.sleep(seconds)
+            show.witness = None
+        show.say("Le témoin relit tout ce qui lui avait été confirmé")
+        content = judge(witness.journal, scene.estate.dsn(PRIMARY))
+        home = scene.home
+        scene.order("close", incident=disaster.incident, by=PERSON)
+        measures = [_measure(app, disaster, content) for app in home.plan.applications if app.ends]
+        show.say("Compte rendu")
+        pdf = write_report(home, disaster.incident, folder / "compte-rendu.pdf", measures)
+        data, lines, kept = _result(home, disaster, back, content, measures)
+    data["documents"] = [str(pdf)]
+    data["seconds"] = round(time.monotonic() - began, 1)
+    lines += ["", f"Compte rendu : {pdf}", f"Durée totale : {data['seconds']} s"]
+    return Answer(data, "\n".join(lines), Exit.DONE if kept else Exit.PROMISE_NOT_KEPT)
+
+
+def _measure(app: Application, disaster: Disaster, content: Content) -> Measure:
+    from releve.domain.measure import Measure
+
+    return Measure(
+        app.id,
+        disaster.outage.seconds,
+        content.lost,
+        content.acknowledged,
+        "témoin extérieur : de la dernière écriture confirmée à la première qui suit ; contenu relu après le retour",
+    )
+
+
+def _result(
+    home: House, disaster: Disaster, back: Return, content: Content, measures: list[Measure]
+) -> tuple[dict[str, object], list[str], bool]:
+    from releve.app import utc_now
+    from releve.domain.incident import clock_of
+    from releve.domain.measure import Verdict, judge
+    from releve.domain.units import say_seconds, say_span
+
+    now = utc_now()
+    incident = home.ledger.incidents.get(disaster.incident)
+    seen = {item.application: item for item in measures}
+    major = any(
+        clock_of(incident, app, home.plan, now).major_at for app in home.plan.applications if app.ends
+    )
+    applications: list[dict[str, object]] = []
+    lines = [
+        "",
+        f"Écritures confirmées aux utilisateurs : {content.acknowledged}",
+        f"  perdues : {content.lost}    en double : {content.duplicated}",
+        f"Sans application pendant le sinistre : {say_seconds(round(disaster.outage.seconds, 2))}",
+        f"  dont promotion de la base : {disaster.promotion_ms:.0f} ms",
+        f"Sans application pendant le retour prévu : {say_seconds(round(back.outage.seconds, 2))}",
+        "Incident majeur : " + ("oui" if major else "non"),
+        "",
+        f"{'':34}{'besoin':>14}{'engagement':>14}{'mesure':>14}   verdict",
+    ]
+    kept = content.clean
+    for app in home.plan.applications:
+        measure, promised = seen.get(app.id), app.commitment
+        verdicts = judge(app, incident, home.plan, measure, now)
+        kept = kept and (not app.ends or verdicts.verdict is Verdict.KEPT)
+        applications.append(
+            {
+                "id": app.id,
+                "need": {
+                    "rto": say_span(app.need.rto),
+                    "rpo": say_span(app.need.rpo),
+                    "calendar": app.need.calendar,
+                },
+                "commitment": {"rto": say_span(promised.rto), "rpo": say_span(promised.rpo)}
+                if promised
+                else None,
+                "measure": {
+                    "rto_seconds": measure.rto_seconds,
+                    "lost": measure.lost,
+                    "acknowledged": measure.acknowledged,
+                    "basis": measure.basis,
+                }
+                if measure
+                else None,
+                "verdict": {"rto": verdicts.rto, "rpo": verdicts.rpo, "all": verdicts.verdict},
+            }
+        )
+        lines.append(f"{app.name}")
+        wait = (
+            say_seconds(round(measure.rto_seconds, 2)) if measure and measure.rto_seconds is not None else "—"
+        )
+        lost = f"{measure.lost} écriture" if measure and measure.lost is not None else "—"
+        lines.append(
+            f"{'  on peut s’en passer (RTO)':34}{say_span(app.need.rto):>14}"
+            f"{say_span(promised.rto) if promised else '—':>14}{wait:>14}   {VERDICT_FR[verdicts.rto]}"
+        )
+        lines.append(
+            f"{'  on peut perdre (RPO)':34}{say_span(app.need.rpo):>14}"
+            f"{say_span(promised.rpo) if promised else '—':>14}{lost:>14}   {VERDICT_FR[verdicts.rpo]}"
+        )
+    return (
+        {
+            "acknowledged": content.acknowledged,
+            "lost": content.lost,
+            "duplicated": content.duplicated,
+            "rto_seconds": disaster.outage.seconds,
+            "return_gap_seconds": back.outage.seconds,
+            "declared_to_ack_seconds": disaster.declared_to_ack_seconds,
+            "promotion_ms": disaster.promotion_ms,
+            "incident_major": major,
+            "incident": disaster.incident,
+            "applications": applications,
+        },
+        lines,
+        kept,
+    )
+
+
+class _Progress:
+    """What the terminal shows while the story is played, on stderr."""
+
+    def __init__(self, began: float, update: Callable[[str], None], line: Callable[[str], None]) -> None:
+        self._began, self._update, self._line = began, update, line
+        self.witness: Witness | None = None
+        self._said = ""
+
+    def say(self, text: str) -> None:
+        """One more step."""
+        self._said = text
+        self._line(f"{time.monotonic() - self._began:6.1f} s  {text}")
+        self.refresh()
+
+    def refresh(self) -> None:
+        """The live line: what is going on, and the witness's counters."""
+        counted = ""
+        if self.witness is not None:
+            live = self.witness.live()
+            silence = live.silence or 0.0
+            counted = f" — {live.acknowledged} écritures confirmées"
+            counted += f", silence depuis {silence:.1f} s" if silence > 0.5 else ""
+        self._update(f"{self._said}{counted}")
+
+
+@contextmanager
+def _progress(began: float) -> Iterator[_Progress]:
+    import threading
+
+    from rich.console import Console
+
+    console = Console(stderr=True, highlight=False)
+    stop = threading.Event()
+    with console.status("") as status:
+        show = _Progress(began, status.update, lambda text: console.print(text, markup=False))
+
+        def live() -> None:
+            while not stop.wait(0.2):
+                show.refresh()
+
+        thread = threading.Thread(target=live, daemon=True)
+        thread.start()
+        try:
+            yield show
+        finally:
+            stop.set()
+            thread.join()

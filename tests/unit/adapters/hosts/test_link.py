@@ -1,0 +1,89 @@
+"""The connection to an agent, with a shell of this machine in the place of ssh."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from releve.adapters.hosts.link import BOOTSTRAP, TOO_OLD, Late, Link, LinkDown
+
+BOOT = BOOTSTRAP.replace("python3", sys.executable, 1)
+
+
+@contextmanager
+def link(script: str = BOOT, opening: float = 10) -> Iterator[Link]:
+    """A link whose far end is `script`."""
+    opened = Link(["sh", "-c", script], env=dict(os.environ), config={"root": ""}, opening=opening)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+def run(opened: Link, *argv: str, timeout: float = 5, limit: float = 10) -> dict[str, object]:
+    """The header of a run's answer."""
+    return opened.ask({"do": "run", "argv": argv, "user": "", "timeout": timeout, "env": {}}, b"", limit)[0]
+
+
+def test_what_a_login_script_prints_is_skipped() -> None:
+    """A banner before the agent's first word does not break the frames."""
+    with link(f"echo Bienvenue; printf '\\0\\377'; {BOOT}") as opened:
+        assert run(opened, "true")["code"] == 0
+
+
+def test_a_late_answer_fails_its_request_alone() -> None:
+    """A request past its limit is given up; the others, and the connection, go on."""
+    with link() as opened:
+        with pytest.raises(Late):
+            run(opened, "sleep", "60", limit=0.1)
+        assert run(opened, "true")["code"] == 0
+        assert opened.alive
+
+
+@pytest.mark.parametrize(
+    ("script", "code"),
+    [
+        ("exit 127", 127),
+        (f"exit {TOO_OLD}", TOO_OLD),
+        ("echo nothing of ours; exit 3", 3),
+        ("head -c 100000 /dev/zero; exit 4", 4),
+    ],
+)
+def test_a_far_end_that_is_no_agent_is_down(script: str, code: int) -> None:
+    """Whatever answers in the agent's place, the connection fails with the exit code of its program."""
+    with pytest.raises(LinkDown) as caught, link(script):
+        pytest.fail("it opened")
+    assert caught.value.code == code
+
+
+def test_a_far_end_that_says_nothing_is_given_up() -> None:
+    """Without a word within the opening time, the connection is torn down."""
+    with pytest.raises(LinkDown), link("exec sleep 600", opening=0.2):
+        pytest.fail("it opened")
+
+
+def test_a_program_that_does_not_exist_is_down() -> None:
+    """An ssh that is not installed is a connection that fails, with its name."""
+    with pytest.raises(LinkDown, match="releve-no-ssh"):
+        Link(["releve-no-ssh"], env={"PATH": "/usr/bin"}, config={}, opening=1)
+
+
+def test_a_torn_link_tells_everyone() -> None:
+    """When the far end dies a running request fails, and so does the next one."""
+    with link() as opened:
+        with pytest.raises(LinkDown):
+            run(opened, "sh", "-c", "kill -9 $PPID; sleep 5")
+        assert not opened.alive
+        with pytest.raises(LinkDown):
+            run(opened, "true")
+
+
+def test_an_unknown_verb_is_a_fault_that_is_told() -> None:
+    """A request that the agent does not know is answered as a failure, not by silence."""
+    with link() as opened:
+        assert opened.ask({"do": "dance"}, b"", 5)[0]["failed"] == "agent-fault"
+        assert opened.ask({"do": "read"}, b"", 5)[0]["failed"] == "agent-fault"
