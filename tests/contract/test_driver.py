@@ -131,8 +131,11 @@ def test_what_follows_a_failure_is_abandoned(launch: Launch, ledger: FakeLedger)
     assert driver.wait("bascule-1", 10.0)
     assert sorted(script.calls) == ["a", "b", "e"]
     assert states(ledger) == {
-        "a": TaskState.DONE, "b": TaskState.FAILED, "e": TaskState.DONE,
-        "c": TaskState.ABANDONED, "d": TaskState.ABANDONED,
+        "a": TaskState.DONE,
+        "b": TaskState.FAILED,
+        "e": TaskState.DONE,
+        "c": TaskState.ABANDONED,
+        "d": TaskState.ABANDONED,
     }
     found = ledger.runs.get("bascule-1")
     assert found.state is RunState.STOPPED

@@ -10,13 +10,23 @@ import pytest
 from releve.domain.errors import Refused, Unreachable
 from releve.domain.protection import ServerState, SlotState, Suspension, SyncState, Tenure
 from tests.contract.engines_rigs import RIGS, Rig, rig_of
-from tests.integration.pg import SITES
-from tests.integration.pg import _no_templates_left as _no_templates_left
+from tests.integration.pg import KINDS, SITES
+from tests.integration.pg import no_templates_left  # noqa: F401 - a fixture of the session
 
 HERE, THERE = SITES
 
 
-@pytest.fixture(params=RIGS)
+def on(*always: str) -> pytest.MarkDecorator:
+    """Run on the fake and on these; on every other kind of server in the whole matrix only.
+
+    What depends on the version (formats of programs, the gate, promotion) runs on all of them.
+    """
+    kinds = ("fake", *always)
+    later = [pytest.param(kind, marks=pytest.mark.torture) for kind in RIGS if kind not in kinds]
+    return pytest.mark.parametrize("rig", [*kinds, *later], indirect=True)
+
+
+@pytest.fixture
 def rig(request: pytest.FixtureRequest) -> Iterator[Rig]:
     """Each engine, with one open server and nothing protected yet."""
     with rig_of(request.param) as made:
@@ -30,6 +40,7 @@ def protect(rig: Rig) -> None:
     rig.engine.arm(HERE)
 
 
+@on(*KINDS)
 def test_the_whole_way_there_and_back_loses_nothing(rig: Rig) -> None:
     """Protect, lose the primary, switch, rebuild, and return as planned: every acknowledged write is kept."""
     engine = rig.engine
@@ -77,6 +88,7 @@ def test_the_whole_way_there_and_back_loses_nothing(rig: Rig) -> None:
     assert len(rig.values(HERE)) == 8
 
 
+@on("wheel18")
 def test_production_goes_on_without_its_relief_only_once_that_is_written(rig: Rig) -> None:
     """Cut off, a write waits; relaxed, it passes and the suspension is on record; restored, it is over."""
     engine = rig.engine
@@ -103,6 +115,7 @@ def test_production_goes_on_without_its_relief_only_once_that_is_written(rig: Ri
     assert {"attend", "passe"} <= rig.values(THERE)
 
 
+@on(*KINDS)
 def test_a_server_started_by_hand_is_a_reader_until_it_is_opened(rig: Rig) -> None:
     """Closed is the state on disk: only `open`, with the epoch and the site written inside, makes a writer."""
     engine = rig.engine
@@ -130,6 +143,7 @@ def test_a_server_started_by_hand_is_a_reader_until_it_is_opened(rig: Rig) -> No
     assert rig.values(HERE) == {"un", "deux"}
 
 
+@on(*KINDS)
 def test_what_only_the_old_side_wrote_is_found_and_then_left_behind(rig: Rig) -> None:
     """After a cut, exactly the rows written on the old side alone are counted; then it follows."""
     engine = rig.engine
@@ -155,6 +169,7 @@ def test_what_only_the_old_side_wrote_is_found_and_then_left_behind(rig: Rig) ->
     assert rig.values(HERE) == {"commun", "gardé"}
 
 
+@on("wheel16")
 def test_a_lost_disk_is_unknown_and_is_cloned_again(rig: Rig) -> None:
     """With the disk gone nothing could be looked at, and that is what is said; then a clone replaces it."""
     engine = rig.engine
@@ -172,6 +187,7 @@ def test_a_lost_disk_is_unknown_and_is_cloned_again(rig: Rig) -> None:
     assert rig.values(HERE) == {"un", "deux"}
 
 
+@on("debian15")
 def test_a_slot_that_was_given_up_is_shown_and_means_a_clone(rig: Rig) -> None:
     """The production disk is spared: beyond the limit the relief is given up, said so, and cloned again."""
     engine = rig.engine
@@ -185,6 +201,7 @@ def test_a_slot_that_was_given_up_is_shown_and_means_a_clone(rig: Rig) -> None:
     assert rig.values(THERE) == {"un"}
 
 
+@on("wheel16")
 def test_an_open_server_is_never_rebuilt_nor_surveyed(rig: Rig) -> None:
     """What still accepts writes is not touched: fence it first."""
     engine = rig.engine

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.fakes.hosts import Call, FakeHost
-from tests.integration.netns import pair
-from tests.integration.sshd import Sshd, sshd
 
 from releve.adapters.hosts.local import LocalHost
 from releve.domain.errors import BadInput, Unreachable
 from releve.domain.plan import HostSpec, Reach
 from releve.domain.ports import Completed, Host
+from tests.fakes.hosts import Call, FakeHost
+from tests.integration.netns import pair
+from tests.integration.sshd import Sshd, sshd
 
 # Small programs, each with its twin for the fake.
 SOURCES = {

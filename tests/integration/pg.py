@@ -127,6 +127,7 @@ def _template(kind: str) -> Path:
         "--locale=C",
     ]
     run([str(bin_dir(kind) / "initdb"), "-D", str(folder / "data"), *options])
+    Server(kind, folder, free_port()).first_time()
     return folder / "data"
 
 
@@ -134,7 +135,8 @@ _TEMPLATES: list[Path] = []
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _no_templates_left() -> Iterator[None]:
+def no_templates_left() -> Iterator[None]:
+    """Import it beside `estate`: what was made once for the session goes with it."""
     yield
     remove_templates()
 
@@ -167,25 +169,34 @@ class Server:
         return bin_dir(self.kind)
 
     def create(self) -> None:
-        """A fresh cluster with one database, running."""
+        """A fresh cluster with one database and one table, running."""
         run(["cp", "-a", str(_template(self.kind)), str(self.data)])
+        self._configure()
+        self.start()
+
+    def _configure(self) -> None:
         values = {
             "port": str(self.port),
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": "",  # a zombie would keep its lock
             "shared_buffers": "16MB",
             "max_wal_size": "64MB",
-            "min_wal_size": "4MB",
+            "min_wal_size": "2MB",
             "fsync": "off",  # we kill processes, never the machine: the page cache survives
             **self.conf,
         }
         lines = "".join(f"{name} = '{value}'\n" for name, value in values.items())
         with (self.data / "postgresql.conf").open("a") as file:
             file.write(lines)
+
+    def first_time(self) -> None:
+        """Make the database that every test finds."""
+        self._configure()
         self.start()
         with self.connect("postgres") as link:
             link.execute(f"CREATE DATABASE {DATABASE}".encode())
         self.sql("CREATE TABLE ecrits (valeur text PRIMARY KEY, auteur text)")
+        self.stop()
 
     def service(self) -> ServiceSpec:
         """How its owner drives it."""

@@ -11,10 +11,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.integration.netns import Node, Pair
-
 from releve.adapters.hosts.ssh import SshHost
 from releve.domain.plan import HostSpec, Reach, SshSpec
+from tests.integration.netns import Node, Pair
 
 PORT = 2222
 _START = 10.0  # seconds

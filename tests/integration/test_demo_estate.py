@@ -21,7 +21,7 @@ from releve.demo.estate import Estate
 from releve.demo.judge import judge
 from releve.demo.plan_text import APPLICATION, POSTGRESQL
 from releve.demo.witness import Witness
-from releve.domain.errors import BadInput, Unreachable
+from releve.domain.errors import BadInput, Refused, Unreachable
 
 LIMIT = 20.0  # seconds for what comes by itself; it takes a fraction of one
 PRIMARY, RELIEF = "principal", "secours"
@@ -374,6 +374,8 @@ time.sleep(600)
         marks = [starter.stdout.readline().strip() for _ in range(2)]
         starter.stdout.close()
         assert processes.of_site(marks[0], folder)
+        with pytest.raises(Refused):  # a second demo never takes the folder of one that runs
+            Estate(folder).create()
         starter.send_signal(signal.SIGKILL)
         starter.wait()
         until(lambda: not [pid for mark in marks for pid in processes.of_site(mark, folder)])

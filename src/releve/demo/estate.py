@@ -28,7 +28,7 @@ from releve.demo.plan_text import ADMIN, APPLICATION, DATABASE, POSTGRESQL, REPL
 from releve.demo.programs import Programs, postgresql_programs, run_as
 from releve.demo.supctl import ask
 from releve.demo.supervisor import Program
-from releve.domain.errors import BadInput, ReleveError, Unreachable
+from releve.domain.errors import BadInput, Refused, ReleveError, Unreachable
 
 _APP_ROLE = "dossier"
 _UP = 10.0  # seconds for a supervisor to listen; it takes 0.05
@@ -109,8 +109,8 @@ class Estate:
     def create(self) -> None:
         """Folders, ports, secrets and the plan. What an earlier demo left in `folder` is cleared first.
 
-        Raises `BadInput` when `folder` holds something that is not a demo; `Unreachable` when this
-        machine cannot run one.
+        Raises `BadInput` when `folder` holds something that is not a demo; `Refused` when a demo runs
+        there; `Unreachable` when this machine cannot run one.
         """
         if self.folder.is_dir() and any(self.folder.iterdir()):
             _clear_earlier(self.folder)
@@ -230,8 +230,7 @@ class Estate:
         except TimeoutError as error:
             raise ReleveError("demo-survivor", f"un processus du site « {site} » survit : {error}") from error
         processes.free_memory_of(killed)
-        if Path(layout.folder).exists():
-            shutil.rmtree(layout.folder)
+        _remove_tree(Path(layout.folder))
         supervisor = self._supervisors.pop(site, None)
         if supervisor is not None:
             supervisor.wait(_KILL)  # dead already; this only takes it off the list of our children
@@ -368,7 +367,24 @@ def _clear_earlier(folder: Path) -> None:
             f"{folder} n'est pas vide et ne vient pas d'une démonstration",
             hint="donnez un dossier vide ou nouveau",
         )
-    Estate.attach(folder).cleanup()
+    earlier = Estate.attach(folder)
+    if earlier.layout.held:
+        raise Refused(
+            "demo-already-running",
+            f"une démonstration est en cours dans {folder} (processus {earlier.layout.owner[0]})",
+            hint="attendez sa fin, ou donnez un autre dossier",
+        )
+    earlier.cleanup()
+
+
+def _remove_tree(folder: Path) -> None:
+    """Remove a folder whole, even when somebody else is removing it too. Raises OSError if it stays."""
+
+    def gone_already(_call: object, _path: str, failure: tuple[type, BaseException, object]) -> None:
+        if not isinstance(failure[1], FileNotFoundError):
+            raise failure[1]
+
+    shutil.rmtree(folder, onerror=gone_already)
 
 
 def _remove_files(layout: Layout) -> None:

@@ -22,6 +22,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import SystemRandom
 
+from releve.demo.processes import started
 from releve.demo.programs import Programs, reachable_by_all
 from releve.domain.errors import BadInput, Unreachable
 
@@ -96,13 +97,23 @@ class SiteLayout:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The whole estate. Paths as text, so that it is its own JSON."""
+    """The whole estate. Paths as text, so that it is its own JSON.
+
+    `owner`: pid and start (clock ticks since boot) of the process that made it.
+    """
 
     folder: str
     ground: str
     bin_dir: str
     os_user: str
     sites: tuple[SiteLayout, SiteLayout]
+    owner: tuple[int, int] = (0, 0)
+
+    @property
+    def held(self) -> bool:
+        """Whether another process made it and still lives."""
+        pid, start = self.owner
+        return pid not in (0, os.getpid()) and started(pid) == start
 
     def site(self, site_id: str) -> SiteLayout:
         """The site of that id. Raises KeyError."""
@@ -136,7 +147,10 @@ def new_layout(folder: Path, programs: Programs) -> Layout:
         )
         for site in SITES
     )
-    return Layout(str(folder), str(ground), str(programs.bin_dir), programs.os_user, (principal, relief))
+    owner = (os.getpid(), started(os.getpid()))
+    return Layout(
+        str(folder), str(ground), str(programs.bin_dir), programs.os_user, (principal, relief), owner
+    )
 
 
 def read_layout(folder: Path) -> Layout:
@@ -144,7 +158,8 @@ def read_layout(folder: Path) -> Layout:
     try:
         values = json.loads((folder / FILE).read_text())
         sites = [SiteLayout(**{**site, "ports": Ports(**site["ports"])}) for site in values.pop("sites")]
-        return Layout(**values, sites=(sites[0], sites[1]))
+        pid, start = values.pop("owner")
+        return Layout(**values, sites=(sites[0], sites[1]), owner=(int(pid), int(start)))
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         raise BadInput(
             "demo-no-estate",

@@ -16,13 +16,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from releve.adapters.durable import settings
-from releve.adapters.durable.hints import Closing, Hints
-from releve.adapters.durable.tasks import ANSWER, Tasks, check_order, child, step_down, take_charge
+from releve.adapters.durable.hints import Closing, Hints, pause
+from releve.adapters.durable.tasks import ANSWER, FINAL, Tasks, check_order, child, step_down, take_charge
 from releve.domain.errors import BadInput
 from releve.domain.ports import Ledger, Now, Perform
 from releve.domain.runbook import Decision, TaskState
 
-_FINAL = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 _log = logging.getLogger(__name__)
 
 
@@ -106,20 +105,21 @@ class DbosDriver:
 
         deadline = time.monotonic() + timeout
         looks = 0
-        while True:
+        while not self._hints.told([run]):
             status = DBOS.get_workflow_status(run)
             if status is None:
                 raise BadInput("run-not-started", f"le déroulé « {run} » n'a jamais été lancé ici")
-            if status.status in _FINAL:
-                return True
+            if status.status in FINAL:
+                break
             left = deadline - time.monotonic()
             if left <= 0:
                 return False
             try:
-                self._hints.wait([run], looks, left)
+                self._hints.wait([run], min(left, pause(looks)))
             except Closing:
                 return False
             looks += 1
+        return True
 
     def close(self, timeout: float = 5.0) -> None:
         """Leave runs as they stand, to be taken up at the next launch.

@@ -1,17 +1,16 @@
-"""Who has ended, told inside one process: wakes a waiter at once. The database stays the truth.
+"""How a task ended, told inside one process: wakes those who wait for it at once.
 
-A hint may come too early (the result is about to be written) or never (the result was written by a
-process that is dead): whoever waits always asks the database, sooner with a hint than without.
+A hint is told only after DBOS has committed the checkpoint that it comes from, so it never says more
+than the database: a replay after a crash ends the same way. It may never come (the task ended in a
+process that is dead, or by an exception): whoever waits then asks the database.
 """
 
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-SOONEST, LATEST = 0.001, 0.05  # seconds between two looks at a result whose hint has come
-UNHINTED = 1.0  # ... and without a hint, in the long run: everything that can end, ends in this process
+SOONEST, LATEST = 0.05, 1.0  # seconds between two looks at the database by somebody who was told nothing
 
 
 class Closing(BaseException):
@@ -22,18 +21,40 @@ class Closing(BaseException):
 
 
 class Hints:
-    """The ids that ended and when, and the alarm clock of those who wait for them."""
+    """What was told of each workflow, and the alarm clock of those who wait."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._ended: dict[str, float] = {}
+        self._told: dict[str, str] = {}
         self._closing = False
 
-    def ended(self, workflow: str) -> None:
-        """Say that it ended, or is about to."""
+    def tell(self, workflow: str, state: str) -> None:
+        """It ended in that state, and this is committed."""
         with self._changed:
-            self._ended[workflow] = time.monotonic()
+            self._told[workflow] = state
             self._changed.notify_all()
+
+    def told(self, workflows: Iterable[str]) -> Mapping[str, str]:
+        """What was told of those."""
+        with self._changed:
+            return {item: self._told[item] for item in workflows if item in self._told}
+
+    def wait(self, workflows: Iterable[str], seconds: float) -> bool:
+        """Wait until something is told of one of them; False when nothing was. Raises `Closing`."""
+        wanted = list(workflows)
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._closing or any(item in self._told for item in wanted), seconds
+            )
+            found = any(item in self._told for item in wanted)
+        self.check()
+        return found
+
+    def forget(self, workflows: Iterable[str]) -> None:
+        """Drop what nobody waits for any more."""
+        with self._changed:
+            for workflow in workflows:
+                self._told.pop(workflow, None)
 
     def close(self) -> None:
         """Wake everybody: they raise `Closing`."""
@@ -52,29 +73,7 @@ class Hints:
             self._changed.wait_for(lambda: self._closing, seconds)
         self.check()
 
-    def wait(self, workflows: Iterable[str], looks: int, limit: float = UNHINTED) -> None:
-        """Return when it is worth looking at them again; `looks`: how often that was done without luck.
 
-        At most `limit` seconds. Raises `Closing`.
-        """
-        wanted = list(workflows)
-        with self._changed:
-            since = self._since(wanted)
-            if since is None:
-                quiet = min(LATEST * 2 ** min(looks, 10), UNHINTED, limit)
-                told = self._changed.wait_for(lambda: self._closing or self._since(wanted) is not None, quiet)
-                pause = SOONEST if told else 0.0
-            else:
-                pause = min(max(time.monotonic() - since, SOONEST), LATEST)
-        self.check()
-        self.sleep(min(pause, limit))
-
-    def forget(self, workflows: Iterable[str]) -> None:
-        """Drop ids that nobody waits for any more."""
-        with self._changed:
-            for workflow in workflows:
-                self._ended.pop(workflow, None)
-
-    def _since(self, wanted: list[str]) -> float | None:
-        """When the last of those that were told was told."""
-        return max((self._ended[item] for item in wanted if item in self._ended), default=None)
+def pause(looks: int) -> float:
+    """Seconds before the next look at the database after `looks` without luck."""
+    return float(min(SOONEST * 2 ** min(looks, 10), LATEST))

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import TypedDict, TypeVar
 
-from releve.adapters.durable.hints import Hints
+from releve.adapters.durable.hints import LATEST, Hints, pause
 from releve.domain.errors import BadInput, ReleveError
 from releve.domain.ports import Ledger, Now, Perform
 from releve.domain.runbook import (
@@ -23,7 +23,7 @@ from releve.domain.runbook import (
 )
 
 ANSWER = "answer"  # topic of the messages that wake a task; what was answered stands in the ledger
-_FINAL = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
+FINAL = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 _GOES_ON = (TaskState.DONE, TaskState.SKIPPED)
 _PAUSES = (0.1, 0.5, 2.0, 5.0)  # seconds; the last one for ever: a full disk is freed by a person
 _log = logging.getLogger(__name__)
@@ -62,13 +62,12 @@ class Tasks:
 
     @contextmanager
     def inside(self, workflow: str) -> Iterator[None]:
-        """Around the whole of a workflow: its end is told to those who wait for it."""
+        """Around the whole of a workflow: while it is inside, its end will be told in this process."""
         self._inside.add(workflow)
         try:
             yield
         finally:
             self._inside.discard(workflow)
-            self.hints.ended(workflow)
 
     def order(self, run: str) -> list[str]:
         """The ids of the run's tasks, in the runbook's order. A runbook never changes."""
@@ -149,23 +148,19 @@ class Tasks:
 
     def _states(self, run: str, wanted: tuple[str, ...]) -> dict[str, TaskState]:
         """The final state of each of those tasks, once all of them have one."""
-        from dbos import DBOS
-
         found: dict[str, TaskState] = {}
+        missing = {child(run, name): name for name in wanted}
         looks = 0
-        while missing := {child(run, name): name for name in wanted if name not in found}:
-            ended = DBOS.list_workflows(
-                workflow_ids=list(missing), status=list(_FINAL), load_input=False, load_output=True
-            )
-            for row in ended:
-                succeeded = row.status == "SUCCESS" and isinstance(row.output, str)
-                found[missing.pop(row.workflow_id)] = (
-                    TaskState(str(row.output)) if succeeded else TaskState.FAILED
-                )
-            looks = 0 if ended else looks + 1
-            if missing:
-                self.hints.wait(missing, looks)
-        return found
+        while True:
+            for workflow, state in self.hints.told(missing).items():
+                found[missing.pop(workflow)] = TaskState(state)
+            if missing and (looks or not self._inside.issuperset(missing)):
+                found.update(_recorded(missing))
+            if not missing:
+                return found
+            # One that is not inside may be anywhere: look again soon. The others will tell.
+            quiet = LATEST if self._inside.issuperset(missing) else pause(looks)
+            looks = 0 if self.hints.wait(missing, quiet) else looks + 1
 
     def _do(self, run: str, task: Task) -> Outcome:
         """The task's outcome; FAILED when `perform` raises: the run stops on it rather than hang."""
@@ -231,6 +226,17 @@ class Tasks:
                 _log.warning("%s: %s; trying again", error.code, error.sentence)
             self.hints.sleep(_PAUSES[min(tries, len(_PAUSES) - 1)])
             tries += 1
+
+
+def _recorded(missing: dict[str, str]) -> dict[str, TaskState]:
+    """What the database knows of the end of those workflows (id -> task); takes them out of `missing`."""
+    from dbos import DBOS
+
+    found: dict[str, TaskState] = {}
+    for row in DBOS.list_workflows(workflow_ids=list(missing), status=list(FINAL), load_input=False):
+        ended_well = row.status == "SUCCESS" and isinstance(row.output, str)
+        found[missing.pop(row.workflow_id)] = TaskState(str(row.output)) if ended_well else TaskState.FAILED
+    return found
 
 
 def _why(record: RunRecord, missed: list[Task]) -> str:

@@ -25,6 +25,7 @@ from releve.domain.errors import BadInput, Refused, Unreachable
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
+    from django.db.models import Model
 
 BUSY_SECONDS = 10.0  # waiting for another writer: every write here lasts milliseconds
 FILE = "ledger.sqlite3"
@@ -94,6 +95,18 @@ class _Closer:
         with contextlib.suppress(Exception):
             self._connection.inc_thread_sharing()
             self._connection.close()
+
+
+def put(alias: str, row: Model, *, by: tuple[str, ...]) -> None:
+    """Insert the row, or replace the one that has the same `by` columns. One statement."""
+    # bulk_create alone knows INSERT ... ON CONFLICT; update_or_create reads, locks and writes
+    fields = [item.name for item in row._meta.concrete_fields if not item.primary_key]
+    type(row)._default_manager.using(alias).bulk_create(
+        [row],
+        update_conflicts=True,
+        unique_fields=list(by),
+        update_fields=[name for name in fields if name not in by],
+    )
 
 
 def open_database(state_dir: Path, database_url: str = "") -> Database:

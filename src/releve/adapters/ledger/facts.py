@@ -7,7 +7,7 @@ from datetime import datetime
 
 from releve.adapters.ledger import models
 from releve.adapters.ledger.codec import dump, load, load_object, utc
-from releve.adapters.ledger.database import Database
+from releve.adapters.ledger.database import Database, put
 from releve.domain.protection import Contact, Suspension
 
 
@@ -20,9 +20,7 @@ class DjangoFacts:
     def contact(self, contact: Contact) -> None:
         """Keep the last proof of a promise."""
         with self._database.writing() as alias:
-            models.Contact.objects.using(alias).update_or_create(
-                data_set=contact.data_set, defaults={"value": dump(contact)}
-            )
+            put(alias, models.Contact(data_set=contact.data_set, value=dump(contact)), by=("data_set",))
 
     def last_contact(self, data_set: str) -> Contact | None:
         """The last one."""
@@ -33,11 +31,10 @@ class DjangoFacts:
     def suspend(self, suspension: Suspension) -> None:
         """Insert or update, keyed by (data set, started_at)."""
         with self._database.writing() as alias:
-            models.Suspension.objects.using(alias).update_or_create(
-                data_set=suspension.data_set,
-                started_at=utc(suspension.started_at),
-                defaults={"value": dump(suspension)},
+            row = models.Suspension(
+                data_set=suspension.data_set, started_at=utc(suspension.started_at), value=dump(suspension)
             )
+            put(alias, row, by=("data_set", "started_at"))
 
     def suspensions(self, data_set: str) -> list[Suspension]:
         """Oldest first."""
@@ -50,9 +47,8 @@ class DjangoFacts:
     def put(self, kind: str, subject: str, at: datetime, value: Mapping[str, object]) -> None:
         """Keep the newest value of (kind, subject)."""
         with self._database.writing() as alias:
-            models.Observation.objects.using(alias).update_or_create(
-                kind=kind, subject=subject, defaults={"at": utc(at), "value": dump(value)}
-            )
+            row = models.Observation(kind=kind, subject=subject, at=utc(at), value=dump(value))
+            put(alias, row, by=("kind", "subject"))
 
     def fetch(self, kind: str, subject: str) -> tuple[datetime, Mapping[str, object]] | None:
         """The newest value, and when it was seen."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from releve.adapters.ledger import models
 from releve.adapters.ledger.codec import dump, load, utc
-from releve.adapters.ledger.database import Database
+from releve.adapters.ledger.database import Database, put
 from releve.domain.errors import BadInput
 from releve.domain.incident import Incident
 
@@ -18,14 +18,13 @@ class DjangoIncidents:
     def save(self, incident: Incident) -> None:
         """Insert or update."""
         with self._database.writing() as alias:
-            models.Incident.objects.using(alias).update_or_create(
+            row = models.Incident(
                 id=incident.id,
-                defaults={
-                    "declared_at": utc(incident.declared_at),
-                    "closed_at": utc(incident.closed_at) if incident.closed_at else None,
-                    "value": dump(incident),
-                },
+                declared_at=utc(incident.declared_at),
+                closed_at=utc(incident.closed_at) if incident.closed_at else None,
+                value=dump(incident),
             )
+            put(alias, row, by=("id",))
 
     def get(self, incident_id: str) -> Incident:
         """Raises `BadInput` when unknown."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
 
 from releve.adapters.ledger import models
 from releve.adapters.ledger.codec import dump, load, utc
-from releve.adapters.ledger.database import Database
+from releve.adapters.ledger.database import Database, put
 from releve.domain.errors import BadInput
 from releve.domain.runbook import Decision, Runbook, RunRecord, RunState, TaskRecord
 
@@ -46,8 +47,10 @@ class DjangoRuns:
         with self._database.writing() as alias:
             row = _row(alias, run)
             _known_task(row, record.task)
-            models.Task.objects.using(alias).update_or_create(
-                run=row, task=record.task, defaults={"state": record.state.value, "value": dump(record)}
+            put(
+                alias,
+                models.Task(run=row, task=record.task, state=record.state.value, value=dump(record)),
+                by=("run", "task"),
             )
 
     def end(self, run: str, state: RunState, at: datetime, reason: str = "") -> None:
@@ -78,6 +81,11 @@ class DjangoRuns:
             )
 
 
+@lru_cache(maxsize=16)
+def _runbook(text: str) -> Runbook:
+    return load(Runbook, text)  # a runbook never changes, and every step of a run reads it
+
+
 def _row(alias: str, run: str) -> models.Run:
     row = models.Run.objects.using(alias).filter(id=run).first()
     if row is None:
@@ -88,12 +96,12 @@ def _row(alias: str, run: str) -> models.Run:
 
 
 def _known_task(row: models.Run, task: str) -> None:
-    if all(item.id != task for item in load(Runbook, row.runbook).tasks):
+    if all(item.id != task for item in _runbook(row.runbook).tasks):
         raise BadInput("task-unknown", f"le déroulé « {row.id} » n'a pas de tâche « {task} »")
 
 
 def _record(alias: str, row: models.Run) -> RunRecord:
-    runbook = load(Runbook, row.runbook)
+    runbook = _runbook(row.runbook)
     tasks = models.Task.objects.using(alias).filter(run=row)
     found = {item.task: load(TaskRecord, item.value) for item in tasks}
     decisions = models.Decision.objects.using(alias).filter(run=row).order_by("pk")

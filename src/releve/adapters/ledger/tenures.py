@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from releve.adapters.ledger import models
 from releve.adapters.ledger.codec import utc
-from releve.adapters.ledger.database import Database
+from releve.adapters.ledger.database import Database, put
 from releve.domain.errors import Refused
 from releve.domain.protection import Tenure
 from releve.domain.runbook import RunState
@@ -30,9 +30,7 @@ class DjangoTenures:
             held = _current(alias, data_set)
             if held is not None and held.epoch >= epoch and held.run != run:
                 raise _past(held, epoch)
-            models.Claim.objects.using(alias).update_or_create(
-                data_set=data_set, defaults={"run": run, "epoch": epoch}
-            )
+            put(alias, models.Claim(data_set=data_set, run=run, epoch=epoch), by=("data_set",))
 
     def claimed(self, data_set: str) -> str:
         """The run that claims it, or empty. A claim outlives a run that stopped, until it is released."""

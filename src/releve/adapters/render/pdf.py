@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from datetime import UTC
+from datetime import UTC, datetime
 from pathlib import Path
 
 import typst
@@ -35,10 +35,15 @@ def to_pdf(document: Document, path: Path) -> None:
 def render(document: Document) -> bytes:
     """The PDF. The same document gives the same bytes. Raises `ReleveError` as `to_pdf`."""
     created = document.created_at.astimezone(UTC).replace(microsecond=0)
-    data = cleaned({**to_json(document), "created_at": created.timetuple()[:6]})
+    data = cleaned({**to_json(document), "created_at": list(created.timetuple()[:6])})
+    return _compile(TEMPLATE.read_bytes(), data, created)
+
+
+def _compile(template: bytes, data: object, created: datetime) -> bytes:
+    """`template` drawn with `data`. `created`: aware, whole seconds."""
     try:
         pdf, warnings = typst.compile_with_warnings(
-            TEMPLATE.read_bytes(),
+            template,
             format="pdf",
             ignore_system_fonts=True,
             sys_inputs={"document": json.dumps(data)},

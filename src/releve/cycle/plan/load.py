@@ -76,7 +76,7 @@ def judge_file(
 
 def say_os_error(error: Exception) -> str:
     """Why a file cannot be read or written, in French where the reason is a usual one."""
-    usual = {
+    usual: dict[type[Exception], str] = {
         PermissionError: "droits insuffisants",
         IsADirectoryError: "c'est un dossier",
         NotADirectoryError: "le chemin passe par un fichier",

@@ -123,7 +123,7 @@ class HostBlock(Block):
 
     TITLE = "une machine"
     id: Id
-    site: Text
+    site: Name
     reach: Reach
     ssh: SshBlock | None = None
     root: Text = ""
@@ -212,7 +212,7 @@ class EndBlock(Block):
     """One end of a protected data set."""
 
     TITLE = "une extrémité d'un jeu de données"
-    host: Text
+    host: Name
     address: Name
     port: Port
     data_dir: FilePath
@@ -295,7 +295,7 @@ class AppEndBlock(Block):
     """One instance of an application."""
 
     TITLE = "une instance d'application"
-    host: Text
+    host: Name
     url: Annotated[str, Field(pattern=r"^https?://[^/\s]+", max_length=500)]
     service: ServiceBlock
     gate: GateBlock | None = None
@@ -318,13 +318,13 @@ class ApplicationBlock(Block):
     id: Id
     name: Name
     owner: Text
-    needs: list[Text] = []
-    data: list[Text] = []
+    needs: list[Name] = []
+    data: list[Name] = []
     tolerance: ToleranceBlock
     commitment: ToleranceBlock | None = None
     health: list[HealthBlock] = []
     without_it: Text = ""
-    do_not: list[Text] = []
+    do_not: list[Annotated[str, Field(min_length=1, max_length=1000)]] = []
     primary: AppEndBlock | None = None
     relief: AppEndBlock | None = None
 
@@ -334,7 +334,7 @@ class ApprovalBlock(Block):
 
     TITLE = "une approbation"
     people: Annotated[int, Field(ge=1, le=20)] = 1
-    who: list[Text] = []
+    who: list[Name] = []
     deadline: Seconds = 3600.0
 
 

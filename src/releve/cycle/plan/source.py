@@ -27,7 +27,7 @@ MAX_NODES = 40_000  # values and keys together; bounds time (about 1 s) and memo
 MAX_FAULTS = 50  # beyond, the file is not a plan and the list helps nobody
 
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})")
+_INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLEANS = {
     word: value for value in (True, False) for word in (str(value), str(value).lower(), str(value).upper())

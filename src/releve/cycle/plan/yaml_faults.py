@@ -49,7 +49,7 @@ _KNOWN = (
         "expected <block end>",
         "yaml-broken",
         "cette ligne n'est pas alignée avec celles du même niveau",
-        _INDENT,
+        f"{_INDENT} ; plus haut, un guillemet est peut-être resté ouvert",
     ),
     _Known(
         "expected ',' or ']'",

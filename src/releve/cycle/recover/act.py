@@ -169,9 +169,9 @@ class Performer:
             return Outcome(TaskState.SKIPPED, "site injoignable : rien à fermer d'ici", {"error": error.code})
         if not stopped:
             raise Unreachable(
-                "instance-still-runs", "l'ancienne instance tourne encore après l'ordre d'arrêt"
+                "instance-still-open", "l'ancienne instance répond encore après l'ordre de fermeture"
             )
-        return _done("fermée et vue arrêtée")
+        return _done("fermée, et vue fermée")
 
     def _fence(self, record: RunRecord, task: Task) -> Outcome:
         world, runbook = self._world, record.runbook

@@ -215,6 +215,11 @@ def _since(start: datetime, end: datetime) -> float:
     return max(0.0, (end - start).total_seconds())
 
 
+def _bar_words(record: TaskRecord, seconds: float) -> str:
+    state = words.STATES[record.state].text
+    return state if record.state is TaskState.SKIPPED else f"{say_seconds(seconds)}, {state}"
+
+
 def _timeline(case: Case, run: RunRecord, name: str) -> Timeline | None:
     bars = []
     for index, (_run, task, record) in enumerate(tasks_of([run]), start=1):
@@ -227,14 +232,14 @@ def _timeline(case: Case, run: RunRecord, name: str) -> Timeline | None:
                 _since(run.started_at, record.started_at),
                 _since(run.started_at, max(end, record.started_at)),
                 words.STATES[record.state].tone,
-                f"{say_seconds(_since(record.started_at, end))}, {words.STATES[record.state].text}",
+                _bar_words(record, _since(record.started_at, end)),
             )
         )
     if not bars:
         return None
     seconds = max(0.001, *(bar.end for bar in bars))
     alt = f"Frise de {len(bars)} étapes sur {say_seconds(seconds)}. " + " ".join(
-        f"Étape {bar.label} : commence à {say_seconds(bar.start)}, dure {bar.said}." for bar in bars
+        f"Étape {bar.label} : commence à {say_seconds(bar.start)} ; {bar.said}." for bar in bars
     )
     ticks = tuple((seconds * n / TICKS, say_seconds(seconds * n / TICKS)) for n in range(TICKS + 1))
     return Timeline(f"{name} : le temps pris par chaque étape", alt, seconds, ticks, tuple(bars))

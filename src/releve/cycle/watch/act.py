@@ -15,6 +15,10 @@ from releve.domain.plan import DataSet
 from releve.domain.ports import Ledger, Now, Watched
 from releve.domain.protection import Contact, ServerFacts, ServerState, Suspension, SyncState, Tenure
 
+LEAVE_ALONE = timedelta(
+    seconds=3
+)  # a planned return is over in one; a run that cannot reach us waits for people
+
 Ask = Callable[[str], Statement | None]  # data set id -> what the holder of the epochs says
 
 
@@ -27,21 +31,38 @@ class Guard:
         self._site, self._data_set, self._engine = site, data_set, engine
         self._ledger, self._ask, self._now = ledger, ask, now
         self._last_reply: datetime | None = None
+        self._claim_seen: tuple[str, datetime] | None = None
         self._told: Action | None = None
 
     def tick(self) -> Action:
         """One look, one action. Raises `ReleveError` when the action could not be done: look again."""
-        view = self._look()
+        statement = self._ask(self._data_set.id)
+        if self._run_at_work(statement):
+            return Action(Act.NOTHING, "une bascule est à l'œuvre ici")
+        view = self._look(statement)
         action = guard(view, self._now())
         self._tell(action, view)
         self._do(action, view)
         return action
 
-    def _look(self) -> View:
+    def _run_at_work(self, statement: Statement | None) -> bool:
+        """Whether a run that claims the data is left its first seconds undisturbed.
+
+        It stops this server itself where it can; a second hand on it would only slow it down. The
+        fence never counts on us. A claim that lasts finds the guard closing what is still open.
+        """
+        if statement is None or not statement.claimed_by:
+            self._claim_seen = None
+            return False
+        now = self._now()
+        if self._claim_seen is None or self._claim_seen[0] != statement.claimed_by:
+            self._claim_seen = (statement.claimed_by, now)
+        return now - self._claim_seen[1] < LEAVE_ALONE
+
+    def _look(self, statement: Statement | None) -> View:
         name = self._data_set.id
         facts = self._engine.facts(self._site)
         self._remember_reply(facts)
-        statement = self._ask(name)
         tenure = self._ledger.tenures.current(name)
         if statement is not None and (tenure is None or statement.tenure.epoch > tenure.epoch):
             self._ledger.tenures.take(statement.tenure)

@@ -58,13 +58,13 @@ def pg_rewind(end: ServerEnd, source: str, lock: str, config_file: str) -> list[
     return [*guard, program(end, "pg_rewind"), *where, *config]
 
 
-def pg_basebackup(end: ServerEnd, folder: str, source: str) -> list[str]:
+def pg_basebackup(end: ServerEnd, folder: str, source: str, slot: str) -> list[str]:
     """Clone the source into a new folder, with the WAL written meanwhile.
 
-    Through a temporary slot of its own, not through the site's: a clone whose starter was killed
-    would hold that one until the network noticed.
+    Through the site's own slot, which so moves on with the clone: left where it was, a long clone
+    beside a busy source would outrun the limit and end with a standby that cannot follow.
     """
-    how = ["-X", "stream", "-c", "fast", "--no-password"]
+    how = ["-X", "stream", "-S", slot, "-c", "fast", "--no-password"]
     return [program(end, "pg_basebackup"), "-D", folder, "-d", source, *how]
 
 

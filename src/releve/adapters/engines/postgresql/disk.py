@@ -50,6 +50,11 @@ class Disk:
         """Whether something lies at `path`."""
         return self.run(["test", "-e", path]).code == 0
 
+    def names(self, folder: str) -> list[str]:
+        """What lies in a folder; nothing when there is no such folder."""
+        done = self.run(["ls", "-1A", "--", folder])
+        return done.stdout.decode(errors="replace").splitlines() if done.code == 0 else []
+
     def text(self, path: str) -> str:
         """A text file of the server's owner; empty when there is none."""
         done = self.run(["cat", "--", path])
@@ -77,8 +82,7 @@ class Disk:
 
     def wal_files(self, control: parse.Control) -> list[parse.Segment]:
         """The WAL files kept, in order."""
-        done = self.run(["ls", "-1", "--", commands.in_data(self.end, "pg_wal")])
-        return parse.segments(done.stdout.decode().splitlines(), control.segment_bytes)
+        return parse.segments(self.names(commands.in_data(self.end, "pg_wal")), control.segment_bytes)
 
     def history(self, control: parse.Control) -> timelines.History:
         """The timeline this stopped server is on, with its ancestors.
@@ -101,8 +105,18 @@ class Disk:
         if control.clean and line.timeline == control.timeline:
             return control.checkpoint
         start = control.redo if line.timeline == control.timeline else line.began
-        done = self.run(commands.pg_waldump(self.end, line.timeline, start), timeout=timeout)
+        stop = self.wal_stop(control, line.timeline, start)
+        done = self.run(commands.pg_waldump(self.end, line.timeline, start, stop=stop), timeout=timeout)
+        if done.code == 0:  # everything up to the end of the last file is good
+            return stop
         return parse.wal_end(done.stderr.decode(errors="replace"))
+
+    def wal_stop(self, control: parse.Control, timeline: int, start: int) -> int:
+        """End of the last file that follows `start` without a gap.
+
+        pg_waldump must not be let beyond it: for a file that is not there it tries again for 5 s.
+        """
+        return parse.unbroken(self.wal_files(control), timeline, start, control.segment_bytes)
 
     def postmaster(self) -> parse.Life:
         """What became of the process that holds the data folder."""

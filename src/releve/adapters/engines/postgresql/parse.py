@@ -96,6 +96,15 @@ def postmaster_pid(text: str) -> int | None:
     return int(first) if first.isdigit() and int(first) > 0 else None
 
 
+def unbroken(files: Iterable[Segment], timeline: int, start: int, segment_bytes: int) -> int:
+    """End of the last of `files` (in order) that follows `start` on `timeline` without a gap."""
+    end = start - start % segment_bytes
+    for segment in files:
+        if segment.timeline == timeline and segment.start == end and "." not in segment.name:
+            end += segment_bytes
+    return max(end, start)
+
+
 class Life(StrEnum):
     """What became of the process that holds a data folder."""
 

@@ -15,7 +15,7 @@ import secrets
 from collections.abc import Callable
 
 from releve.adapters.engines.postgresql import commands, gate, prepare, settings, standby, timelines
-from releve.adapters.engines.postgresql.commands import beside, in_data
+from releve.adapters.engines.postgresql.commands import beside
 from releve.adapters.engines.postgresql.disk import GATE, Disk
 from releve.adapters.engines.postgresql.facts import Look
 from releve.adapters.engines.postgresql.pair import Pair
@@ -186,16 +186,18 @@ def _rewind(pair: Pair, site: str, source: str) -> bool:
 def _keep_local_files(disk: Disk) -> None:
     folder = _kept(disk)
     disk.must(["mkdir", "-p", "-m", "700", "--", folder])
-    for name in LOCAL_FILES:
-        if disk.exists(in_data(disk.end, name)):
-            disk.must(["cp", "-p", "--", in_data(disk.end, name), posixpath.join(folder, name)])
+    _copy_local_files(disk, disk.end.data_dir, folder)
 
 
 def _put_back(disk: Disk, folder: str) -> None:
-    for name in LOCAL_FILES:
-        kept = posixpath.join(_kept(disk), name)
-        if disk.exists(kept):
-            disk.must(["cp", "-p", "--", kept, posixpath.join(folder, name)])
+    _copy_local_files(disk, _kept(disk), folder)
+
+
+def _copy_local_files(disk: Disk, source: str, target: str) -> None:
+    there = disk.names(source)
+    files = [posixpath.join(source, name) for name in LOCAL_FILES if name in there]
+    if files:
+        disk.must(["cp", "-p", "-t", target, "--", *files])
 
 
 def _clone(pair: Pair, look: Look, site: str, source: str) -> str:
@@ -206,7 +208,7 @@ def _clone(pair: Pair, look: Look, site: str, source: str) -> str:
             f"la base du site « {source} » a des espaces de tables à part : {', '.join(spaces)}",
             hint="clonez-la à la main (pg_basebackup --tablespace-mapping), puis relancez",
         )
-    standby.ensure_slot(pair, source, anew=True)
+    _slot_from_here(pair, source)
     disk = pair.disk(site)
     if disk.has_data() and not disk.exists(_marker(disk)):
         _keep_local_files(disk)
@@ -220,6 +222,13 @@ def _clone(pair: Pair, look: Look, site: str, source: str) -> str:
     disk.write(posixpath.join(folder, GATE), b"")
     _swap(pair, disk, folder)
     if not _follow(pair, look, site, source):
+        if standby.slot_state(pair, source)[0] is SlotState.LOST:
+            raise Unreachable(
+                "clone-outrun",
+                f"pendant le clone, le site « {source} » a écrit plus qu'il ne garde pour son relais",
+                hint="augmentez « slot_limit » dans le plan, ou clonez à une heure calme, puis relancez",
+                retryable=True,
+            )
         raise Unreachable(
             "clone-not-following",
             f"le clone du site « {site} » a démarré mais ne suit pas le site « {source} »",
@@ -229,21 +238,42 @@ def _clone(pair: Pair, look: Look, site: str, source: str) -> str:
     return "clone"
 
 
+def _slot_from_here(pair: Pair, source: str) -> None:
+    """A slot that keeps WAL from now on: a clone needs nothing older, and the limit counts from there.
+
+    A slot begins at the last checkpoint, so there is one just before. One that is still read by a
+    clone whose starter was killed is waited for: the source drops it within its time limit.
+    """
+    name = settings.slot_name(pair.other(source))
+    free = gate.until(lambda: not standby.slot_state(pair, source)[1], 3 * settings.SENDER_TIMEOUT_SECONDS)
+    if not free:
+        raise Unreachable(
+            "slot-busy",
+            f"le slot « {name} » du site « {source} » est lu par quelqu'un d'autre",
+            hint="un clone commencé plus tôt tourne encore : attendez qu'il finisse, puis relancez",
+            retryable=True,
+        )
+    pair.links.slow(source, "CHECKPOINT", timeout=LONGEST_CHECKPOINT)
+    standby.drop_slot(pair, source, name)
+    standby.ensure_slot(pair, source)
+
+
 def _sweep(disk: Disk) -> None:
     """Remove clones that were never swapped in. Each has a name of its own: a pg_basebackup whose
     starter was killed may still be writing, and must not write into the new one.
     """  # noqa: D205
     parent, base = posixpath.split(disk.end.data_dir.rstrip("/"))
-    listed = disk.run(["ls", "-1", "--", parent]).stdout.decode(errors="replace").splitlines()
-    for name in listed:
+    for name in disk.names(parent):
         if name.startswith(f"{base}.new."):
             disk.remove_tree(posixpath.join(parent, name))
 
 
 def _copy(pair: Pair, disk: Disk, site: str, source: str) -> str:
     folder = beside(disk.end, f".new.{secrets.token_hex(4)}")
-    upstream = settings.conninfo(pair.upstream(site, source))
-    argv = commands.pg_basebackup(disk.end, folder, upstream)
+    # Not under the standby's name: a clone's WAL receiver would pass for the standby, the guard would
+    # make commits wait for it, and production would hang for as long as the clone takes (seen).
+    upstream = settings.conninfo({**pair.upstream(site, source), "application_name": f"{site}-clone"})
+    argv = commands.pg_basebackup(disk.end, folder, upstream, settings.slot_name(site))
     done = disk.run(argv, timeout=LONGEST_CLONE, passfile=pair.passfile(site))
     if done.code == 0:
         return folder
@@ -273,8 +303,7 @@ def _swap(pair: Pair, disk: Disk, folder: str) -> None:
     """Put the clone in its place; what was there is kept beside it, dated."""
     data = disk.end.data_dir.rstrip("/")
     if disk.exists(data):
-        empty = not disk.run(["ls", "-A", "--", data]).stdout.strip()
-        if empty:
+        if not disk.names(data):
             disk.must(["rmdir", "--", data])
         else:
             aside = f"{data}.avant-{pair.now():%Y%m%dT%H%M%S}Z"

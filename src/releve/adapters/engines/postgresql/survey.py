@@ -96,9 +96,9 @@ def survey(pair: Pair, lost_side: str, kept_side: str, folder: str) -> Divergenc
     pieces = _pieces(pair, disk, control, kept_side, found) if control is not None else []
     if control is None:
         found.missed("le fichier de contrôle de la base est illisible")
-    for piece in pieces:
-        _read_wal(disk, piece, found)
     if pieces and control is not None:
+        for piece in pieces:
+            _read_wal(disk, control, piece, found)
         _make_folder(disk, folder)
         _copy_wal(disk, control, pieces, folder, found)
         if found.transactions:
@@ -138,8 +138,9 @@ def _pieces(pair: Pair, disk: Disk, control: parse.Control, kept_side: str, foun
     return [*pieces, _Piece(line.timeline, start, None)]
 
 
-def _read_wal(disk: Disk, piece: _Piece, found: _Found) -> None:
-    argv = commands.pg_waldump(disk.end, piece.timeline, piece.start, limit=MOST_RECORDS, stop=piece.stop)
+def _read_wal(disk: Disk, control: parse.Control, piece: _Piece, found: _Found) -> None:
+    stop = piece.stop or disk.wal_stop(control, piece.timeline, piece.start)
+    argv = commands.pg_waldump(disk.end, piece.timeline, piece.start, limit=MOST_RECORDS, stop=stop)
     done = disk.run(argv, timeout=LONGEST)
     lines = done.stdout.decode(errors="replace").splitlines()
     found.transactions += parse.transactions(lines)

@@ -72,9 +72,7 @@ def _approvals(draft: Draft) -> Iterator[Finding]:
             yield Finding(
                 (*approval.path, "people"),
                 "approval-people",
-                f"{item.people} personnes doivent répondre, et {able} seulement peut le faire"
-                if able == 1
-                else f"{item.people} personnes doivent répondre, et {able} seulement peuvent le faire",
+                f"{item.people} personnes doivent répondre, la liste n'en compte que {able}",
                 "ajoutez des personnes à « who », ou demandez-en moins",
             )
         if question not in QUESTIONS:
@@ -115,7 +113,7 @@ def calendars(draft: Draft) -> Iterator[Finding]:
                         (*calendar.path, "open", day, index),
                         "slots-overlap",
                         f"la plage qui ouvre à {slots[index][0]:%H:%M} commence avant la fin de la précédente"
-                        f" ({closing:%H:%M})",
+                        f" ({_hour(closing)})",
                         "écrivez les plages du jour dans l'ordre, sans chevauchement",
                     )
 
@@ -126,3 +124,7 @@ def _zone_exists(name: str) -> bool:
     except (ValueError, OSError, KeyError):  # ZoneInfoNotFoundError is a KeyError; a folder, an OSError
         return False
     return True
+
+
+def _hour(closing: time) -> str:
+    return "24:00" if closing == time(0, 0) else f"{closing:%H:%M}"

@@ -19,6 +19,8 @@ def places(draft: Draft, engines: tuple[str, ...]) -> Iterator[Finding]:
     """Where things are, and what must not be in the same place."""
     yield from _roles(draft)
     yield from _workers(draft)
+    # A pair of machines is judged once: a machine noted on the wrong site is one mistake.
+    pairs: dict[tuple[str, str], Path] = {}
     for data in draft.data_sets:
         if data.item.engine not in engines:
             near = did_you_mean(data.item.engine, engines)
@@ -26,12 +28,12 @@ def places(draft: Draft, engines: tuple[str, ...]) -> Iterator[Finding]:
             yield Finding(
                 (*data.path, "engine"), "unknown-engine", f"moteur inconnu : « {data.item.engine} »", hint
             )
-        yield from _ends(draft, data.path, data.item.primary.host, data.item.relief.host)
+        pairs.setdefault((data.item.primary.host, data.item.relief.host), data.path)
         yield from _same_server(data)
     for application in draft.applications:
         primary, relief = application.item.primary, application.item.relief
         if primary is not None and relief is not None:
-            yield from _ends(draft, application.path, primary.host, relief.host)
+            pairs.setdefault((primary.host, relief.host), application.path)
             if not application.item.health:
                 yield Finding(
                     application.path,
@@ -48,6 +50,8 @@ def places(draft: Draft, engines: tuple[str, ...]) -> Iterator[Finding]:
                 f"« {application.item.name} » n'a qu'une instance : il manque « {missing} »",
                 "déclarez les deux instances, ou aucune si Relève ne la bascule pas",
             )
+    for (first, second), path in pairs.items():
+        yield from _ends(draft, path, first, second)
     yield from _shared(draft)
 
 
@@ -141,7 +145,8 @@ def _ends(draft: Draft, path: Path, primary: str, relief: str) -> Iterator[Findi
         return
     for end, host in hosts.items():
         site = next((s.item for s in draft.sites if host is not None and s.item.id == host.site), None)
-        if site is not None and site.role is not _ROLE_OF[end]:
+        roles = {other.item.role for other in draft.sites}
+        if site is not None and site.role is not _ROLE_OF[end] and _ROLE_OF[end] in roles:
             yield Finding(
                 (*path, end, "host"),
                 "end-role",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from releve.cycle.plan.build import calendar_of
 from releve.cycle.plan.finding import Finding
-from releve.cycle.plan.schema import ApplicationBlock, CalendarBlock, ToleranceBlock
+from releve.cycle.plan.schema import ApplicationBlock, CalendarBlock, DataSetBlock, ToleranceBlock
 from releve.cycle.plan.shape import Draft, Placed
 from releve.cycle.plan.source import Path
 from releve.domain.calendars import Calendar, length, worst_wall
@@ -26,14 +26,16 @@ CRITICAL_RPO = 15 * 60.0
 
 def promises(draft: Draft) -> Iterator[Finding]:
     """RTO and RPO against each other, their calendars and the protections."""
+    data_sets = {data.item.id: data.item for data in draft.data_sets}
+    applications = {application.item.id: application.item for application in draft.applications}
     for application in draft.applications:
         for name in ("tolerance", "commitment"):
             tolerance: ToleranceBlock | None = getattr(application.item, name)
             if tolerance is not None:
                 yield from _sense(draft, application, tolerance, (*application.path, name))
         yield from _commitment(draft, application)
-        yield from _loss(draft, application)
-        yield from _slower_needs(draft, application)
+        yield from _loss(data_sets, application)
+        yield from _slower_needs(draft, applications, application)
     yield from _protections(draft)
 
 
@@ -136,17 +138,15 @@ def _commitment(draft: Draft, application: Placed[ApplicationBlock]) -> Iterator
         )
 
 
-def _loss(draft: Draft, application: Placed[ApplicationBlock]) -> Iterator[Finding]:
-    """An RPO asked or promised that is shorter than what a protection gives."""
-    given = {data.item.id: data.item for data in draft.data_sets}
-    for name in ("tolerance", "commitment"):
+def _loss(given: dict[str, DataSetBlock], application: Placed[ApplicationBlock]) -> Iterator[Finding]:
+    """An RPO asked, or else promised, that is shorter than what a protection gives."""
+    for name, verb in (("tolerance", "demandé"), ("commitment", "promis")):
         tolerance: ToleranceBlock | None = getattr(application.item, name)
         if tolerance is None or tolerance.rpo is None:
             continue
         for data_id in application.item.data:
             data = given.get(data_id)
             if data is not None and data.protection.rpo.seconds > tolerance.rpo.seconds:
-                verb = "demandé" if name == "tolerance" else "promis"
                 yield Finding(
                     (*application.path, name, "rpo"),
                     "rpo-too-short",
@@ -154,7 +154,7 @@ def _loss(draft: Draft, application: Placed[ApplicationBlock]) -> Iterator[Findi
                     f" {say_span(data.protection.rpo)}",
                     f"protégez mieux « {data_id} » (mode: realtime, rpo: 0), ou allongez ce RPO",
                 )
-                break
+                return
 
 
 def _protections(draft: Draft) -> Iterator[Finding]:
@@ -193,9 +193,10 @@ def _protections(draft: Draft) -> Iterator[Finding]:
             )
 
 
-def _slower_needs(draft: Draft, application: Placed[ApplicationBlock]) -> Iterator[Finding]:
+def _slower_needs(
+    draft: Draft, known: dict[str, ApplicationBlock], application: Placed[ApplicationBlock]
+) -> Iterator[Finding]:
     """A shared resource takes the highest criticality of what it carries."""
-    known = {other.item.id: other.item for other in draft.applications}
     for index, name in enumerate(application.item.needs):
         other = known.get(name)
         if other is None or other is application.item:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from releve.cycle.plan.fields import quote
 from releve.cycle.plan.finding import Finding, among, did_you_mean
-from releve.cycle.plan.source import Mapping, Path, Scalar, Sequence, find
+from releve.cycle.plan.source import Mapping, Path, Scalar, Sequence, find, is_null
 
 # section, path below the item ("*" = each item of a list), section that is named
 _REFERENCES: tuple[tuple[str, tuple[str, ...], str], ...] = (
@@ -67,7 +67,7 @@ def _id(root: Mapping, path: Path) -> str | None:
 def _names(root: Mapping, section: str) -> set[str] | None:
     """Every identifier of a section; None when one cannot be read: then nothing is "unknown"."""
     node = root.entries.get(section)
-    if node is not None and not isinstance(node, Sequence | Scalar):
+    if node is not None and not isinstance(node, Sequence) and not is_null(node):
         return None
     found = [_id(root, path) for path in _items(root, section)]
     return None if None in found else {name for name in found if name is not None}
