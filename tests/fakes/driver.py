@@ -28,7 +28,9 @@ class FakeDriver:
         seen: set[str] = set()
         for task in book.tasks:
             if not seen.issuperset(task.after):
-                raise BadInput("runbook-order", f"la tâche « {task.id} » suit une tâche qui ne la précède pas")
+                raise BadInput(
+                    "runbook-order", f"la tâche « {task.id} » suit une tâche qui ne la précède pas"
+                )
             seen.add(task.id)
         if run not in self._states:
             self._states[run] = {task.id: TaskState.PENDING for task in book.tasks}

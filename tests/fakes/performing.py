@@ -27,7 +27,9 @@ Effect = Callable[[], Outcome]
 def task(name: str, *after: str, deadline: float = 0.0, people: int = 1) -> Task:
     """A task; with a `deadline` it asks a question."""
     asks = Question(f"{name} ?", (YES, NO), deadline, (), people) if deadline else None
-    return Task(name, TaskKind.START, name, "secours", name.capitalize(), 0.1, "default", after=after, question=asks)
+    return Task(
+        name, TaskKind.START, name, "secours", name.capitalize(), 0.1, "default", after=after, question=asks
+    )
 
 
 def book(run: str, tasks: Sequence[Task]) -> Runbook:

@@ -38,6 +38,12 @@ STARTING = 20.0  # seconds that a worker may take to answer, on a busy machine
 RUNNING = 120.0  # seconds that a run of the demo may take
 
 Say = Callable[[str], None]
+Worker = Callable[[str, str], list[str]]  # plan, site -> argv of the resident process
+
+
+def resident(plan: str, site: str) -> list[str]:
+    """The worker as anybody would start it."""
+    return [sys.executable, "-P", "-m", "releve", "worker", "--site", site, "--plan", plan]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +76,10 @@ class Return:
 class Scene:
     """The estate with its workers running. Made by `on_stage`."""
 
-    def __init__(self, estate: Estate, home: House, stack: ExitStack, say: Say) -> None:
-        self.estate, self.home = estate, home
+    def __init__(self, estate: Estate, home: House, stack: ExitStack, say: Say, worker: Worker) -> None:
+        self.estate, self.home, self._worker = estate, home, worker
         self._stack, self._say = stack, say
+        self.tend: Callable[[], None] = lambda: None  # called while a run is waited for
         self.guard: subprocess.Popen[bytes] | None = None
         self.owner: subprocess.Popen[bytes] | None = None
 
@@ -93,6 +100,7 @@ class Scene:
         """The run once it ended. Raises when it did not end well."""
         deadline = time.monotonic() + RUNNING
         while time.monotonic() < deadline:
+            self.tend()
             record = self.home.ledger.runs.get(run)
             if record.state is not RunState.RUNNING:
                 break
@@ -110,7 +118,7 @@ class Scene:
         log = (self.estate.folder / f"worker-{site}.log").open("ab")
         self._stack.callback(log.close)
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "releve", "worker", "--site", site, "--plan", str(self.estate.plan)],
+            self._worker(str(self.estate.plan), site),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -143,7 +151,7 @@ class Scene:
 
 
 @contextmanager
-def on_stage(folder: Path, say: Say) -> Iterator[Scene]:
+def on_stage(folder: Path, say: Say, worker: Worker = resident) -> Iterator[Scene]:
     """Build the estate, protect it, start its workers; remove everything at the end."""
     from releve.demo.estate import Estate
 
@@ -153,7 +161,7 @@ def on_stage(folder: Path, say: Say) -> Iterator[Scene]:
         say("Deux sites, deux serveurs PostgreSQL, une application")
         estate.create()
         home = house(read_plan(str(estate.plan)), RELIEF)
-        scene = Scene(estate, home, stack, say)
+        scene = Scene(estate, home, stack, say, worker)
         estate.start_site(PRIMARY)
         estate.start_site(RELIEF)
         estate.init_database()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from releve.domain.ports import Ledger
+if TYPE_CHECKING:
+    from releve.adapters.ledger.store import DjangoLedger
 
 
-def open_ledger(state_dir: Path, database_url: str = "") -> Ledger:
+def open_ledger(state_dir: Path, database_url: str = "") -> DjangoLedger:
     """Open (and create or upgrade) the ledger kept in `state_dir`.
 
     `database_url` ("postgresql://user:password@host:port/name") puts the tables on PostgreSQL; the

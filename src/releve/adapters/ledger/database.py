@@ -99,9 +99,10 @@ class _Closer:
 
 def put(alias: str, row: Model, *, by: tuple[str, ...]) -> None:
     """Insert the row, or replace the one that has the same `by` columns. One statement."""
-    # bulk_create alone knows INSERT ... ON CONFLICT; update_or_create reads, locks and writes
-    fields = [item.name for item in row._meta.concrete_fields if not item.primary_key]
-    type(row)._default_manager.using(alias).bulk_create(
+    # bulk_create alone knows INSERT ... ON CONFLICT; update_or_create reads, locks and writes.
+    # The two underscored names are Django's documented API all the same.
+    fields = [item.name for item in row._meta.concrete_fields if not item.primary_key]  # noqa: SLF001
+    type(row)._default_manager.using(alias).bulk_create(  # noqa: SLF001
         [row],
         update_conflicts=True,
         unique_fields=list(by),

@@ -28,8 +28,8 @@ TICK = 0.25  # seconds between two looks; a look costs a few milliseconds
 SETTLE = 1.0  # seconds between two looks at stopped runs
 
 
-def run_worker(plan: Plan, site_id: str) -> int:
-    """Run until SIGTERM or SIGINT; returns the exit code."""
+def run_worker(plan: Plan, site_id: str, on: Callable[[str, str, str], None] | None = None) -> int:
+    """Run until SIGTERM or SIGINT; returns the exit code. `on` hears the instants of each task."""
     home = house(plan, site_id)
     stop = threading.Event()
     failed = threading.Event()
@@ -38,7 +38,7 @@ def run_worker(plan: Plan, site_id: str) -> int:
     with ExitStack() as stack:
         threads = _Threads(stop, failed)
         if home.site.role is SiteRole.RELIEF:
-            _own_runs(home, stack, threads)
+            _own_runs(home, stack, threads, on or _deaf)
         else:
             _guard_only(home, stack, threads)
         say(f"prêt : site {site_id}")
@@ -53,8 +53,12 @@ def say(line: str) -> None:
     sys.stderr.flush()
 
 
-def _own_runs(home: House, stack: ExitStack, threads: _Threads) -> None:
-    owner = stack.enter_context(relief(home))
+def _deaf(_instant: str, _run: str, _task: str) -> None:
+    """Nobody listens."""
+
+
+def _own_runs(home: House, stack: ExitStack, threads: _Threads, on: Callable[[str, str, str], None]) -> None:
+    owner = stack.enter_context(relief(home, on))
     server = serve_local(home.socket, verbs(owner))
     stack.callback(server.shutdown)
     stack.callback(home.socket.unlink, missing_ok=True)

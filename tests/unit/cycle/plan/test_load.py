@@ -46,7 +46,7 @@ def test_the_plan_is_what_was_written() -> None:
     assert data.protection.transport is Transport.TLS
     assert data.protection.slot_limit == 2 * 10**9
     end = data.ends["secours"]
-    assert (end.host, end.address, end.port) == ("srv2", "10.0.1.1", 5432)
+    assert (end.host, end.address, end.port) == ("srv2", "10.0.0.2", 5432)
     assert end.admin_password == SecretRef("file", "/etc/releve/pg-admin.pw")
     assert (end.service.manager, end.service.version) == (Manager.PG_CTLCLUSTER, "15")
     ssh = plan.host("srv1").ssh
