@@ -10,8 +10,11 @@ import pytest
 from releve.domain.errors import Refused, Unreachable
 from releve.domain.protection import ServerState, SlotState, Suspension, SyncState, Tenure
 from tests.contract.engines_rigs import RIGS, Rig, rig_of
-from tests.integration.pg import KINDS, SITES
-from tests.integration.pg import no_templates_left  # noqa: F401 - a fixture of the session
+from tests.integration.pg import (
+    KINDS,
+    SITES,
+    no_templates_left,  # noqa: F401 - a fixture of the session
+)
 
 HERE, THERE = SITES
 

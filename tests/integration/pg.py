@@ -351,32 +351,32 @@ def end_of(server: Server, site: str, **changes: Any) -> ServerEnd:
     return replace(made, **changes)
 
 
+def carried(
+    ends: Mapping[str, ServerEnd],
+    *,
+    slot_limit: int = 2 * 10**9,
+    synchronous: bool = True,
+    transport: Transport = Transport.LOCAL,
+) -> DataSet:
+    """A data set on these two ends."""
+    rpo = Span() if synchronous else Span(60)
+    protection = Protection(ProtectionMode.REALTIME, rpo, ReliefLost(), slot_limit, transport)
+    kind, sensitivity = DataKind.HEALTH, Sensitivity.CRITICAL
+    return DataSet("dossiers", "Dossiers", "postgresql", kind, sensitivity, protection, *SITES, ends)
+
+
 @contextlib.contextmanager
 def estate(
     kind: str, *, slot_limit: int = 2 * 10**9, synchronous: bool = True, conf: Mapping[str, str] | None = None
 ) -> Iterator[Estate]:
     """Two ends on this machine; the first runs with a database, the second has an empty folder."""
+    if os.geteuid() == 0 and shutil.which("setpriv") is None:
+        pytest.skip("setpriv: nothing to become the servers' account with")
     root = Path(tempfile.mkdtemp(prefix="rlv-"))
     root.chmod(0o755)
     servers = {site: Server(kind, own(root / site), free_port(), conf or {}) for site in SITES}
-    protection = Protection(
-        ProtectionMode.REALTIME,
-        Span() if synchronous else Span(60),
-        ReliefLost(),
-        slot_limit,
-        Transport.LOCAL,
-    )
-    data_set = DataSet(
-        "dossiers",
-        "Dossiers",
-        "postgresql",
-        DataKind.HEALTH,
-        Sensitivity.CRITICAL,
-        protection,
-        *SITES,
-        {site: end_of(server, site) for site, server in servers.items()},
-    )
-    made = Estate(servers, data_set)
+    ends = {site: end_of(server, site) for site, server in servers.items()}
+    made = Estate(servers, carried(ends, slot_limit=slot_limit, synchronous=synchronous))
     try:
         servers[SITES[0]].create()
         yield made

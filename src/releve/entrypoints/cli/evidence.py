@@ -133,7 +133,8 @@ def _ledger(state: str, plan: str) -> Iterator[DjangoLedger]:
 
     url = os.environ.get("DATABASE_URL", "")
     folder = Path(state) if state else _state_of(plan)
-    if not any((folder / name).is_file() for name in ("ledger.sqlite3", "evidence.head")):
+    kept = any((folder / name).is_file() for name in ("ledger.sqlite3", "evidence.head"))
+    if not kept and not (url and folder.is_dir()):
         raise BadInput(
             "no-ledger",
             f"aucun registre dans « {folder} »",

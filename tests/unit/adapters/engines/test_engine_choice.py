@@ -14,6 +14,7 @@ from tests.integration.pg import now
 
 
 def make(engine: str) -> object:
+    """The engine of a plan that names it so."""
     unused = {}.__getitem__
     return engine_for(replace(data_set(), engine=engine), host=unused, services=None, secret=unused, now=now)
 

@@ -97,7 +97,7 @@ def test_commits_keep_their_savepoints_and_leave_out_what_was_undone() -> None:
     """Version 15: savepoints count with their transaction, the aborted one is not there."""
     found = parse.transactions(WAL_15.splitlines())
     assert [done.xids for done in found] == [(725,), (726, 727), (729,)]
-    assert dict(((rel, kind), count) for rel, kind, count in found[0].writes) == {
+    assert {(rel, kind): count for rel, kind, count in found[0].writes} == {
         (TABLE, "insert"): 1,
         (TABLE, "update"): 1,
         (TABLE, "delete"): 1,

@@ -27,6 +27,7 @@ TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])
 
 
 def protection(slot_limit: int) -> Protection:
+    """A real-time protection with that limit, in bytes."""
     return Protection(ProtectionMode.REALTIME, Span(), ReliefLost(), slot_limit)
 
 

@@ -64,8 +64,10 @@ class Connections:
                 return _bounded(kept.connection, body, patience)
             except psycopg.errors.QueryCanceled as error:
                 raise _silent(site, error) from error
-            except (psycopg.OperationalError, psycopg.InterfaceError):
+            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                 self.forget(site)
+                if isinstance(error, _TookTooLong):  # a new connection would be awaited just as long
+                    raise _silent(site, error) from error
         try:
             return _bounded(self._open(site), body, patience)
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
@@ -124,31 +126,42 @@ def _silent(site: str, error: Exception) -> Unreachable:
     )
 
 
+class _TookTooLong(psycopg.OperationalError):
+    """We cut the connection ourselves: no answer in time."""
+
+
 def _bounded(connection: Connection, body: Callable[[Connection], T], patience: float) -> T:
-    with _at_most(connection, patience):
-        return body(connection)
+    with _at_most(connection, patience) as cut:
+        try:
+            return body(connection)
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            if cut.is_set():
+                raise _TookTooLong(f"no answer in {patience:g} s") from error
+            raise
 
 
 @contextlib.contextmanager
-def _at_most(connection: Connection, seconds: float) -> Iterator[None]:
-    """Cut the socket after `seconds`.
+def _at_most(connection: Connection, seconds: float) -> Iterator[threading.Event]:
+    """Cut the socket after `seconds`; the event tells whether that happened.
 
     A server-side time limit is of no help when the server is frozen (SIGSTOP, a hung disk): its
     kernel goes on acknowledging, so TCP sees nothing either, and a read would last for ever.
     """
     ours = socket.socket(fileno=os.dup(connection.pgconn.socket))
-    timer = threading.Timer(seconds, _cut, (ours,))
+    cut = threading.Event()
+    timer = threading.Timer(seconds, _cut, (ours, cut))
     timer.daemon = True
     timer.start()
     try:
-        yield
+        yield cut
     finally:
         timer.cancel()
         timer.join()
         ours.close()
 
 
-def _cut(ours: socket.socket) -> None:
+def _cut(ours: socket.socket, cut: threading.Event) -> None:
+    cut.set()
     with contextlib.suppress(OSError):  # already cut by the other end: nothing left to do
         ours.shutdown(socket.SHUT_RDWR)
 
