@@ -17,14 +17,16 @@ NOTICE = "<!-- écrit par « make docs » : ne pas modifier à la main -->\n\n"
 def exit_codes() -> str:
     """The table of exit codes."""
     rows = "\n".join(f"| {int(code)} | {EXIT_MEANING_FR[code]} |" for code in Exit)
-    return f"{NOTICE}# Codes de sortie\n\n| code | sens |\n|---|---|\n{rows}\n| 130 | interrompu au clavier |\n"
+    return (
+        f"{NOTICE}# Codes de sortie\n\n| code | sens |\n|---|---|\n{rows}\n| 130 | interrompu au clavier |\n"
+    )
 
 
 def commands() -> str:
     """Every command with its options."""
     root: Any = typer.main.get_command(app)
-    parts = [f"{NOTICE}# Commandes\n\nToute commande accepte `--json` : un seul document sur la sortie, "
-             "erreurs comprises.\n"]
+    said = "Toute commande accepte `--json` : un seul document sur la sortie, erreurs comprises."
+    parts = [f"{NOTICE}# Commandes\n\n{said}\n"]
     for name, command in sorted(root.commands.items()):
         children = getattr(command, "commands", None)
         if children:
@@ -39,7 +41,11 @@ def _command(name: str, command: Any) -> str:
     rows = []
     for item in command.params:
         said = " ".join(str(getattr(item, "help", "") or "").split())
-        names = ", ".join(f"`{option}`" for option in item.opts) if item.opts[0].startswith("-") else f"`{item.name.upper()}`"
+        names = (
+            ", ".join(f"`{option}`" for option in item.opts)
+            if item.opts[0].startswith("-")
+            else f"`{item.name.upper()}`"
+        )
         if item.name != "help":
             rows.append(f"| {names} | {said} |")
     if rows:

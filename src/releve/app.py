@@ -38,10 +38,10 @@ class House:
 
     @cached_property
     def hosts(self) -> Mapping[str, Host]:
-        """Every host of the plan. One of this very site that the plan reaches by SSH stays so."""
+        """Every host of the plan; the machine that we run on is reached directly."""
         from releve.adapters.hosts import open_host
 
-        return {spec.id: open_host(spec) for spec in self.plan.hosts}
+        return {spec.id: open_host(spec, here=self.site.id) for spec in self.plan.hosts}
 
     @cached_property
     def engines(self) -> Mapping[str, Engine]:
@@ -77,7 +77,6 @@ class House:
             PlanInstances(self.plan, HostServices(self.host)),
             self.ledger,
             utc_now,
-            str(self.state / "mis-de-cote"),
         )
 
     def host(self, host_id: str) -> Host:

@@ -97,9 +97,7 @@ class FakeWorld:
         self.instances.start("dui", "principal")
         self.access.open("dui", "principal")
         self.engines = {"dossiers": self.engine}
-        self.world = World(
-            self.plan, self.engines, self.access, self.instances, self.ledger, self.clock, "/archive"
-        )
+        self.world = World(self.plan, self.engines, self.access, self.instances, self.ledger, self.clock)
 
     def look(self) -> None:
         """The relief's look: keeps the proof of the promise."""

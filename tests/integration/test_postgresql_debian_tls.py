@@ -108,9 +108,10 @@ def configure(folder: Path, certificate: Path) -> None:
     with (folder / "postgresql.conf").open("a") as file:
         file.write(
             f"ssl = on\nssl_cert_file = '{certificate}.pem'\nssl_key_file = '{certificate}.key'\n"
-            "unix_socket_directories = ''\nlisten_addresses = '127.0.0.1'\nfsync = off\n"
+            "listen_addresses = '127.0.0.1'\nfsync = off\n"
         )
     (folder / "pg_hba.conf").write_text(
+        "local all postgres peer\n"  # pg_ctlcluster asks through it whether the server has started
         "hostssl all all 127.0.0.1/32 scram-sha-256\nhostssl replication all 127.0.0.1/32 scram-sha-256\n"
     )
 

@@ -7,6 +7,7 @@ already there and does not repeat it. Four instants are told to `on` (progress, 
 
 from __future__ import annotations
 
+import posixpath
 import threading
 import traceback
 from collections.abc import Callable, Mapping
@@ -50,7 +51,6 @@ class World:
     instances: Instances
     ledger: Ledger
     now: Now
-    archive: str  # folder, on the surveyed host, where what only one side had is kept
 
 
 def _silent(_instant: str, _run: str, _task: str) -> None:
@@ -103,6 +103,9 @@ class Performer:
                 key=f"{run}:{task_id}:begun",
             )
         self._on("after-intent", run, task_id)
+        if ledger.runs.get(run).state is RunState.STOPPED:
+            # Stopped while the intent was being written: whoever settles the run saw nothing under way.
+            return self._write(run, task, begun, Outcome(TaskState.ABANDONED, "le déroulé a été arrêté", {}))
         outcome = self._safely(record, task)
         self._on("after-effect", run, task_id)
         self._write(run, task, begun, outcome)
@@ -357,9 +360,12 @@ class Performer:
         if engine.facts(task.site).following == runbook.source:
             return Outcome(TaskState.SKIPPED, "ce site suit déjà l'autre : il n'a rien de plus", {})
         stamp = _begun(record, task, world.now()).strftime("%Y-%m-%dT%H-%M-%SZ")
-        found = engine.survey(
-            task.site, runbook.source, f"{world.archive}/{stamp}-{task.subject}-{task.site}"
+        # Beside the data: the server's account may write there (a clone needs it too), on that machine.
+        end = world.plan.data_set(task.subject).ends[task.site]
+        folder = posixpath.join(
+            posixpath.dirname(end.data_dir), "releve-mis-de-cote", f"{stamp}-{task.subject}"
         )
+        found = engine.survey(task.site, runbook.source, folder)
         if not found.whole:
             sentence = f"n'a pas pu être regardé en entier : {found.note}"
         elif found.transactions:

@@ -7,6 +7,7 @@ lives in the relief's worker, or in the command that took its place under the lo
 from __future__ import annotations
 
 import secrets
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -102,6 +103,7 @@ class Conductor:
 
     def __init__(self, world: World, engines: Mapping[str, Engine], driver: Driver) -> None:
         self._world, self._engines, self._driver = world, engines, driver
+        self._launching = threading.Lock()  # two people may order at the same instant: one run is recorded
 
     def declare(self, site: str, summary: str, by: str, began_at: datetime | None) -> Incident:
         """Open an incident at `site`. `began_at` in the future, unknown site or person: `BadInput`."""
@@ -143,6 +145,14 @@ class Conductor:
         self, direction: Direction, target: str, incident: str, words: Mapping[TaskKind, Word]
     ) -> Runbook:
         """Start a run towards `target`. `words`: answers given in advance, by kind of question."""
+        with self._launching:
+            runbook = self._record(direction, target, incident, words)
+        self._driver.start(runbook.run)
+        return runbook
+
+    def _record(
+        self, direction: Direction, target: str, incident: str, words: Mapping[TaskKind, Word]
+    ) -> Runbook:
         live = self._live()
         if live:
             raise Refused(
@@ -178,7 +188,6 @@ class Conductor:
             },
             key=f"{runbook.run}:started",
         )
-        self._driver.start(runbook.run)
         return runbook
 
     def decide(self, run: str, task_id: str, word: Word) -> Decision:
@@ -239,7 +248,9 @@ class Conductor:
     def _settle_one(self, record: RunRecord, data_set: str) -> tuple[bool, str]:
         runbook = record.runbook
         back = f"« {data_set} » n'a pas été ouvert sur {runbook.target} : rendu à {runbook.source}"
-        if record.record(f"promote:{data_set}").state in (TaskState.PENDING, TaskState.ABANDONED):
+        promotion = record.record(f"promote:{data_set}")
+        # Abandoned is not "never begun": a worker killed in mid-promotion finds the run stopped.
+        if promotion.started_at is None and promotion.state in (TaskState.PENDING, TaskState.ABANDONED):
             return True, back
         facts = self._engines[data_set].facts(runbook.target)
         epoch = runbook.epochs[data_set]
@@ -264,9 +275,15 @@ class Conductor:
             if current is not None and ours and engine.facts(runbook.source).state is not ServerState.OPEN:
                 engine.open(runbook.source, current.epoch)
         for task in runbook.tasks:
-            if task.kind is TaskKind.CLOSE:
+            if task.kind is TaskKind.CLOSE and not self._data_left(task.subject, runbook):
                 world.instances.start(task.subject, runbook.source)
                 world.access.open(task.subject, runbook.source)
+
+    def _data_left(self, application: str, runbook: Runbook) -> bool:
+        """Whether the run already took some of its data to the other side: its users must not come back."""
+        held = [self._world.ledger.tenures.current(name) for name in runbook.epochs]
+        gone = {item.data_set for item in held if item is not None and item.site == runbook.target}
+        return bool(gone.intersection(self._world.plan.application(application).data))
 
     def _checked(self, runbook: Runbook, task_id: str, word: Word) -> Decision:
         question = runbook.task(task_id).question

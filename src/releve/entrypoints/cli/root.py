@@ -11,7 +11,10 @@ from releve.domain.errors import BadInput
 from releve.entrypoints.cli import (
     demo,
     doctor,
+    evidence,
     incident,
+    init,
+    plan,
     protect,
     report,
     run,
@@ -44,7 +47,7 @@ def _root(
     pass
 
 
-for _command in (demo, doctor, protect, worker, status, incident, switch, run, report):
+for _command in (demo, init, plan, doctor, protect, worker, status, incident, switch, run, report, evidence):
     _command.register(app)
 
 

@@ -151,3 +151,11 @@ def test_wal_files_are_followed_up_to_the_first_gap() -> None:
     assert [file.start >> 20 for file in files] == [2, 3, 4, 4, 5]
     assert parse.unbroken(files, 1, (2 << 20) + 40, 1 << 20) == 4 << 20
     assert parse.unbroken(files, 1, (9 << 20) + 40, 1 << 20) == (9 << 20) + 40
+
+
+def test_the_socket_lock_of_a_dead_server_is_found_from_its_lock_file() -> None:
+    """Without a socket there is none to look for."""
+    text = "8186\n/data/main\n1795471079\n5432\n/var/run/postgresql\n127.0.0.1\n"
+    assert parse.postmaster_pid(text) == 8186
+    assert parse.socket_lock(text) == "/var/run/postgresql/.s.PGSQL.5432.lock"
+    assert parse.socket_lock(text.replace("/var/run/postgresql", "")) == ""

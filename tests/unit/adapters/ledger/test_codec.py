@@ -27,7 +27,9 @@ from releve.domain.runbook import (
 )
 
 TEXT = st.text(max_size=8) | st.just("\udcff\x00é")
-INSTANTS = st.datetimes(timezones=st.sampled_from([UTC, timezone(timedelta(hours=2)), timezone(timedelta(hours=-9, minutes=-30))]))
+INSTANTS = st.datetimes(
+    timezones=st.sampled_from([UTC, timezone(timedelta(hours=2)), timezone(timedelta(hours=-9, minutes=-30))])
+)
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | NUMBERS | TEXT,
@@ -37,21 +39,50 @@ PLAIN = st.recursive(
 FACTS = st.dictionaries(TEXT, PLAIN, max_size=3)
 OUTCOMES = st.builds(Outcome, st.sampled_from(TaskState), TEXT, FACTS)
 QUESTIONS = st.builds(
-    Question, TEXT, st.lists(st.builds(Answer, TEXT, TEXT, st.booleans()), max_size=2).map(tuple),
-    NUMBERS, st.lists(TEXT, max_size=2).map(tuple), st.integers(1, 3),
+    Question,
+    TEXT,
+    st.lists(st.builds(Answer, TEXT, TEXT, st.booleans()), max_size=2).map(tuple),
+    NUMBERS,
+    st.lists(TEXT, max_size=2).map(tuple),
+    st.integers(1, 3),
 )
 WORDS = st.lists(TEXT, max_size=2).map(tuple)
 TASKS = st.builds(
-    Task, TEXT, st.sampled_from(TaskKind), TEXT, TEXT, TEXT, NUMBERS, TEXT, WORDS, WORDS, TEXT, st.none() | QUESTIONS
+    Task,
+    TEXT,
+    st.sampled_from(TaskKind),
+    TEXT,
+    TEXT,
+    TEXT,
+    NUMBERS,
+    TEXT,
+    WORDS,
+    WORDS,
+    TEXT,
+    st.none() | QUESTIONS,
 )
 VALUES: dict[type, st.SearchStrategy[Any]] = {
     Tenure: st.builds(Tenure, TEXT, st.integers(), TEXT, TEXT, st.none() | INSTANTS),
     Contact: st.builds(
-        Contact, TEXT, INSTANTS, NUMBERS, st.booleans(), st.none() | INSTANTS, WORDS, st.none() | st.integers()
+        Contact,
+        TEXT,
+        INSTANTS,
+        NUMBERS,
+        st.booleans(),
+        st.none() | INSTANTS,
+        WORDS,
+        st.none() | st.integers(),
     ),
     Suspension: st.builds(Suspension, TEXT, st.integers(), INSTANTS, TEXT, st.none() | INSTANTS),
     Incident: st.builds(
-        Incident, TEXT, TEXT, TEXT, TEXT, INSTANTS, INSTANTS, st.none() | INSTANTS,
+        Incident,
+        TEXT,
+        TEXT,
+        TEXT,
+        TEXT,
+        INSTANTS,
+        INSTANTS,
+        st.none() | INSTANTS,
         st.none() | st.dictionaries(TEXT, INSTANTS, max_size=2),
     ),
     Question: QUESTIONS,
@@ -59,11 +90,22 @@ VALUES: dict[type, st.SearchStrategy[Any]] = {
     Outcome: OUTCOMES,
     Decision: st.builds(Decision, TEXT, TEXT, TEXT, TEXT, TEXT, INSTANTS, st.none() | INSTANTS),
     TaskRecord: st.builds(
-        TaskRecord, TEXT, st.sampled_from(TaskState), st.none() | INSTANTS, st.none() | INSTANTS, st.none() | OUTCOMES
+        TaskRecord,
+        TEXT,
+        st.sampled_from(TaskState),
+        st.none() | INSTANTS,
+        st.none() | INSTANTS,
+        st.none() | OUTCOMES,
     ),
     Runbook: st.builds(
-        Runbook, TEXT, st.sampled_from(Direction), TEXT, TEXT, TEXT,
-        st.dictionaries(TEXT, st.integers(), max_size=2), st.lists(TASKS, max_size=2).map(tuple),
+        Runbook,
+        TEXT,
+        st.sampled_from(Direction),
+        TEXT,
+        TEXT,
+        TEXT,
+        st.dictionaries(TEXT, st.integers(), max_size=2),
+        st.lists(TASKS, max_size=2).map(tuple),
     ),
 }
 
@@ -92,7 +134,9 @@ def test_a_naive_instant_is_refused() -> None:
         dump(Tenure("d", 1, "s", "r", datetime(2026, 6, 1, 10, 0)))  # noqa: DTZ001
 
 
-@pytest.mark.parametrize("value", [{"a": float("nan")}, {"a": float("inf")}, {"a": object()}, {1: "a"}, {"a": b"x"}])
+@pytest.mark.parametrize(
+    "value", [{"a": float("nan")}, {"a": float("inf")}, {"a": object()}, {1: "a"}, {"a": b"x"}]
+)
 def test_what_json_cannot_hold_is_refused(value: object) -> None:
     """Nothing is written that could not be read back as it was."""
     with pytest.raises((TypeError, ValueError)):
@@ -107,7 +151,12 @@ def test_a_member_of_an_older_text_takes_its_default() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ['{"state":"done"}', '{"state":"unheard-of","sentence":"","facts":{}}', '{"state":1,"sentence":"","facts":{}}', "[]"],
+    [
+        '{"state":"done"}',
+        '{"state":"unheard-of","sentence":"","facts":{}}',
+        '{"state":1,"sentence":"","facts":{}}',
+        "[]",
+    ],
 )
 def test_a_text_of_another_shape_is_refused(text: str) -> None:
     """A missing member, an unknown word, a wrong type: an error, never half a value."""

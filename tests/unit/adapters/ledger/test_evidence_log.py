@@ -47,7 +47,7 @@ def codes(ledger: DjangoLedger) -> set[str]:
     ("change", "code"),
     [
         ("UPDATE ledger_evidence SET body = '{\"n\":7}' WHERE seq = 2", "altered"),
-        ("UPDATE ledger_evidence SET body = '{\"n\":1,\"n\":1}' WHERE seq = 2", "altered"),
+        ('UPDATE ledger_evidence SET body = \'{"n":1,"n":1}\' WHERE seq = 2', "altered"),
         ("UPDATE ledger_evidence SET body = 'rien' WHERE seq = 2", "altered"),
         ("UPDATE ledger_evidence SET at = 'hier' WHERE seq = 2", "altered"),
         ("UPDATE ledger_evidence SET at = '2026-01-05T08:00:01+00:00' WHERE seq = 3", "altered"),
@@ -59,7 +59,9 @@ def codes(ledger: DjangoLedger) -> set[str]:
         ("UPDATE ledger_evidence SET seq = 9 WHERE seq = 3", "removed"),
     ],
 )
-def test_every_change_of_the_database_shows(ledger: DjangoLedger, tmp_path: Path, change: str, code: str) -> None:
+def test_every_change_of_the_database_shows(
+    ledger: DjangoLedger, tmp_path: Path, change: str, code: str
+) -> None:
     """Altered, unreadable, removed, cut: found when read, and nothing of it raises."""
     sql(tmp_path, change)
     assert code in codes(ledger)
@@ -72,7 +74,9 @@ def test_a_forged_entry_at_the_end_shows(ledger: DjangoLedger, tmp_path: Path) -
     sql(
         tmp_path,
         "INSERT INTO ledger_evidence (seq, at, kind, body, previous, hash) VALUES (4, ?, 'faux', '{}', ?, ?)",
-        NOW.isoformat(), last.hash, forged.hash,
+        NOW.isoformat(),
+        last.hash,
+        forged.hash,
     )
     assert codes(ledger) == {"truncated"}
     ledger.evidence.append("fait", {"n": 4}, NOW)
@@ -106,7 +110,9 @@ def test_taking_the_witness_away_is_a_break(ledger: DjangoLedger, tmp_path: Path
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"[]", b'{"sure": 3}', b'{"sure": ["x", "y"]}', b"\xff\xfe"])
-def test_a_witness_that_cannot_be_read_witnesses_nothing(ledger: DjangoLedger, tmp_path: Path, content: bytes) -> None:
+def test_a_witness_that_cannot_be_read_witnesses_nothing(
+    ledger: DjangoLedger, tmp_path: Path, content: bytes
+) -> None:
     """Rubbish in the file counts as no file."""
     (tmp_path / "evidence.head").write_bytes(content)
     assert ledger.evidence.head() is None

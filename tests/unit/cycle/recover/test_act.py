@@ -224,7 +224,7 @@ def test_what_only_the_old_side_had_is_listed() -> None:
     done = perform_all(fake, back)
     divergence = done["survey:dossiers"].facts["divergence"]
     assert divergence["transactions"] == 1  # type: ignore[index]
-    assert str(divergence["folder"]).startswith("/archive/")  # type: ignore[index]
+    assert str(divergence["folder"]).startswith("/principal/releve-mis-de-cote/")  # type: ignore[index]
 
 
 def cuts(runbook: Runbook) -> Iterator[tuple[str, str]]:

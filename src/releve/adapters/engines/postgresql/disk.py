@@ -133,7 +133,12 @@ class Disk:
         return life
 
     def forget_zombie(self) -> None:
-        """Remove the lock file of a server seen dead, which the next start would take for alive."""
+        """Remove the lock files of a server seen dead, which the next start would take for alive."""
+        held = self.text(self._lock)
+        socket = parse.socket_lock(held)
+        pid = parse.postmaster_pid(held)
+        if socket and pid is not None and parse.postmaster_pid(self.text(socket)) == pid:
+            self.must(["rm", "-f", "--", socket])
         self.must(["rm", "-f", "--", self._lock])
 
     @property

@@ -96,6 +96,18 @@ def postmaster_pid(text: str) -> int | None:
     return int(first) if first.isdigit() and int(first) > 0 else None
 
 
+def socket_lock(text: str) -> str:
+    """Path of the socket's lock file, from `postmaster.pid`; empty without a socket.
+
+    Its fourth and fifth lines are the port and the folder of the first socket (PostgreSQL source,
+    `pidfile.h`).
+    """
+    lines = text.splitlines()
+    if len(lines) < 5 or not lines[3].strip().isdigit() or not lines[4].startswith("/"):
+        return ""
+    return f"{lines[4].rstrip('/')}/.s.PGSQL.{lines[3].strip()}.lock"
+
+
 def unbroken(files: Iterable[Segment], timeline: int, start: int, segment_bytes: int) -> int:
     """End of the last of `files` (in order) that follows `start` on `timeline` without a gap."""
     end = start - start % segment_bytes
