@@ -1,12 +1,15 @@
-"""What every driver does: the fake, and DBOS on SQLite."""
+"""What every driver does: the fake, and DBOS on SQLite; the main way on PostgreSQL too."""
 
 from __future__ import annotations
 
 import itertools
+import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -17,6 +20,7 @@ from releve.domain.runbook import Decision, Outcome, RunState, Task, TaskState
 from tests.fakes.driver import FakeDriver
 from tests.fakes.ledger import FakeLedger
 from tests.fakes.performing import Script, book, chain, task
+from tests.integration.pg import SECRETS, Server, no_templates_left, free_port, own  # noqa: F401
 
 Launch = Callable[[Perform], Driver]
 _NUMBERS = itertools.count()
@@ -285,3 +289,34 @@ def test_what_does_not_exist_is_bad_input(launch: Launch, ledger: FakeLedger) ->
     ledger.runs.create(book("r2", [task("b", "a"), task("a")]), datetime.now(UTC))
     with pytest.raises(BadInput):
         driver.start("r2")
+
+
+def test_the_same_on_postgresql(ledger: FakeLedger, tmp_path: Path) -> None:
+    """With an address instead of a file, a run waits, survives a restart of its driver, and ends once."""
+    root = Path(tempfile.mkdtemp(prefix="rlv-runs-"))
+    root.chmod(0o755)
+    server = Server("wheel16", own(root / "pg"), free_port())
+    script = Script(ledger)
+    try:
+        server.create()
+        url = f"postgresql://postgres:{quote(SECRETS['admin'], safe='')}@127.0.0.1:{server.port}/dossiers"
+        first = DbosDriver(tmp_path, script.perform, ledger, database_url=url, executor_id="pg-1")
+        first.launch()
+        try:
+            start(first, ledger, task("a"), task("ask", "a", deadline=LONG), task("b", "ask"))
+            until(waiting(ledger, "ask"))
+        finally:
+            first.close()
+        second = DbosDriver(tmp_path, script.perform, ledger, database_url=url, executor_id="pg-2")
+        assert second.launch() == ["bascule-1"]
+        try:
+            say(second, ledger, "ask", "yes")
+            assert second.wait("bascule-1", 10.0)
+        finally:
+            second.close()
+    finally:
+        server.kill()
+        shutil.rmtree(root, ignore_errors=True)
+    assert [name for name in script.calls if name != "ask"] == ["a", "b"]
+    assert ledger.runs.get("bascule-1").state is RunState.DONE
+    assert not (tmp_path / "runs.sqlite3").exists()
