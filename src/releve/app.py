@@ -52,7 +52,9 @@ class House:
 
         services = HostServices(self.host)
         return {
-            item.id: engine_for(item, host=self.host, services=services, secret=resolve, now=utc_now)
+            item.id: engine_for(
+                item.seen_from(self.site.id), host=self.host, services=services, secret=resolve, now=utc_now
+            )
             for item in self.plan.data_sets
         }
 

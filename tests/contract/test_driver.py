@@ -20,7 +20,7 @@ from releve.domain.runbook import Decision, Outcome, RunState, Task, TaskState
 from tests.fakes.driver import FakeDriver
 from tests.fakes.ledger import FakeLedger
 from tests.fakes.performing import Script, book, chain, task
-from tests.integration.pg import SECRETS, Server, no_templates_left, free_port, own  # noqa: F401
+from tests.integration.pg import SECRETS, Server, free_port, no_templates_left, own  # noqa: F401
 
 Launch = Callable[[Perform], Driver]
 _NUMBERS = itertools.count()

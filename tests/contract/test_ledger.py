@@ -33,7 +33,7 @@ from releve.domain.runbook import (
     TaskState,
 )
 from tests.fakes.ledger import FakeLedger
-from tests.integration.pg import Server, no_templates_left, free_port, own  # noqa: F401
+from tests.integration.pg import Server, free_port, no_templates_left, own  # noqa: F401
 
 T0 = datetime(2026, 3, 29, 0, 59, 59, 123456, tzinfo=UTC)
 LATER = T0 + timedelta(seconds=1.5)

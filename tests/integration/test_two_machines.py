@@ -28,6 +28,7 @@ from tests.integration.sshd import PORT, Sshd, sshd
 pytestmark = pytest.mark.needs("root", "netns", "sshd", "debian-postgresql")
 
 BIN = "/usr/lib/postgresql/15/bin"
+TUNNEL = {"principal": 15433, "secours": 15434}  # where the other side finds each server
 PASSWORD = {"admin": "mot de passe admin", "replication": "mot de passe replication"}
 
 
@@ -55,6 +56,41 @@ class Machines:
     folder: Path
     ports: dict[str, int]
     stack: ExitStack
+    transport: str
+
+    def tunnel(self) -> None:
+        """What systemd keeps alive on a real relief: one SSH connection, a forward in each direction."""
+        if self.transport != "ssh":
+            return
+        ssh = [
+            "ssh",
+            "-N",
+            "-F",
+            "/dev/null",
+            "-o",
+            "BatchMode=yes",
+            "-o",
+            "ExitOnForwardFailure=yes",
+            "-o",
+            f"UserKnownHostsFile={self.ssh.known_hosts}",
+            "-i",
+            str(self.folder / "client"),
+            "-p",
+            str(PORT),
+            "-L",
+            f"127.0.0.1:{TUNNEL['principal']}:127.0.0.1:{self.ports['principal']}",
+            "-R",
+            f"127.0.0.1:{TUNNEL['secours']}:127.0.0.1:{self.ports['secours']}",
+            f"root@{self.primary.address}",
+        ]
+        process = self.relief.start(ssh, stdin=subprocess.DEVNULL)
+        self.stack.callback(process.wait)
+        self.stack.callback(process.kill)
+        until(lambda: self._listens(TUNNEL["principal"]), 10, "the tunnel")
+
+    def _listens(self, port: int) -> bool:
+        probe = f"import socket;socket.create_connection(('127.0.0.1',{port}),1).close()"
+        return self.relief.run(["/usr/bin/python3", "-I", "-c", probe]).returncode == 0
 
     def releve(self, *words: str) -> tuple[int, dict[str, Any]]:
         """A command on the relief; exit code and JSON."""
@@ -206,6 +242,7 @@ def cluster(folder: Path, site: str, port: int, stack: ExitStack) -> str:
     (conf / "pg_hba.conf").write_text(
         "local all postgres peer\nhostssl all all 10.99.0.0/30 scram-sha-256\n"
         "hostssl replication all 10.99.0.0/30 scram-sha-256\n"
+        "host all all 127.0.0.1/32 scram-sha-256\nhost replication all 127.0.0.1/32 scram-sha-256\n"
     )
     return name
 
@@ -220,13 +257,17 @@ def write_plan(made: Machines, names: dict[str, str]) -> None:
     ends = {
         site: {
             "host": f"srv-{site}",
-            "address": node.address,
+            "address": node.address if made.transport == "tls" else "127.0.0.1",
             "port": made.ports[site],
             "database": "dossiers",
             "data_dir": str(made.folder / site / "data"),
             "bin_dir": BIN,
             "os_user": "postgres",
-            "tls_root": str(made.folder / "ca.pem"),
+            **(
+                {"tls_root": str(made.folder / "ca.pem")}
+                if made.transport == "tls"
+                else {"upstream": {"address": "127.0.0.1", "port": TUNNEL[site]}}
+            ),
             "admin": {"user": "postgres", "password": f"file:{made.folder}/admin.pw"},
             "replication": {"user": "releve_replication", "password": f"file:{made.folder}/replication.pw"},
             "service": {"manager": "pg_ctlcluster", "version": "15", "cluster": names[site]},
@@ -268,7 +309,7 @@ def write_plan(made: Machines, names: dict[str, str]) -> None:
                 "engine": "postgresql",
                 "kind": "health",
                 "sensitivity": "critical",
-                "protection": {"mode": "realtime", "rpo": 0, "transport": "tls"},
+                "protection": {"mode": "realtime", "rpo": 0, "transport": made.transport},
                 "primary": ends["principal"],
                 "relief": ends["secours"],
             }
@@ -278,8 +319,8 @@ def write_plan(made: Machines, names: dict[str, str]) -> None:
     (made.folder / "plan.yaml").write_text(json.dumps(plan, indent=1))
 
 
-@pytest.fixture
-def machines() -> Iterator[Machines]:
+@pytest.fixture(params=["tls", "ssh"])
+def machines(request: pytest.FixtureRequest) -> Iterator[Machines]:
     """Two machines ready for the guide: production runs on the primary, nothing is protected."""
     with ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="rlv-two-"))
@@ -290,7 +331,7 @@ def machines() -> Iterator[Machines]:
         stack.callback(pair.left.kill_all)
         server = stack.enter_context(sshd(pair, folder))
         ports = {"principal": 5433, "secours": 5434}
-        made = Machines(pair.right, pair.left, server, folder, ports, stack)
+        made = Machines(pair.right, pair.left, server, folder, ports, stack, request.param)
         certificates(folder, [pair.left.address, pair.right.address])
         names = {site: cluster(folder, site, ports[site], stack) for site in ports}
         write_plan(made, names)
@@ -315,6 +356,7 @@ def machines() -> Iterator[Machines]:
             "-c",
             "CREATE DATABASE dossiers",
         )
+        made.tunnel()
         yield made
 
 
@@ -372,6 +414,7 @@ def test_the_guide(machines: Machines) -> None:
     made.sql("secours", "INSERT INTO ecrits SELECT generate_series(501, 600)")
 
     made.ssh.start()
+    made.tunnel()
     made.worker("principal", made.primary)
     code, run = made.releve("return")
     assert (code, run["state"]) == (0, "done"), run

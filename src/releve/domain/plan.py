@@ -7,7 +7,7 @@ Everything here is declared, nothing is observed. `need` is what the users of an
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
 from typing import TypeVar
@@ -244,6 +244,21 @@ class DataSet:
     def other(self, site: str) -> str:
         """The site at the other end."""
         return self.relief_site if site == self.primary_site else self.primary_site
+
+    def seen_from(self, site: str) -> DataSet:
+        """The same, as a process on `site` reaches it: the far server through its SSH tunnel, if any.
+
+        So that an administrator's session takes the tunnel too, and not only the replication.
+        """
+        if self.protection.transport is not Transport.SSH:
+            return self
+        ends = {
+            name: end
+            if name == site or not end.upstream_address
+            else replace(end, address=end.upstream_address, port=end.upstream_port or end.port)
+            for name, end in self.ends.items()
+        }
+        return replace(self, ends=ends)
 
 
 @dataclass(frozen=True, slots=True)
