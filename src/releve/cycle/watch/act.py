@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from releve.cycle.watch.decide import Act, Action, Statement, View, guard
+from releve.domain.errors import BadInput, Refused
 from releve.domain.plan import DataSet
 from releve.domain.ports import Ledger, Now, Watched
 from releve.domain.protection import Contact, ServerFacts, ServerState, Suspension, SyncState, Tenure
@@ -180,6 +181,40 @@ class Lookout:
         self._ledger.facts.contact(contact)
         self._ledger.facts.put("server", f"{holder}:{self._data_set.id}", asked_at, summary(facts))
         return contact
+
+
+def reopen_on_word(
+    site: str, data_set: DataSet, engine: Watched, ledger: Ledger, ask: Ask, by: str, words: str
+) -> str:
+    """Open a server on a person's word, when nobody can confirm its epoch; returns its identity.
+
+    Refused while the holder of the epochs answers (it then decides), and when this site itself
+    knows of a newer epoch elsewhere. The word is written before the server is touched.
+    """
+    if not words.strip():
+        raise BadInput("no-words", "dites comment vous le savez (--words)")
+    if ask(data_set.id) is not None:
+        raise Refused(
+            "relief-answers",
+            "le site de secours répond : c'est lui qui dit si l'époque est la bonne",
+            hint="« releve status » sur le site de secours",
+        )
+    tenure = ledger.tenures.current(data_set.id)
+    if tenure is not None and tenure.site != site:
+        raise Refused(
+            "not-holder",
+            f"ce site sait que « {data_set.id} » est passé au site « {tenure.site} »",
+            hint="faites-le revenir par « releve return » depuis le site de secours",
+        )
+    facts = engine.facts(site)
+    ledger.evidence.append(
+        "reopened-on-word",
+        {"site": site, "data_set": data_set.id, "by": by, "words": words, "state": facts.state},
+        facts.at,
+    )
+    identity = engine.open(site, tenure.epoch if tenure else 0)
+    ledger.facts.put("opened", f"{site}:{data_set.id}", facts.at, {"identity": identity})
+    return identity
 
 
 def summary(facts: ServerFacts) -> dict[str, object]:

@@ -16,6 +16,7 @@ from releve.entrypoints.cli import (
     init,
     plan,
     protect,
+    reopen,
     report,
     run,
     status,
@@ -47,7 +48,21 @@ def _root(
     pass
 
 
-for _command in (demo, init, plan, doctor, protect, worker, status, incident, switch, run, report, evidence):
+for _command in (
+    demo,
+    init,
+    plan,
+    doctor,
+    protect,
+    worker,
+    reopen,
+    status,
+    incident,
+    switch,
+    run,
+    report,
+    evidence,
+):
     _command.register(app)
 
 

@@ -82,13 +82,14 @@ def _guard_only(home: House, stack: ExitStack, threads: _Threads) -> None:
     from releve.adapters.hosts.lock import hold
 
     stack.enter_context(hold(home.lock_file, "releve"))
-    ask = _ask_relief(home)
+    ask = ask_relief(home)
     for data_set in home.plan.data_sets:
         guard = Guard(home.site.id, data_set, home.engines[data_set.id], home.ledger, ask, utc_now)
         threads.every(TICK, f"garde {data_set.id}", _guarding(guard))
 
 
-def _ask_relief(home: House) -> Ask:
+def ask_relief(home: House) -> Ask:
+    """The question to the holder of the epochs, from another site. Raises `BadInput` on a plan without one."""
     holders = [site for site in home.plan.sites if site.role is SiteRole.RELIEF and site.worker is not None]
     if len(holders) != 1 or holders[0].worker is None:
         raise BadInput(

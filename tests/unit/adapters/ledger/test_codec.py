@@ -28,7 +28,11 @@ from releve.domain.runbook import (
 
 TEXT = st.text(max_size=8) | st.just("\udcff\x00é")
 INSTANTS = st.datetimes(
-    timezones=st.sampled_from([UTC, timezone(timedelta(hours=2)), timezone(timedelta(hours=-9, minutes=-30))])
+    datetime(1970, 1, 2),  # noqa: DTZ001 — bounds of a strategy are naive; beyond them no plan has instants
+    datetime(2200, 1, 1),  # noqa: DTZ001
+    timezones=st.sampled_from(
+        [UTC, timezone(timedelta(hours=2)), timezone(timedelta(hours=-9, minutes=-30))]
+    ),
 )
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 PLAIN = st.recursive(
