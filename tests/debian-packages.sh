@@ -10,6 +10,8 @@ command -v sshd >/dev/null 2>&1 && command -v ssh >/dev/null 2>&1 || missing="$m
 command -v ip >/dev/null 2>&1 || missing="$missing iproute2"
 ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 && command -v pg_ctlcluster >/dev/null 2>&1 ||
     missing="$missing postgresql"
+command -v openssl >/dev/null 2>&1 || missing="$missing openssl"
+command -v setpriv >/dev/null 2>&1 || missing="$missing util-linux"
 [ -n "$missing" ] || exit 0
 
 name_them() {

@@ -162,6 +162,7 @@ class Conductor:
             )
         if incident:
             self._world.ledger.incidents.get(incident)
+        self.settle()  # what an earlier run left claimed is looked at before anything is derived
         now = self._world.now()
         prefix = "bascule" if direction is Direction.SWITCH else "retour"
         runbook = prepare_runbook(

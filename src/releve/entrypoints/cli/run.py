@@ -51,7 +51,10 @@ def register(app: typer.Typer) -> None:
         task: Task,
         by: By,
         words: Words,
-        since: str = "",
+        since: Annotated[
+            str,
+            typer.Option("--since", help="Depuis quand c'est ainsi, si vous le savez (2026-11-23T14:02)."),
+        ] = "",
         plan: PlanFile = "plan.yaml",
         as_json: Json = False,
     ) -> None:

@@ -136,7 +136,10 @@ def _exchange(plug: socket.socket, body: Mapping[str, object]) -> Mapping[str, o
         line = stream.readline(LINE_LIMIT)
     if not line.endswith(b"\n"):
         raise ConnectionResetError("réponse coupée")
-    found = json.loads(line)
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise ConnectionResetError("réponse illisible") from error
     return found if isinstance(found, dict) else {}
 
 
@@ -151,6 +154,8 @@ def _sealed(secret: str, body: Mapping[str, object]) -> Mapping[str, object]:
 
 def _opened(secret: str, line: bytes) -> Mapping[str, object]:
     found = json.loads(line)
+    if not isinstance(found, dict):
+        raise BadInput("bad-request", "message entre sites illisible")
     text, mac = str(found.get("body", "")), str(found.get("mac", ""))
     if not hmac.compare_digest(_mac(secret, text).encode(), mac.encode()):
         raise Unreachable(
