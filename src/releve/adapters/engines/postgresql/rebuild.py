@@ -70,7 +70,8 @@ def rebuild(pair: Pair, look: Look, site: str, source: str) -> str:
     slot, _ = standby.slot_state(pair, source)
     if _streams(ahead, here, source) and slot is not SlotState.LOST:
         return "already"
-    gate.halt(pair, site)
+    if here.state is not ServerState.STOPPED:  # seen stopped a moment ago: the gap of a return counts
+        gate.halt(pair, site)
     prepare.write_passfile(pair, site, source)
     disk = pair.disk(site)
     control = disk.control() if disk.has_data() else None
