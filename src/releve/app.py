@@ -17,7 +17,7 @@ from pathlib import Path
 
 from releve.cycle.recover.act import Performer, World
 from releve.cycle.recover.conduct import Conductor
-from releve.domain.errors import BadInput
+from releve.domain.errors import BadInput, Unreachable
 from releve.domain.plan import Plan, Site
 from releve.domain.ports import Engine, Host, Ledger
 
@@ -110,7 +110,14 @@ def house(plan: Plan, site_id: str) -> House:
             hint="ajoutez « worker: {listen: …, state: …} » à ce site",
         )
     state = Path(site.worker.state)
-    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise Unreachable(
+            "state-folder",
+            f"le dossier d'état {state} ne peut pas être fait : {error.strerror}",
+            hint="donnez ce dossier au compte de Relève, ou changez « worker: state » dans le plan",
+        ) from error
     return House(plan, site, state, os.environ.get("DATABASE_URL", ""))
 
 

@@ -116,7 +116,9 @@ def test_killed_in_mid_course(folder: Path) -> None:
     process = start(folder)
     marks, sites = estate_of(folder)
     words = [*marks, str(folder)]
-    assert until(lambda: len(of_demo(words)) > 8, 40), "the demo never came up"
+    live = folder / "temoin" / "live.json"
+    written = lambda: live.is_file() and json.loads(live.read_text())["acknowledged"] > 0
+    assert until(written, 40), "the demo never came up"
     os.kill(process.pid, signal.SIGKILL)
     process.communicate(timeout=LIMIT)
     gone = until(lambda: not of_demo(words) and not any(site.exists() for site in sites), LIMIT)

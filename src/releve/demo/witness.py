@@ -179,8 +179,12 @@ def main() -> int:
     _show(counters, given.folder)
     for writer in writers:
         writer.start()
-    sys.stdout.write("ready\n")
-    sys.stdout.flush()
+    try:
+        sys.stdout.write("ready\n")
+        sys.stdout.flush()
+    except BrokenPipeError:  # who started us died meanwhile
+        stop.set()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python would fail again on its last flush
     while not stop.wait(_PERIOD):
         _show(counters, given.folder)
     for writer in writers:

@@ -28,7 +28,10 @@ class Job:
 
 
 def jobs(data_set: DataSet, holder: str, source: ServerFacts, standby: ServerFacts) -> tuple[Job, ...]:
-    """What must still be done so that `data_set`, held by `holder`, is protected. Empty: nothing."""
+    """What must still be done so that `data_set`, held by `holder`, is protected.
+
+    PREPARE is always first on an open source: it compares, and writes only what differs from the plan.
+    """
     if data_set.protection.mode is not ProtectionMode.REALTIME or source.state is not ServerState.OPEN:
         return ()
     other = data_set.other(holder)

@@ -70,8 +70,8 @@ def _source(plan: Plan, tenures: Mapping[str, Tenure], target: str) -> str:
     if len(held) == 1:
         return held.pop()
     others = [site.id for site in plan.sites if site.id != target]
-    if not held and len(others) == 1 and not plan.data_sets:
-        return others[0]
+    if not held and len(others) == 1:
+        return others[0]  # the data are there already: applications may still have to be opened
     raise BadInput(
         "nothing-to-move" if not held else "several-sources",
         f"rien à déplacer vers « {target} »"
@@ -236,13 +236,13 @@ class Conductor:
                 continue
             verdicts = [self._settle_one(record, name) for name in claimed]
             if all(free for free, _ in verdicts):
+                self._reopen_source(runbook, claimed)  # before the release: what fails here is tried again
                 ledger.tenures.release(runbook.run)
                 self._log(
                     "claims-released",
                     {"run": runbook.run, "data_sets": claimed},
                     key=f"{runbook.run}:released",
                 )
-                self._reopen_source(runbook, claimed)
             said.extend(sentence for _, sentence in verdicts)
         return said
 

@@ -120,7 +120,9 @@ def _follows(application: Application, moving: list[DataSet], request: Request) 
     if request.target not in application.ends or request.source not in application.ends:
         return False
     names = {item.id for item in moving}
-    return not application.data or any(name in names for name in application.data)
+    there = {name for name, tenure in request.tenures.items() if tenure.site == request.target}
+    # Data that stand at the target already: an earlier run moved them and stopped before it opened.
+    return not application.data or any(name in names | there for name in application.data)
 
 
 def _all_data_moves(applications: Iterable[Application], moving: list[DataSet], request: Request) -> None:

@@ -15,6 +15,7 @@ import secrets
 import socket
 import socketserver
 import threading
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -132,8 +133,15 @@ def _call(verbs: Verbs, asked: Mapping[str, object]) -> Mapping[str, object]:
 
 def _exchange(plug: socket.socket, body: Mapping[str, object]) -> Mapping[str, object]:
     plug.sendall(json.dumps(body, ensure_ascii=False, default=str).encode() + b"\n")
-    with plug.makefile("rb") as stream:
-        line = stream.readline(LINE_LIMIT)
+    deadline = time.monotonic() + (plug.gettimeout() or SITE_TIMEOUT)
+    line = b""
+    while not line.endswith(b"\n") and len(line) <= LINE_LIMIT:
+        # One limit for the whole answer: a peer that drips bytes must not hold the guard.
+        plug.settimeout(max(0.001, deadline - time.monotonic()))
+        part = plug.recv(65_536)
+        if not part:
+            break
+        line += part
     if not line.endswith(b"\n"):
         raise ConnectionResetError("réponse coupée")
     try:
