@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import random
 from collections.abc import Generator
 
 import pytest
@@ -50,3 +52,13 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     report = yield
     _judge(report)
     return report
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """One seed for every process of the run, so that all draw the same sample; printed at the start."""
+    os.environ.setdefault("RELEVE_SEED", str(random.SystemRandom().randrange(1, 10**6)))
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """The seed with which this run can be done again."""
+    return f"RELEVE_SEED={os.environ['RELEVE_SEED']}"

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 INSTANTS = ("before-intent", "after-intent", "after-effect", "after-outcome")
 DIAMOND = (task("a"), task("b", "a"), task("c", "a"), task("d", "b", "c"))
 ASKING = (task("a"), task("ask", "a", deadline=600.0), task("b", "ask"))
-SEED = int(os.environ.get("RELEVE_SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
+SEED = int(os.environ["RELEVE_SEED"])  # set once a run by tests/conftest.py
 
 # A server that has imported the slow libraries and forks each process: 0.1 s instead of 2 s a start.
 _CONTEXT = multiprocessing.get_context("forkserver")
