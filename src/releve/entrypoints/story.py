@@ -115,7 +115,7 @@ class Scene:
         return record
 
     def _spawn(self, site: str) -> subprocess.Popen[bytes]:
-        log = (self.estate.folder / f"worker-{site}.log").open("ab")
+        log = (self.estate.folder.parent / f"worker-{site}.log").open("ab")
         self._stack.callback(log.close)
         process = subprocess.Popen(
             self._worker(str(self.estate.plan), site),
@@ -137,7 +137,9 @@ class Scene:
             except Unreachable:
                 time.sleep(0.02)
         raise Unreachable(
-            "demo-worker-silent", f"{what} ne répond pas", hint=f"lisez {self.estate.folder}/worker-*.log"
+            "demo-worker-silent",
+            f"{what} ne répond pas",
+            hint=f"lisez {self.estate.folder.parent}/worker-*.log",
         )
 
     def wait_for(self, ready: Callable[[], bool], what: str) -> None:

@@ -43,10 +43,19 @@ def register(app: typer.Typer) -> None:
 def _play(folder: Path, seconds: float) -> Answer:
     from releve.demo.judge import judge
     from releve.demo.witness import Witness
-    from releve.domain.errors import Exit
+    from releve.domain.errors import BadInput, Exit
+    from releve.domain.units import say_seconds
     from releve.entrypoints.reporting import write_report
     from releve.entrypoints.story import PERSON, PRIMARY, come_back, on_stage, strike
 
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(
+            "output-unwritable",
+            f"le dossier {folder} ne peut pas être écrit : {error.strerror}",
+            hint="choisissez-en un autre avec --output",
+        ) from error
     began = time.monotonic()
     with _progress(began) as show, on_stage(folder / "estate", show.say) as scene:
         with Witness.start(scene.estate.urls, folder / "temoin") as witness:
@@ -69,7 +78,7 @@ def _play(folder: Path, seconds: float) -> Answer:
         data, lines, kept = _result(home, disaster, back, content, measures)
     data["documents"] = [str(pdf)]
     data["seconds"] = round(time.monotonic() - began, 1)
-    lines += ["", f"Compte rendu : {pdf}", f"Durée totale : {data['seconds']} s"]
+    lines += ["", f"Compte rendu : {pdf}", f"Durée totale : {say_seconds(round(time.monotonic() - began))}"]
     return Answer(data, "\n".join(lines), Exit.DONE if kept else Exit.PROMISE_NOT_KEPT)
 
 
@@ -180,17 +189,19 @@ class _Progress:
     def say(self, text: str) -> None:
         """One more step."""
         self._said = text
-        self._line(f"{time.monotonic() - self._began:6.1f} s  {text}")
+        self._line(f"{time.monotonic() - self._began:6.1f} s  {text}".replace(".", ",", 1))
         self.refresh()
 
     def refresh(self) -> None:
         """The live line: what is going on, and the witness's counters."""
+        from releve.domain.units import say_seconds
+
         counted = ""
         if self.witness is not None:
             live = self.witness.live()
             silence = live.silence or 0.0
             counted = f" — {live.acknowledged} écritures confirmées"
-            counted += f", silence depuis {silence:.1f} s" if silence > 0.5 else ""
+            counted += f", silence depuis {say_seconds(round(silence, 1))}" if silence > 0.5 else ""
         self._update(f"{self._said}{counted}")
 
 

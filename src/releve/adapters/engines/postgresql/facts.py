@@ -226,5 +226,6 @@ class Look:
                 self._ends = {**self._ends, key: disk.wal_end(control, line, timeout=timeout)}
             except Unreachable:  # a long WAL to read: the next look, or the fence, takes its time
                 self._ends.pop(key, None)
-        position = self._ends.get(key) or max(control.checkpoint, control.min_recovery)
+        # 0 when the end cannot be told: a checkpoint is too low a position, a loss would pass for none.
+        position = self._ends.get(key) or 0
         return replace(facts, timeline=line.timeline, position=position, system_id=control.system_id)

@@ -70,7 +70,10 @@ def rebuild(pair: Pair, look: Look, site: str, source: str) -> str:
     slot, _ = standby.slot_state(pair, source)
     if _streams(ahead, here, source) and slot is not SlotState.LOST:
         return "already"
-    if here.state is not ServerState.STOPPED:  # seen stopped a moment ago: the gap of a return counts
+    # Seen stopped, and in order: nothing to halt, and the gap of a return counts. A killed server
+    # leaves its lock file behind, which `halt` clears.
+    lock = commands.in_data(pair.end(site), "postmaster.pid")
+    if here.state is not ServerState.STOPPED or pair.disk(site).exists(lock):
         gate.halt(pair, site)
     prepare.write_passfile(pair, site, source)
     disk = pair.disk(site)
