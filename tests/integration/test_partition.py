@@ -396,7 +396,7 @@ def test_wait_then_switch_on_the_block(tmp_path: Path, which: str) -> None:
         closed = (ServerState.CLOSED, ServerState.STOPPED)
         with _inside(made):
             until(
-                lambda: engine.facts("principal").state in closed, 90, "the old side is closed by its guard"
+                lambda: engine.facts("principal").state in closed, 30, "the old side is closed by its guard"
             )
         never_two(made)
         acknowledged = {value for side in ("principal", "secours") for _, value in made.acks(side)}
