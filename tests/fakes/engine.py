@@ -176,6 +176,7 @@ class FakeEngine:
                 system_id="1" if server.has_data else "",
                 collation="c:C" if runs else "",
                 epoch=held.epoch if held and runs else 0,
+                epoch_site=held.site if held and runs else "",
                 sync_armed=server.armed and server.state is ServerState.OPEN,
                 suspended_since=self._suspended(server) if runs else None,
                 standby=self._standby(site) if server.state is ServerState.OPEN else StandbyFacts(),

@@ -231,7 +231,7 @@ class Server:
         pid = self.pid()
         if pid is None:
             return
-        everyone = [pid, *_children(pid)]
+        everyone = [pid, *children(pid)]
         for number in everyone:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(number, signal.SIGKILL)
@@ -268,7 +268,8 @@ def _bare(argv: tuple[str, ...]) -> tuple[str, ...]:
     return argv[argv.index("--") + 1 :] if argv[0] == "setpriv" else argv
 
 
-def _children(pid: int) -> list[int]:
+def children(pid: int) -> list[int]:
+    """Its processes."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():

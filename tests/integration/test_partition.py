@@ -220,7 +220,18 @@ def ground(root: Path, *, wait: bool) -> Iterator[Ground]:
         until(lambda: _proven(made), 20, "the promise proven from the relief")
         until(lambda: _adopted(root), 20, "the primary adopted by its guard")
         until(lambda: len(made.acks("principal")) > 20, 20, "writes acknowledged on the primary")
-        yield made
+        try:
+            yield made
+        except BaseException:
+            _tell(root, machines)
+            raise
+
+
+def _tell(root: Path, machines: dict[str, Machine]) -> None:
+    """What the workers and the servers say of a failure; pytest shows it with the failure."""
+    logs = [*sorted(root.glob("worker-*.log")), *(machine.folder / "log" for machine in machines.values())]
+    for path in logs:
+        sys.stderr.write("\n".join([f"--- {path}", *path.read_text().splitlines()[-60:], ""]))
 
 
 def _start_worker(made: Ground, node: netns.Node, site: str, plan: Path) -> None:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import os
+import shutil
 import signal
+import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
 
-from releve.adapters.engines.postgresql import bookkeeping, rebuild, standby
+from releve.adapters.engines.postgresql import bookkeeping, rebuild, settings, standby
+from releve.adapters.engines.postgresql.connection import Connections
 from releve.adapters.engines.postgresql.driver import Postgresql
 from releve.domain.errors import BadInput, Refused, Unreachable
 from releve.domain.protection import ServerState, SyncState, Tenure
@@ -18,9 +24,11 @@ from tests.integration.pg import (
     DATABASE,
     SITES,
     Estate,
+    children,
     estate,
     no_templates_left,  # noqa: F401 - a fixture of the session
     run,
+    until,
 )
 
 HERE, THERE = SITES
@@ -144,8 +152,17 @@ def test_a_server_that_a_person_started_by_hand_is_fenced_too(made: Estate) -> N
     engine = made.engine()
     made.protect(engine)
     end = made.data_set.ends[HERE]
-    blind = replace(end, service=replace(end.service, status=("sh", "-c", "exit 3"), stop=("true",)))
-    data_set = replace(made.data_set, ends={**made.data_set.ends, HERE: blind})
+    other = _told_by(made, "exit 3")
+    assert other.fence(HERE).state is ServerState.STOPPED
+    assert run([str(end.bin_dir + "/pg_ctl"), "status", "-D", end.data_dir], check=False).returncode == 3
+
+
+def _told_by(made: Estate, status: str) -> Postgresql:
+    """An engine whose manager of the primary's server answers `status` (a shell line) whatever happens."""
+    end = made.data_set.ends[HERE]
+    service = replace(end.service, status=("sh", "-c", status), stop=("true",))
+    data_set = replace(made.data_set, ends={**made.data_set.ends, HERE: replace(end, service=service)})
+    engine = made.engine()
     other = Postgresql(
         data_set,
         host=engine._pair.host,
@@ -154,8 +171,89 @@ def test_a_server_that_a_person_started_by_hand_is_fenced_too(made: Estate) -> N
         now=engine._pair.now,
     )
     made.engines.append(other)
-    assert other.fence(HERE).state is ServerState.STOPPED
-    assert run([str(end.bin_dir + "/pg_ctl"), "status", "-D", end.data_dir], check=False).returncode == 3
+    return other
+
+
+def test_a_folder_that_is_gone_is_no_fence_unless_its_manager_says_stopped(made: Estate) -> None:
+    """A destroyed disk and a manager that can tell nothing: a person is asked, nothing is assumed."""
+    made.protect(made.engine())
+    made.servers[HERE].kill()
+    shutil.rmtree(made.servers[HERE].data)
+    with pytest.raises(Unreachable) as caught:
+        _told_by(made, "exit 4").fence(HERE)
+    assert caught.value.code == "service-unknown"
+    assert _told_by(made, "exit 3").fence(HERE).state is ServerState.STOPPED
+
+
+def test_a_folder_that_cannot_be_read_is_never_taken_for_an_empty_one(made: Estate) -> None:
+    """Whatever its manager says, such a server is not seen stopped, and no clone comes over it."""
+    engine = made.engine()
+    made.protect(engine)
+    server = made.servers[HERE]
+    server.kill()
+    other = _told_by(made, "exit 3")
+    before = sorted(path.name for path in server.folder.iterdir())
+    server.folder.chmod(0)
+    try:
+        assert other.facts(HERE).state is ServerState.UNKNOWN
+        with pytest.raises(Unreachable) as fenced:
+            other.fence(HERE)
+        assert fenced.value.code == "path-unseen"
+        other.promote(THERE, Tenure("dossiers", 1, THERE, "bascule"))
+        with pytest.raises(Unreachable) as rebuilt:
+            other.rebuild(HERE, THERE)
+        assert rebuilt.value.code == "path-unseen"
+    finally:
+        server.folder.chmod(0o755)
+    assert sorted(path.name for path in server.folder.iterdir()) == before
+
+
+def test_an_attempt_that_fails_leaves_no_socket_behind() -> None:
+    """A server that accepts and says nothing sees the client gone as soon as it gave up, not when
+    Python happens to collect: a mute client would hold that server's stop.
+    """  # noqa: D205
+    links = Connections(lambda _site: {"host": "127.0.0.1", "port": listener.getsockname()[1]})
+    gc.disable()
+    try:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            with pytest.raises(Unreachable):
+                links.run(HERE, lambda link: link.execute("SELECT 1"))
+            mute, _ = listener.accept()
+            with mute:
+                mute.settimeout(1.0)
+                while mute.recv(4096):  # its first words, then the end
+                    pass
+    finally:
+        gc.enable()
+
+
+def test_a_mute_client_does_not_hold_a_stop_for_a_minute(
+    made: Estate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that connects while the server stops is waited for: as long as we set, not as the default says."""
+    monkeypatch.setattr(settings, "LOGIN_SECONDS", 2)
+    engine = made.engine()
+    made.protect(engine)
+    server = made.servers[HERE]
+    postmaster = server.pid()
+    assert postmaster is not None
+    log = server.folder / "log"
+    stops = log.read_text().count("fast shutdown request")
+    with server.connect() as link:
+        frozen = link.info.backend_pid
+        os.kill(frozen, signal.SIGSTOP)  # so that the stop lasts until the mute client is there
+        with ThreadPoolExecutor(1) as pool:
+            try:
+                fenced = pool.submit(engine.fence, HERE)
+                until(lambda: log.read_text().count("fast shutdown request") > stops)
+                before = set(children(postmaster))
+                with socket.create_connection(("127.0.0.1", server.port)):
+                    until(lambda: not set(children(postmaster)) <= before)
+                    os.kill(frozen, signal.SIGCONT)
+                    assert fenced.result(timeout=20).state is ServerState.STOPPED
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(frozen, signal.SIGCONT)
 
 
 def test_a_foreign_server_on_the_same_port_stops_the_fence(made: Estate) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 
+from bench import page as bench_page
 from docs.generate import FOLDER, PAGES
 
 ROOT = Path(__file__).parents[2]
@@ -34,3 +36,10 @@ def test_links_between_documents_lead_somewhere() -> None:
     for page in pages:
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_bench_page_shows_the_newest_result() -> None:
+    """`docs/reference/bench.md` is what the newest file of raw values gives, to the letter."""
+    newest = max((ROOT / "bench" / "results").glob("*.json"))
+    result = json.loads(newest.read_text(encoding="utf-8"))
+    assert bench_page.PAGE.read_text(encoding="utf-8") == bench_page.page(result, newest.name)

@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from releve.demo import processes
+from releve.demo import processes, room
 from releve.demo.dossier_store import TABLE
 from releve.demo.layout import FILE, PRIMARY, SITES, Layout, SiteLayout, new_layout, read_layout
 from releve.demo.plan_text import ADMIN, APPLICATION, DATABASE, POSTGRESQL, REPLICATION, plan_text
@@ -102,6 +102,11 @@ class Estate:
         return self.layout.plan
 
     @property
+    def disks(self) -> tuple[Path, ...]:
+        """Where the estate writes: its own folder and, once it is known, the ground of its sites."""
+        return (self.folder, Path(self._layout.ground)) if self._layout else (self.folder,)
+
+    @property
     def urls(self) -> tuple[str, str]:
         """The list of addresses that users have: principal first."""
         return self.layout.sites[0].url, self.layout.sites[1].url
@@ -110,13 +115,14 @@ class Estate:
         """Folders, ports, secrets and the plan. What an earlier demo left in `folder` is cleared first.
 
         Raises `BadInput` when `folder` holds something that is not a demo; `Refused` when a demo runs
-        there; `Unreachable` when this machine cannot run one.
+        there; `Unreachable` when this machine cannot run one, or has not the room.
         """
         if self.folder.is_dir() and any(self.folder.iterdir()):
             _clear_earlier(self.folder)
         self.programs = postgresql_programs()
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o755)
         self._layout = layout = new_layout(self.folder, self.programs)
+        room.require(self.disks)
         layout.save()
         layout.secret("").mkdir(mode=0o700, exist_ok=True)
         for name in ("link.key", "admin.pw", "replication.pw", "app.pw"):

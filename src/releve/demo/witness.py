@@ -7,6 +7,7 @@ does not shape the figures. It stops when its standard input closes: it never ou
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import os
 import select
@@ -29,6 +30,7 @@ _LIVE = "live.json"
 _PERIOD = 0.1  # seconds between two states of the live counters
 _START = 10.0  # seconds for the process to be ready; it takes 0.2
 _STOP = 10.0  # seconds for the writers to end their last round
+_FULL = (errno.ENOSPC, errno.EDQUOT)  # its exit codes too: on a full disk no log can say so
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +57,13 @@ class Witness:
     def start(cls, urls: tuple[str, ...], folder: Path, *, writers: int = 4, rate: float = 200.0) -> Witness:
         """Start `writers` people who write `rate` transmissions a second together.
 
-        `folder` is outside both sites. Raises `Unreachable` when the process does not come up.
+        `folder` is outside both sites. What an earlier witness wrote there is removed: its journal speaks of
+        another estate, and all of it would be counted as lost. Raises `Unreachable` when the process does
+        not come up, OSError when that is for want of room.
         """
         folder.mkdir(parents=True, exist_ok=True)
+        for name in (JOURNAL, _LIVE):
+            (folder / name).unlink(missing_ok=True)
         with (folder / "witness.log").open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "releve.demo.witness", "--folder", str(folder),
@@ -73,6 +79,7 @@ class Witness:
         if not ready or process.stdout.readline() != b"ready\n":
             process.kill()
             witness._close_pipes()
+            _raise_if_full(process.wait(), folder)
             raise Unreachable("demo-witness", f"le témoin ne démarre pas ; voir {folder / 'witness.log'}")
         return witness
 
@@ -84,7 +91,8 @@ class Witness:
     def stop(self) -> None:
         """Let each writer end its round, flush the journal, and see the process gone. Safe to repeat.
 
-        Raises `ReleveError` when the witness failed: its journal then proves nothing.
+        Raises `ReleveError` when the witness failed: its journal then proves nothing. OSError when it was
+        for want of room.
         """
         if self._stopped_at is not None:
             return
@@ -97,6 +105,7 @@ class Witness:
             self._process.kill()
             code = self._process.wait()
         self._close_pipes()
+        _raise_if_full(code, self.folder)
         if code != 0:
             raise ReleveError(
                 "demo-witness", f"le témoin a failli (code {code}) ; voir {self.folder / 'witness.log'}"
@@ -138,6 +147,11 @@ class Witness:
                 pipe.close()
 
 
+def _raise_if_full(code: int, folder: Path) -> None:
+    if code in _FULL:
+        raise OSError(code, os.strerror(code), str(folder))
+
+
 def _show(counters: Counters, folder: Path) -> None:
     """Put the counters where `live` reads them, whole or not at all."""
     with counters.lock:
@@ -161,7 +175,16 @@ def _until_stdin_closes(stop: threading.Event) -> None:
 
 
 def main() -> int:
-    """Entry point of the process; 0 when the journal holds everything."""
+    """Entry point of the process; 0 when the journal holds everything, ENOSPC or EDQUOT on a full disk."""
+    try:
+        return _witness()
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        return error.errno
+
+
+def _witness() -> int:
     parser = argparse.ArgumentParser(description="Témoin de la démonstration")
     parser.add_argument("urls", nargs="+")
     parser.add_argument("--folder", type=Path, required=True)
@@ -176,22 +199,30 @@ def main() -> int:
         Writer(number, tuple(given.urls), pace, journal, counters, stop)
         for number in range(1, given.writers + 1)
     ]
+    try:
+        _show(counters, given.folder)
+        for writer in writers:
+            writer.start()
+        _say_ready(stop)
+        while not stop.wait(_PERIOD):
+            _show(counters, given.folder)
+    finally:  # a thread left running would keep a failed witness alive, and its starter waiting
+        stop.set()
+        for writer in writers:
+            if writer.is_alive():
+                writer.join()
+        journal.close()
     _show(counters, given.folder)
-    for writer in writers:
-        writer.start()
+    return 1 if any(writer.failed for writer in writers) else 0
+
+
+def _say_ready(stop: threading.Event) -> None:
     try:
         sys.stdout.write("ready\n")
         sys.stdout.flush()
     except BrokenPipeError:  # who started us died meanwhile
         stop.set()
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python would fail again on its last flush
-    while not stop.wait(_PERIOD):
-        _show(counters, given.folder)
-    for writer in writers:
-        writer.join()
-    journal.close()
-    _show(counters, given.folder)
-    return 1 if any(writer.failed for writer in writers) else 0
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ class ServerFacts:
 
     `identity` names this very start of the server (a restart changes it). `position` is the last
     position written (open) or received (closed), in bytes. `epoch` is the tenure written in the
-    database itself. `suspended_since` is the open suspension written in the database, if any.
+    database itself, `epoch_site` the site that took it ("": none yet). `suspended_since` is the open suspension written in the database, if any.
     `sync_armed`: the server waits for its standby before it acknowledges.
     """
 
@@ -72,6 +72,7 @@ class ServerFacts:
     system_id: str = ""
     collation: str = ""
     epoch: int = 0
+    epoch_site: str = ""
     sync_armed: bool = False
     suspended_since: datetime | None = None
     standby: StandbyFacts = StandbyFacts()

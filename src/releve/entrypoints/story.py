@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from releve.app import House, house, utc_now
 from releve.cycle.plan.load import read_plan
 from releve.cycle.protect.act import protect
+from releve.demo import room
 from releve.domain.errors import ReleveError, Unreachable
 from releve.domain.runbook import RunRecord, RunState
 from releve.entrypoints.worker.link import ask_local
@@ -101,6 +102,7 @@ class Scene:
         deadline = time.monotonic() + RUNNING
         while time.monotonic() < deadline:
             self.tend()
+            room.require(self.estate.disks, room.SPARE)
             record = self.home.ledger.runs.get(run)
             if record.state is not RunState.RUNNING:
                 break
@@ -135,6 +137,7 @@ class Scene:
                 if ready():
                     return
             except Unreachable:
+                room.require(self.estate.disks, room.SPARE)
                 time.sleep(0.02)
         raise Unreachable(
             "demo-worker-silent",
@@ -148,6 +151,7 @@ class Scene:
         while time.monotonic() < deadline:
             if ready():
                 return
+            room.require(self.estate.disks, room.SPARE)
             time.sleep(0.01)
         raise Unreachable("demo-late", f"{what} : toujours pas, après {STARTING:.0f} s")
 
@@ -160,7 +164,8 @@ def on_stage(folder: Path, say: Say, worker: Worker = resident) -> Iterator[Scen
     with ExitStack() as stack:
         estate = Estate(folder)
         stack.callback(estate.cleanup)
-        say("Deux sites, deux serveurs PostgreSQL, une application")
+        stack.enter_context(room.blamed(lambda: estate.disks))
+        say("Deux sites se préparent : un serveur et une application dans chacun")
         estate.create()
         home = house(read_plan(str(estate.plan)), RELIEF)
         scene = Scene(estate, home, stack, say, worker)
@@ -168,15 +173,21 @@ def on_stage(folder: Path, say: Say, worker: Worker = resident) -> Iterator[Scen
         estate.start_site(RELIEF)
         estate.init_database()
         scene.start_owner()
+        say("Mise en place de la copie en temps réel vers le site de secours")
         for item in home.plan.data_sets:
-            protect(item, home.engines[item.id], home.ledger, utc_now, say)
+            protect(item, home.engines[item.id], home.ledger, utc_now, _untold)
         scene.start_guard()
         for app in home.plan.applications:
             if PRIMARY in app.ends:
                 home.world.instances.start(app.id, PRIMARY)
                 home.world.access.open(app.id, PRIMARY)
         scene.wait_for(lambda: _proven(home), "la première preuve de copie synchrone")
+        say("Copie en place : chaque écriture confirmée est sur les deux sites")
         yield scene
+
+
+def _untold(_reason: str) -> None:
+    """Why each job is needed ("ne suit pas encore") would read as a failure in a demo."""
 
 
 def _proven(home: House) -> bool:
@@ -185,8 +196,12 @@ def _proven(home: House) -> bool:
 
 
 def strike(scene: Scene, witness: Witness, say: Say) -> Disaster:
-    """Kill the whole primary site, then declare and switch as people would."""
-    say("Sinistre : tout le site principal meurt d'un coup, son disque disparaît")
+    """Kill the whole primary site, then declare and switch as people would.
+
+    Not before a write was confirmed there: an outage with no last write before it cannot be measured.
+    """
+    _wait_for_write(scene, witness, 0)
+    say("SINISTRE : le site principal s'arrête net, son disque est perdu")
     blow = scene.estate.destroy_site(PRIMARY, [scene.guard.pid] if scene.guard else [])
     declared = scene.order(
         "declare",
@@ -196,7 +211,7 @@ def strike(scene: Scene, witness: Witness, say: Say) -> Disaster:
         began_at=blow.at.isoformat(),
     )
     incident = str(declared["incident"])
-    say("Incident déclaré ; bascule demandée")
+    say("L'incident est déclaré, la bascule vers le site de secours commence")
     word = {
         "by": PERSON,
         "words": "Constaté sur place : le site principal est détruit",
@@ -217,12 +232,12 @@ def strike(scene: Scene, witness: Witness, say: Say) -> Disaster:
 
 def come_back(scene: Scene, witness: Witness, incident: str, say: Say) -> Return:
     """Repair the primary site (empty), bring its guard back, return."""
-    say("Réparation : le site principal revient, vide")
+    say("Le site principal est réparé : il revient, vide")
     scene.estate.repair_site(PRIMARY)
     scene.start_guard()
     before = time.monotonic()
     run = str(scene.order("launch", direction="return", target=PRIMARY, incident=incident, words={})["run"])
-    say("Retour : recopie, puis passage")
+    say("Retour prévu : recopie, puis le site principal reprend la main")
     record = scene.end_of(run)
     _wait_for_write(scene, witness, 0)
     return Return(record, witness.outage(before))

@@ -38,7 +38,8 @@ def protect(
         if job.kind is JobKind.PREPARE:
             engine.prepare(job.site)
             if ledger.tenures.current(data_set.id) is None:
-                ledger.tenures.take(Tenure(data_set.id, 0, holder, at=now()))
+                # Its database may carry an epoch that our ledger has lost: never begin again below it.
+                ledger.tenures.take(Tenure(data_set.id, engine.facts(holder).epoch, holder, at=now()))
         elif job.kind is JobKind.FOLLOW:
             engine.rebuild(job.site, holder)
         else:

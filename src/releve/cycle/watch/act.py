@@ -159,7 +159,7 @@ class Lookout:
 
     def tick(self) -> Contact | None:
         """Ask the holder's server once; keep the answer when there is one."""
-        current = self._ledger.tenures.current(self._data_set.id)
+        current = self._ledger.tenures.current(self._data_set.id) or self._recognised()
         holder = current.site if current else self._data_set.primary_site
         if holder == self._site:
             return None
@@ -181,6 +181,27 @@ class Lookout:
         self._ledger.facts.contact(contact)
         self._ledger.facts.put("server", f"{holder}:{self._data_set.id}", asked_at, summary(facts))
         return contact
+
+    def _recognised(self) -> Tenure | None:
+        """Who may write, read again from the databases when our ledger knows nothing of it (a lost disk).
+
+        Believed only when both sides were seen, or when this site's own server is open under its own
+        epoch: a standby left behind would name a holder of the past.
+        """
+        looks = [self._engine.facts(self._site), self._engine.facts(self._data_set.other(self._site))]
+        seen = [item for item in looks if item.state in (ServerState.OPEN, ServerState.CLOSED)]
+        found = max(seen, key=lambda item: item.epoch, default=looks[0])
+        at_home = found.state is ServerState.OPEN and found.site == found.epoch_site == self._site
+        if not found.epoch_site or (len(seen) < len(looks) and not at_home):
+            return None
+        tenure = Tenure(self._data_set.id, found.epoch, found.epoch_site, at=found.at)
+        self._ledger.evidence.append(
+            "tenure-recognised",
+            {"data_set": self._data_set.id, "epoch": tenure.epoch, "site": tenure.site},
+            found.at,
+        )
+        self._ledger.tenures.take(tenure)
+        return tenure
 
 
 def reopen_on_word(
@@ -238,9 +259,14 @@ def summary(facts: ServerFacts) -> dict[str, object]:
     }
 
 
-def stated(ledger: Ledger, data_set: DataSet) -> Statement:
-    """What the holder of the epochs says of `data_set`, from its own ledger."""
-    tenure = ledger.tenures.current(data_set.id) or Tenure(data_set.id, 0, data_set.primary_site)
+def stated(ledger: Ledger, data_set: DataSet) -> Statement | None:
+    """What the holder of the epochs says of `data_set`, from its own ledger; None when it knows nothing.
+
+    Nothing is not "epoch 0": a ledger that was lost would send the old side back to work.
+    """
+    tenure = ledger.tenures.current(data_set.id)
+    if tenure is None:
+        return None
     claimed_by = ledger.tenures.claimed(data_set.id)
     claimed_for = ledger.runs.get(claimed_by).runbook.target if claimed_by else ""
     return Statement(tenure, claimed_by, claimed_for)

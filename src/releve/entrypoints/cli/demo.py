@@ -43,37 +43,32 @@ def register(app: typer.Typer) -> None:
 def _play(folder: Path, seconds: float) -> Answer:
     from releve.demo.judge import judge
     from releve.demo.witness import Witness
-    from releve.domain.errors import BadInput, Exit
+    from releve.domain.errors import Exit
     from releve.domain.units import say_seconds
+    from releve.entrypoints.cli.folders import writable_folder
     from releve.entrypoints.reporting import write_report
     from releve.entrypoints.story import PERSON, PRIMARY, come_back, on_stage, strike
 
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadInput(
-            "output-unwritable",
-            f"le dossier {folder} ne peut pas être écrit : {error.strerror}",
-            hint="choisissez-en un autre avec --output",
-        ) from error
+    writable_folder(folder)
     began = time.monotonic()
     with _progress(began) as show, on_stage(folder / "estate", show.say) as scene:
         with Witness.start(scene.estate.urls, folder / "temoin") as witness:
             show.witness = witness
-            show.say("Des professionnels écrivent dans l'application, sans arrêt")
+            show.say("Des professionnels écrivent sans arrêt dans l'application")
             time.sleep(seconds)
             disaster = strike(scene, witness, show.say)
-            show.say("Les mêmes écrivent maintenant sur le site de secours")
+            show.say("Les professionnels écrivent de nouveau, sur le site de secours")
             time.sleep(seconds)
             back = come_back(scene, witness, disaster.incident, show.say)
+            show.say("Les professionnels écrivent de nouveau, sur le site principal")
             time.sleep(seconds)
             show.witness = None
-        show.say("Le témoin relit tout ce qui lui avait été confirmé")
+        show.say("Vérification : chaque écriture confirmée est relue, une à une")
         content = judge(witness.journal, scene.estate.dsn(PRIMARY))
         home = scene.home
         scene.order("close", incident=disaster.incident, by=PERSON)
         measures = [_measure(app, disaster, content) for app in home.plan.applications if app.ends]
-        show.say("Compte rendu")
+        show.say("Le compte rendu est mis en page")
         pdf = write_report(home, disaster.incident, folder / "compte-rendu.pdf", measures)
         data, lines, kept = _result(home, disaster, back, content, measures)
     data["documents"] = [str(pdf)]
@@ -110,7 +105,6 @@ def _result(
     )
     applications: list[dict[str, object]] = []
     lines = [
-        "",
         f"Écritures confirmées aux utilisateurs : {content.acknowledged}",
         f"  perdues : {content.lost}    en double : {content.duplicated}",
         f"Sans application pendant le sinistre : {say_seconds(round(disaster.outage.seconds, 2))}",
@@ -160,6 +154,9 @@ def _result(
             f"{'  on peut perdre (RPO)':34}{say_span(app.need.rpo):>14}"
             f"{say_span(promised.rpo) if promised else '—':>14}{lost:>14}   {VERDICT_FR[verdicts.rpo]}"
         )
+    lines[:0] = ["", _conclusion(clean=content.clean, kept=kept), ""]
+    if seen.keys() < {app.id for app in home.plan.applications}:
+        lines += ["", "non mesuré : la démonstration n'éprouve pas cette application"]
     return (
         {
             "acknowledged": content.acknowledged,
@@ -176,6 +173,19 @@ def _result(
         lines,
         kept,
     )
+
+
+def _writes(count: int) -> str:
+    return f"{count} écriture{'s' if count > 1 else ''} confirmée{'s' if count > 1 else ''}"
+
+
+def _conclusion(*, clean: bool, kept: bool) -> str:
+    """What a tired reader must know, in one line. `clean`: what was read again is what was confirmed."""
+    if not clean:
+        return "ATTENTION : ce qui a été relu n'est pas exactement ce qui avait été confirmé"
+    if not kept:
+        return "Rien n'a été perdu, mais ATTENTION : un engagement n'est pas tenu, voir le tableau"
+    return "Un site a été perdu puis remis en service : rien de perdu, engagements tenus"
 
 
 class _Progress:
@@ -196,13 +206,13 @@ class _Progress:
         """The live line: what is going on, and the witness's counters."""
         from releve.domain.units import say_seconds
 
-        counted = ""
+        now = self._said
         if self.witness is not None:
             live = self.witness.live()
             silence = live.silence or 0.0
-            counted = f" — {live.acknowledged} écritures confirmées"
-            counted += f", silence depuis {say_seconds(round(silence, 1))}" if silence > 0.5 else ""
-        self._update(f"{self._said}{counted}")
+            now = _writes(live.acknowledged)
+            now += f", plus aucune depuis {say_seconds(round(silence, 1))}" if silence > 0.5 else ""
+        self._update(now)
 
 
 @contextmanager
@@ -214,7 +224,7 @@ def _progress(began: float) -> Iterator[_Progress]:
     console = Console(stderr=True, highlight=False)
     stop = threading.Event()
     with console.status("") as status:
-        show = _Progress(began, status.update, lambda text: console.print(text, markup=False))
+        show = _Progress(began, status.update, lambda text: console.print(text, markup=False, soft_wrap=True))
 
         def live() -> None:
             while not stop.wait(0.2):

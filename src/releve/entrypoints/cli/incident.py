@@ -46,7 +46,9 @@ def register(app: typer.Typer) -> None:
 
     @group.command()
     def show(
-        incident: Annotated[str, typer.Argument(help="L'incident ; le dernier par défaut.")] = "",
+        incident: Annotated[
+            str, typer.Argument(metavar="INCIDENT", help="L'incident ; le dernier par défaut.")
+        ] = "",
         plan: PlanFile = "plan.yaml",
         as_json: Json = False,
     ) -> None:
@@ -70,7 +72,7 @@ def register(app: typer.Typer) -> None:
 
     @group.command()
     def close(
-        incident: Annotated[str, typer.Argument(help="L'incident à clore.")],
+        incident: Annotated[str, typer.Argument(metavar="INCIDENT", help="L'incident à clore.")],
         by: By,
         plan: PlanFile = "plan.yaml",
         as_json: Json = False,

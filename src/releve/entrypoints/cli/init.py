@@ -55,26 +55,40 @@ def _init(profile: str, output: Path, name: str, *, force: bool) -> Answer:
 
 def _write(output: Path, text: str, *, force: bool) -> None:
     """Write the file whole. Refuses (`BadInput`) to replace one unless forced: it is people's work."""
-    from releve.cycle.plan.load import say_os_error
     from releve.domain.errors import BadInput
+    from releve.entrypoints.cli.folders import unwritable
 
+    if force and (
+        output.is_char_device() or output.is_block_device() or output.is_fifo() or output.is_socket()
+    ):
+        raise BadInput(  # root would replace /dev/null by a plan
+            "plan-unwritable",
+            f"« {output} » n'est pas un fichier ordinaire, il n'a pas été touché",
+            hint="choisissez un autre nom avec --output",
+        )
     try:
-        if not force:
-            with output.open("x", encoding="utf-8") as file:
-                file.write(text)
-            return
-        beside = output.with_name(f".{output.name}.{os.getpid()}")
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(output)
+        if force:
+            _written(output.with_name(f".{output.name}.{os.getpid()}"), text).replace(output)
+        else:
+            _written(output, text)
     except FileExistsError as error:
         raise BadInput(
             "plan-exists",
             f"« {output} » existe déjà, il n'a pas été touché",
-            hint="choisissez un autre nom avec --output, ou --force pour le remplacer",
+            hint="choisissez un autre nom avec --output"
+            + ("" if force else ", ou --force pour le remplacer"),
         ) from error
     except (OSError, ValueError) as error:
-        raise BadInput(
-            "plan-unwritable",
-            f"« {output} » ne peut pas être écrit ({say_os_error(error)})",
-            hint="vérifiez le dossier et les droits",
-        ) from error
+        raise unwritable(output, error, "plan-unwritable") from error
+
+
+def _written(path: Path, text: str) -> Path:
+    """A new file with that text, whole or not at all. Raises OSError."""
+    file = path.open("x", encoding="utf-8")
+    try:
+        with file:
+            file.write(text)
+    except OSError:
+        path.unlink()  # half a plan, or an empty one, would be in the way of the next try
+        raise
+    return path

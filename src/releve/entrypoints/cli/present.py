@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from releve.cycle.protect.decide import JobKind
 from releve.cycle.recover.derive import expected_seconds
 from releve.domain.incident import Incident, clock_of
 from releve.domain.plan import Plan
@@ -25,6 +26,12 @@ STATE_FR = {
     RunState.WAITING: "attend une personne",
     RunState.DONE: "terminé",
     RunState.STOPPED: "arrêté avant la fin",
+}
+
+JOB_FR = {
+    JobKind.PREPARE: "préparer le serveur à être copié",
+    JobKind.FOLLOW: "copier la base et la suivre en temps réel",
+    JobKind.ARM: "n'accepter d'écriture que copiée",
 }
 
 

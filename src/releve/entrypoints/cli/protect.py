@@ -26,7 +26,9 @@ def register(app: typer.Typer) -> None:
             from releve.app import utc_now
             from releve.cycle.protect.act import plan_protection
             from releve.cycle.protect.act import protect as carry_out
+            from releve.cycle.protect.decide import JobKind
             from releve.domain.plan import ProtectionMode
+            from releve.entrypoints.cli.present import JOB_FR
             from releve.entrypoints.cli.session import relief_house
 
             home = relief_house(plan)
@@ -38,12 +40,20 @@ def register(app: typer.Typer) -> None:
                 if show:
                     todo = plan_protection(item, engine, home.ledger)
                 else:
-                    todo = carry_out(item, engine, home.ledger, utc_now, talk)
+                    todo = carry_out(item, engine, home.ledger, utc_now, _doing)
                 found += [
                     {"data_set": j.data_set, "job": j.kind, "site": j.site, "reason": j.reason} for j in todo
                 ]
             verb = "à faire" if show else "fait"
-            text = "\n".join(f"{verb} : {j['data_set']} ({j['site']}) — {j['reason']}" for j in found)
+            text = "\n".join(
+                f"{verb} : {JOB_FR[JobKind(str(j['job']))]} — {j['data_set']}, site {j['site']} (pourquoi : {j['reason']})"
+                for j in found
+            )
             return Answer({"done": not show, "jobs": found}, text or "rien à faire : tout est en place")
 
         answer(as_json, body)
+
+
+def _doing(reason: str) -> None:
+    """A job begins; `reason` says why it is needed, which alone would read as a failure."""
+    talk(f"mise en place — {reason}")

@@ -14,7 +14,9 @@ def register(app: typer.Typer) -> None:
 
     @app.command()
     def report(
-        incident: Annotated[str, typer.Argument(help="L'incident ; le dernier par défaut.")] = "",
+        incident: Annotated[
+            str, typer.Argument(metavar="INCIDENT", help="L'incident ; le dernier par défaut.")
+        ] = "",
         output: Annotated[str, typer.Option("--output", "-o", help="Le fichier PDF à écrire.")] = "",
         plan: PlanFile = "plan.yaml",
         as_json: Json = False,

@@ -5,6 +5,9 @@ from __future__ import annotations
 import sys
 
 import typer
+from typer._click.exceptions import NoArgsIsHelpError
+from typer.core import TyperGroup
+from typer.main import get_command
 
 from releve import __version__
 from releve.domain.errors import BadInput
@@ -23,13 +26,14 @@ from releve.entrypoints.cli import (
     switch,
     worker,
 )
-from releve.entrypoints.cli.speech import print_error
+from releve.entrypoints.cli.french import in_french, usage_error
+from releve.entrypoints.cli.speech import Answer, answer, print_error
 
 app = typer.Typer(
     name="releve",
     help="Relève : un plan de reprise d'activité exécutable, mesuré et prouvé.",
     rich_markup_mode=None,
-    no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
@@ -43,9 +47,24 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _root(
-    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="La version."),
+    context: typer.Context,
+    _shown: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="La version."),
+    as_json: bool = typer.Option(False, "--json", help="La liste des commandes, en JSON."),
 ) -> None:
-    pass
+    if context.invoked_subcommand is None:
+        answer(as_json, lambda: _commands(context))
+    elif as_json:
+        raise BadInput("usage", "l'option --json se met après la commande", hint="releve COMMANDE --json")
+
+
+def _commands(context: typer.Context) -> Answer:
+    """What the command alone says: its help."""
+    group = context.command
+    children = group.commands if isinstance(group, TyperGroup) else {}
+    return Answer(
+        {"version": __version__, "commands": {name: item.help for name, item in children.items()}},
+        context.get_help(),
+    )
 
 
 for _command in (
@@ -66,17 +85,15 @@ for _command in (
     _command.register(app)
 
 
-def _sentence(error: Exception) -> str:
-    say = getattr(error, "format_message", error.__str__)
-    return str(say())
-
-
 def run_command() -> None:
     """Run the command line and leave with its exit code. Usage errors follow the same table and the same JSON."""
     try:
-        code = app(standalone_mode=False)
-    except typer.TyperException as error:
-        wrong = BadInput("usage", _sentence(error), hint="releve --help, ou releve COMMANDE --help")
+        code = in_french(get_command(app))(prog_name="releve", standalone_mode=False)
+    except NoArgsIsHelpError as asked:  # a group alone: its help was wanted, and `message` is that help
+        sys.stdout.write(f"{asked.message}\n")
+        sys.exit(0)
+    except (typer.TyperException, BadInput) as error:
+        wrong = error if isinstance(error, BadInput) else usage_error(error)
         print_error(wrong, as_json="--json" in sys.argv[1:])
         sys.exit(int(wrong.exit_code))
     except typer.Abort:

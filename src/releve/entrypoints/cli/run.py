@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 By = Annotated[str, typer.Option("--by", help="Qui répond : l'identifiant d'un contact du plan.")]
 Words = Annotated[str, typer.Option("--words", help="Ce que vous dites, et comment vous le savez.")]
-Run = Annotated[str, typer.Argument(help="Le déroulé.")]
-Task = Annotated[str, typer.Argument(help="La tâche qui pose la question.")]
+Run = Annotated[str, typer.Argument(metavar="DÉROULÉ", help="Le déroulé.")]
+Task = Annotated[str, typer.Argument(metavar="TÂCHE", help="La tâche qui pose la question.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -25,7 +25,9 @@ def register(app: typer.Typer) -> None:
 
     @group.command()
     def show(
-        run: Annotated[str, typer.Argument(help="Le déroulé ; le dernier par défaut.")] = "",
+        run: Annotated[
+            str, typer.Argument(metavar="DÉROULÉ", help="Le déroulé ; le dernier par défaut.")
+        ] = "",
         plan: PlanFile = "plan.yaml",
         as_json: Json = False,
     ) -> None:

@@ -10,6 +10,7 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -62,10 +63,11 @@ def answer(as_json: bool, body: Callable[[], Answer]) -> None:
 
 def print_error(error: ReleveError, *, as_json: bool) -> None:
     """The error on stderr as text, or on stdout as JSON."""
+    error = _named(error)
     if as_json:
         sys.stdout.write(json.dumps({"error": error.as_json()}, ensure_ascii=False, indent=2) + "\n")
         return
-    if isinstance(error, PlanError):
+    if isinstance(error, PlanError) and not isinstance(error, _NoPlan):
         for fault in error.faults:
             where = f"{fault.file}:{fault.line}:{fault.column}" if fault.line else fault.file
             sys.stderr.write(f"{where}: {fault.code}: {fault.sentence}\n")
@@ -76,6 +78,23 @@ def print_error(error: ReleveError, *, as_json: bool) -> None:
         sys.stderr.write(f"  {name}: {value}\n")
     if error.hint:
         sys.stderr.write(f"  hint: {error.hint}\n")
+
+
+class _NoPlan(PlanError):
+    """The plan is not wrong: there is none."""
+
+    def __init__(self, absent: PlanError) -> None:
+        super().__init__(absent.faults)
+        self.code = "plan-missing"
+        self.sentence = f"il n'y a pas de plan à cet endroit : {Path(self.faults[0].file).absolute()}"
+        self.hint = "indiquez le vôtre avec --plan, ou faites-en un premier : releve init ehpad"
+
+
+def _named(error: ReleveError) -> ReleveError:
+    """The error as it is said: a plan that is not there is not "a plan with one fault"."""
+    if isinstance(error, PlanError) and [fault.code for fault in error.faults] == ["file-missing"]:
+        return _NoPlan(error)
+    return error
 
 
 def talk(line: str) -> None:

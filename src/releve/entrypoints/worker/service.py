@@ -14,22 +14,25 @@ import traceback
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 
-from releve.app import House, Relief, house, relief, utc_now
+from releve.app import House, house, relief, utc_now
 from releve.cycle.watch.act import Ask, Guard, Lookout, stated
 from releve.cycle.watch.decide import Act, Statement
 from releve.domain.errors import BadInput, ReleveError
 from releve.domain.plan import Plan, SiteRole
+from releve.domain.ports import Ledger
 from releve.domain.protection import Tenure
 from releve.domain.runbook import RunState
 from releve.entrypoints.worker.link import ask_site, serve_local, serve_site
+from releve.entrypoints.worker.memory import few_arenas
 from releve.entrypoints.worker.verbs import verbs
 
 TICK = 0.25  # seconds between two looks; a look costs a few milliseconds
-SETTLE = 1.0  # seconds between two looks at stopped runs
+SETTLE = 1.0  # seconds between two looks at the claims of stopped runs
 
 
 def run_worker(plan: Plan, site_id: str, on: Callable[[str, str, str], None] | None = None) -> int:
     """Run until SIGTERM or SIGINT; returns the exit code. `on` hears the instants of each task."""
+    few_arenas()
     home = house(plan, site_id)
     stop = threading.Event()
     failed = threading.Event()
@@ -68,14 +71,14 @@ def _own_runs(home: House, stack: ExitStack, threads: _Threads, on: Callable[[st
     for data_set in home.plan.data_sets:
         engine = home.engines[data_set.id]
 
-        def ask(name: str) -> Statement:
+        def ask(name: str) -> Statement | None:
             return stated(home.ledger, home.plan.data_set(name))
 
         guard = Guard(home.site.id, data_set, engine, home.ledger, ask, utc_now)
         lookout = Lookout(home.site.id, data_set, engine, home.ledger, utc_now)
         threads.every(TICK, f"garde {data_set.id}", _guarding(guard))
         threads.every(TICK, f"veille {data_set.id}", _looking(lookout))
-    threads.every(SETTLE, "suites", lambda: _settle(owner))
+    threads.every(SETTLE, "suites", lambda: settle_claims(home.plan, home.ledger, owner.conductor.settle))
 
 
 def _guard_only(home: House, stack: ExitStack, threads: _Threads) -> None:
@@ -105,6 +108,8 @@ def ask_relief(home: House) -> Ask:
             found = ask_site(address, secret, data_set)
         except ReleveError:
             return None  # no answer is an answer that `decide` knows: nothing is opened on it
+        if not found["known"]:
+            return None
         return Statement(
             Tenure(data_set, int(str(found["epoch"])), str(found["site"]), str(found["run"])),
             str(found["claimed_by"]),
@@ -129,7 +134,10 @@ def _secret(home: House) -> str:
 
 def _statement(home: House, data_set: str) -> Mapping[str, object]:
     found = stated(home.ledger, home.plan.data_set(data_set))
+    if found is None:
+        return {"known": False}
     return {
+        "known": True,
         "epoch": found.tenure.epoch,
         "site": found.tenure.site,
         "run": found.tenure.run,
@@ -138,9 +146,15 @@ def _statement(home: House, data_set: str) -> Mapping[str, object]:
     }
 
 
-def _settle(owner: Relief) -> str:
-    stopped = [r for r in owner.house.ledger.runs.all() if r.state is RunState.STOPPED]
-    return " ; ".join(owner.conductor.settle()) if stopped else ""
+def settle_claims(plan: Plan, ledger: Ledger, settle: Callable[[], list[str]]) -> str:
+    """Call `settle` when a stopped run still claims data; what it said, or empty.
+
+    Only the holders of claims are read: the history grows with every drill, and this is done each
+    second (32 ended runs, read whole, cost 77 ms of processor and 0.9 MB each time).
+    """
+    holders = {ledger.tenures.claimed(item.id) for item in plan.data_sets} - {""}
+    stopped = any(ledger.runs.get(run).state is RunState.STOPPED for run in holders)
+    return " ; ".join(settle()) if stopped else ""
 
 
 def _guarding(guard: Guard) -> Callable[[], str]:

@@ -7,6 +7,7 @@ import os
 import socket
 import struct
 import threading
+import traceback
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
@@ -113,7 +114,23 @@ class Connections:
             "options": options,
             "application_name": "releve",
         }
-        return psycopg.connect("", autocommit=True, prepare_threshold=None, **parameters)
+        try:
+            return psycopg.connect("", autocommit=True, prepare_threshold=None, **parameters)
+        except psycopg.Error as error:
+            _let_go(error)
+            raise
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Close the socket of an attempt that failed, now.
+
+    After a time limit psycopg leaves it to the collector: the error's own frames hold it, in a circle.
+    The link then comes back, the server starts a process for a client that will never speak, and its
+    own stop waits for that process (seen: a guard that could not close its server for 60 s).
+    """
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__context__
 
 
 def _silent(site: str, error: Exception) -> Unreachable:

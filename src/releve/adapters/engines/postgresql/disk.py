@@ -12,6 +12,9 @@ from releve.domain.plan import ServerEnd
 from releve.domain.ports import Completed, Host
 
 GATE = "standby.signal"
+# What the programs say of a thing that is not there (they are run with LC_ALL=C). Anything else they
+# may say (no right, a stale mount, a bad disk) is not "absent": a server may well be running there.
+_ABSENT = (b"No such file or directory", b"No such process")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,22 +46,34 @@ class Disk:
         return done
 
     def has_data(self) -> bool:
-        """Whether a database cluster lies there."""
+        """Whether a database cluster lies there. Raises `Unreachable` when that cannot be told."""
         return self.exists(commands.in_data(self.end, "PG_VERSION"))
 
     def exists(self, path: str) -> bool:
-        """Whether something lies at `path`."""
-        return self.run(["test", "-e", path]).code == 0
+        """Whether something lies at `path`. Raises `Unreachable` when that cannot be told."""
+        return self._look(["stat", "-L", "--", path], path) is not None
 
     def names(self, folder: str) -> list[str]:
-        """What lies in a folder; nothing when there is no such folder."""
-        done = self.run(["ls", "-1A", "--", folder])
-        return done.stdout.decode(errors="replace").splitlines() if done.code == 0 else []
+        """What lies in a folder; nothing when there is no such folder. Raises `Unreachable` as above."""
+        return (self._look(["ls", "-1A", "--", folder], folder) or "").splitlines()
 
     def text(self, path: str) -> str:
-        """A text file of the server's owner; empty when there is none."""
-        done = self.run(["cat", "--", path])
-        return done.stdout.decode(errors="replace") if done.code == 0 else ""
+        """A text file of the server's owner; empty when there is none. Raises `Unreachable` as above."""
+        return self._look(["cat", "--", path], path) or ""
+
+    def _look(self, argv: Sequence[str], path: str) -> str | None:
+        """What the program says of `path`; None when nothing lies there."""
+        done = self.run(argv)
+        if done.code == 0:
+            return done.stdout.decode(errors="replace")
+        if any(word in done.stderr for word in _ABSENT):
+            return None
+        raise Unreachable(
+            "path-unseen",
+            f"« {path} » ne peut pas être lu sur la machine « {self.host.id} » : on ne sait pas ce qui s'y trouve",
+            hint=f"le compte « {self.end.os_user} » doit pouvoir le lire ; regardez le disque et les droits",
+            context={"sortie": done.stderr.decode(errors="replace").strip()[-300:]},
+        )
 
     def write(self, path: str, data: bytes) -> None:
         """Write a file whole and durably, owned by the server's account, for its eyes only."""

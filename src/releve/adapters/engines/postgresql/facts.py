@@ -63,8 +63,9 @@ LEFT JOIN LATERAL (
 _ACTUAL = "pg_database_collation_actual_version(oid)"  # since 15; before, only the name can be compared
 
 _KEPT = """
-SELECT (SELECT max(epoch) FROM releve.tenure),
-       (SELECT min(started_at) FROM releve.suspension WHERE ended_at IS NULL)
+SELECT t.epoch, t.site, (SELECT min(started_at) FROM releve.suspension WHERE ended_at IS NULL)
+FROM (SELECT 1) always LEFT JOIN LATERAL
+  (SELECT epoch, site FROM releve.tenure ORDER BY epoch DESC LIMIT 1) t ON true
 """
 # A server-wide value is not in pg_db_role_setting, and our own session overrides it.
 _SERVER_WIDE = "SELECT setting FROM pg_file_settings WHERE name = 'synchronous_commit' AND applied"
@@ -134,7 +135,7 @@ class Look:
         if not fresh or known is None:
             known = _Details(time.monotonic(), int(row[18] or 0), str(row[19] or ""), self._weak(site))
             self._details[key] = known
-        epoch, suspended = self.pair.ask(site, _KEPT)[0] if row[10] else (None, None)
+        epoch, holder, suspended = self.pair.ask(site, _KEPT)[0] if row[10] else (None, None, None)
         return ServerFacts(
             site=site,
             at=asked_at,
@@ -147,6 +148,7 @@ class Look:
             system_id=row[3],
             collation=known.collation,
             epoch=epoch or 0,
+            epoch_site=holder or "",
             sync_armed=row[6],
             suspended_since=suspended,
             standby=self._standby(site, row) if not row[0] else StandbyFacts(),

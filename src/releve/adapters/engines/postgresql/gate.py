@@ -9,6 +9,7 @@ missing while the server runs, and the next look (`open`, `promote`, `prepare`) 
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 
@@ -45,29 +46,44 @@ def reading(pair: Pair, site: str) -> bool | None:
 def halt(pair: Pair, site: str) -> None:
     """Stop the server of `site`, whoever started it, and see it stopped.
 
-    Raises `Unreachable` when its machine does not answer, `Refused` when it goes on answering.
+    Raises `Unreachable` when its machine does not answer, or nobody there can tell; `Refused` when
+    another server answers in its place.
     """
-    disk = pair.disk(site)
-    has_data = disk.has_data()
+    disk, service = pair.disk(site), pair.service(site)
     if disk.postmaster() is parse.Life.ZOMBIE:
         # Its manager is not watching it, or it would have reaped it: there is nobody to ask, and
         # `pg_ctl stop` would wait for a dead process to end.
         disk.forget_zombie()
     else:
-        _ask_to_stop(pair, site, has_data=has_data)
+        service.stop()
     # The manager may not know of a server that a person started by hand.
     for mode in ("fast", "immediate"):
         if disk.postmaster() is not parse.Life.LIVES:
             break
         disk.run(commands.stop_postmaster(pair.end(site), mode, STOP_PATIENCE / 2), timeout=STOP_PATIENCE)
     pair.links.forget(site)
-    if has_data and (disk.postmaster() is parse.Life.LIVES or pair.service(site).running()):
+    if disk.postmaster() is parse.Life.LIVES or service.running():
         raise Unreachable(
             "fence-still-runs",
             f"le serveur PostgreSQL du site « {site} » ne s'arrête pas",
             hint="arrêtez-le à la main sur sa machine, puis recommencez",
             retryable=True,
         )
+    _must_be_silent(pair, site)
+
+
+def vacate(pair: Pair, site: str) -> None:
+    """Make sure of a place where no data lies any more, before a clone comes there. Not a fence.
+
+    Some managers can tell nothing of a server whose folder is gone (pg_ctl: 4); the port still can.
+    """
+    with contextlib.suppress(Unreachable):
+        pair.service(site).stop()
+    pair.links.forget(site)
+    _must_be_silent(pair, site)
+
+
+def _must_be_silent(pair: Pair, site: str) -> None:
     end = pair.end(site)
     if postmaster_answers(end.address, end.port):
         raise Refused(
@@ -78,16 +94,11 @@ def halt(pair: Pair, site: str) -> None:
         )
 
 
-def _ask_to_stop(pair: Pair, site: str, *, has_data: bool) -> None:
-    try:
-        pair.service(site).stop()
-    except Unreachable:
-        if has_data:  # without data its manager can tell nothing (pg_ctl: 4); the port still can
-            raise
-
-
 def fence(pair: Pair, look: Look, site: str) -> ServerFacts:
-    """Stop the server and see it stopped, closed on disk. The position is the end of its WAL."""
+    """Stop the server and see it stopped, closed on disk. The position is the end of its WAL.
+
+    A folder that is gone proves nothing by itself: its manager must say that the server is stopped.
+    """
     halt(pair, site)
     disk = pair.disk(site)
     if disk.has_data():

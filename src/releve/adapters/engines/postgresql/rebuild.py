@@ -72,12 +72,14 @@ def rebuild(pair: Pair, look: Look, site: str, source: str) -> str:
         return "already"
     # Seen stopped, and in order: nothing to halt, and the gap of a return counts. A killed server
     # leaves its lock file behind, which `halt` clears.
-    lock = commands.in_data(pair.end(site), "postmaster.pid")
-    if here.state is not ServerState.STOPPED or pair.disk(site).exists(lock):
+    disk = pair.disk(site)
+    has_data = disk.has_data()
+    if not has_data:
+        gate.vacate(pair, site)
+    elif here.state is not ServerState.STOPPED or disk.exists(commands.in_data(disk.end, "postmaster.pid")):
         gate.halt(pair, site)
     prepare.write_passfile(pair, site, source)
-    disk = pair.disk(site)
-    control = disk.control() if disk.has_data() else None
+    control = disk.control() if has_data else None
     half_done = disk.exists(_marker(disk))
     if control is None or half_done or slot is SlotState.LOST or control.system_id != ahead.system_id:
         return _clone(pair, look, site, source)

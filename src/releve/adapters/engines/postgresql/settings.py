@@ -17,6 +17,9 @@ MEGABYTE = 1024 * 1024
 REWIND_WAL = 256
 # A walsender drops a silent standby after this, so what the source says of it is never older.
 SENDER_TIMEOUT_SECONDS = 6.0
+# A client that connects while the server stops, and says nothing, holds the stop for this long; by
+# default a minute, which a fence cannot spare. A login over a slow line takes a second or two.
+LOGIN_SECONDS = 10
 
 # A standby refuses to start when one of these is lower than on its source (PostgreSQL manual,
 # "Hot Standby", administrator's overview): it is given the source's values.
@@ -42,6 +45,7 @@ def wanted(protection: Protection) -> dict[str, str]:
         "wal_receiver_status_interval": "1s",
         "wal_sender_timeout": f"{SENDER_TIMEOUT_SECONDS:g}s",
         "wal_receiver_timeout": f"{SENDER_TIMEOUT_SECONDS:g}s",
+        "authentication_timeout": f"{LOGIN_SECONDS}s",
         "recovery_target_timeline": "latest",
         # A source that restarts by itself would show commits the relief never had: the guard decides.
         "restart_after_crash": "off",
