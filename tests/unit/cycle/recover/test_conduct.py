@@ -407,7 +407,8 @@ def test_target_out_of_sight_keeps_the_claim() -> None:
     staff.engine.come_back("secours")
     assert "rendu à principal" in staff.conductor.settle()[0]
     assert staff.ledger.tenures.claimed("dossiers") == ""
-    assert staff.ledger.tenures.current("dossiers") is None
+    tenure = staff.ledger.tenures.current("dossiers")
+    assert tenure is not None and (tenure.epoch, tenure.site) == (0, "principal")
 
 
 def test_failed_promotion_is_looked_at() -> None:

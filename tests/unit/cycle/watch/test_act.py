@@ -251,8 +251,32 @@ def test_lost_standby_is_no_proof() -> None:
 
 
 def test_what_the_holder_of_epochs_says() -> None:
-    """Before any tenure the plan's primary holds epoch 0; afterwards the ledger speaks."""
+    """A ledger that knows nothing says nothing: "epoch 0" would send an old side back to work."""
     ledger = FakeLedger()
-    assert stated(ledger, data_set()) == Statement(OURS)
+    assert stated(ledger, data_set()) is None
     ledger.tenures.take(THEIRS)
     assert stated(ledger, data_set()) == Statement(THEIRS)
+
+
+def test_lost_ledger_is_read_again_from_the_databases() -> None:
+    """Both sides seen, or our own server open under its own epoch: the tenure is taken up, with its evidence."""
+    post = Post()
+    Lookout("secours", data_set(), post.engine, post.ledger, post.now).tick()
+    held = post.ledger.tenures.current("dossiers")
+    assert held is not None and (held.epoch, held.site) == (0, "principal")
+    post.engine.kill("principal")
+    post.engine.promote("secours", THEIRS)
+    lost = FakeLedger()
+    Lookout("secours", data_set(), post.engine, lost, post.now).tick()
+    held = lost.tenures.current("dossiers")
+    assert held is not None and (held.epoch, held.site) == (1, "secours")
+    assert [item.kind for item in lost.evidence.entries()] == ["tenure-recognised"]
+
+
+def test_a_standby_alone_names_no_holder() -> None:
+    """A ledger lost while the other side is out of sight: nothing is known, and nothing is said."""
+    post = Post()
+    post.engine.vanish("principal")
+    Lookout("secours", data_set(), post.engine, post.ledger, post.now).tick()
+    assert post.ledger.tenures.current("dossiers") is None
+    assert stated(post.ledger, data_set()) is None
