@@ -174,12 +174,13 @@ def test_what_only_the_old_side_wrote_is_found_and_then_left_behind(rig: Rig) ->
 
 @on("wheel16")
 def test_a_lost_disk_is_unknown_and_is_cloned_again(rig: Rig) -> None:
-    """With the disk gone nothing could be looked at, and that is what is said; then a clone replaces it."""
+    """With the disk gone and nobody to tell, there is no fence of ours; then a clone replaces it."""
     engine = rig.engine
     protect(rig)
     rig.write(HERE, "un")
     rig.destroy(HERE)
-    assert engine.fence(HERE).state is ServerState.STOPPED
+    with pytest.raises(Unreachable):
+        engine.fence(HERE)
     engine.promote(THERE, Tenure("dossiers", 1, THERE, "bascule"))
     found = engine.survey(HERE, THERE, rig.folder(HERE))
     assert (found.transactions, found.whole) == (0, False)

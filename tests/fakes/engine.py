@@ -221,8 +221,10 @@ class FakeEngine:
     # --- Switchable ---------------------------------------------------------------------------
 
     def fence(self, site: str) -> ServerFacts:
-        """As in `Engine`."""
+        """As in `Engine`. Its manager, like `pg_ctl`, can tell nothing of a folder that is gone."""
         with self._lock:
+            if not self._reached(site).has_data:
+                raise Unreachable("service-unknown", "impossible de savoir si le serveur tourne")
             self._stop(site, "fence")
             return self.facts(site)
 
