@@ -13,10 +13,16 @@ import psycopg
 from releve.domain.errors import Unreachable
 from releve.domain.ports import Engine
 from tests.fakes.engine import FakeEngine
-from tests.integration.pg import KINDS, SITES, Estate, estate
+from tests.integration.pg import KINDS, SITES, Estate, estate, until
 
 RIGS = ("fake", *KINDS)
 SLOT_LIMIT = 4 * 1024 * 1024
+
+
+_SHOWN = """
+SELECT NOT pg_is_in_recovery() OR pg_last_wal_receive_lsn() IS NULL
+  OR pg_last_wal_replay_lsn() >= pg_last_wal_receive_lsn()
+"""
 
 
 class Rig(Protocol):
@@ -102,8 +108,12 @@ class RealRig:
             raise Unreachable("blocked", heard[0])
 
     def values(self, site: str) -> set[str]:
-        """The rows that a reader sees."""
-        return {row[0] for row in self.estate.servers[site].sql("SELECT valeur FROM ecrits")}
+        """The rows that a reader sees, once what was received is also shown (an acknowledged write is
+        on the standby's disk; a reader there may see it a moment later).
+        """  # noqa: D205
+        server = self.estate.servers[site]
+        until(lambda: bool(server.sql(_SHOWN)[0][0]))
+        return {row[0] for row in server.sql("SELECT valeur FROM ecrits")}
 
     def kill(self, site: str) -> None:
         """SIGKILL to the whole tree."""
