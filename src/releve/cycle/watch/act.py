@@ -33,11 +33,14 @@ class Guard:
         self._ledger, self._ask, self._now = ledger, ask, now
         self._last_reply: datetime | None = None
         self._claim_seen: tuple[str, datetime] | None = None
+        self._opening = ""
         self._told: Action | None = None
 
     def tick(self) -> Action:
         """One look, one action. Raises `ReleveError` when the action could not be done: look again."""
         statement = self._ask(self._data_set.id)
+        if statement is not None:
+            self._opening = statement.claimed_by if statement.claimed_for == self._site else ""
         if self._run_at_work(statement):
             return Action(Act.NOTHING, "une bascule est à l'œuvre ici")
         view = self._look(statement)
@@ -77,6 +80,7 @@ class Guard:
             statement,
             self._suspension(),
             self._last_reply,
+            self._opening,
         )
 
     def _remember_reply(self, facts: ServerFacts) -> None:

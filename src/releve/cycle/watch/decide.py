@@ -42,7 +42,8 @@ class View:
 
     `opened_identity`: the start that this guard opened last. `statement` None: no answer.
     `last_reply`: when the local server last heard of its standby (kept by the guard, since a lost
-    standby leaves no trace in the server).
+    standby leaves no trace in the server). `opening`: the run that was opening this site when the
+    holder of the epochs was last heard, if one was.
     """
 
     site: str
@@ -53,6 +54,7 @@ class View:
     statement: Statement | None
     suspension: Suspension | None
     last_reply: datetime | None
+    opening: str = ""
 
 
 class Act(StrEnum):
@@ -80,6 +82,11 @@ def guard(view: View, now: datetime) -> Action:
     statement, state = view.statement, view.facts.state
     if statement is not None and statement.claimed_by and statement.claimed_for == view.site:
         return Action(Act.NOTHING, f"une bascule ouvre ce site ({statement.claimed_by})")
+    if statement is None and view.opening:
+        # It fenced the other side before it opened this one, and nothing but it lifts the gate here.
+        return Action(
+            Act.NOTHING, f"le secours se tait pendant une bascule qui ouvre ce site ({view.opening})"
+        )
     if statement is None and view.tenure is None:
         # Production that was never taken in charge must not stop because we are being installed.
         return Action(Act.NOTHING, "pas encore prise en charge")

@@ -219,6 +219,25 @@ def test_evidence_is_written_once_a_change() -> None:
     assert post.told() == ["adopt", "stay-closed", "open"]
 
 
+def test_silence_in_the_middle_of_a_return_closes_nothing() -> None:
+    """The relief dies just after it opened this site again: what it opened stays open, until it says otherwise."""
+    post = Post()
+    post.ledger.tenures.take(THEIRS)
+    post.engine.kill("principal")
+    post.engine.promote("secours", THEIRS)
+    post.engine.rebuild("principal", "secours")
+    post.statement = Statement(THEIRS, "retour-1", "principal")
+    post.tick(10)
+    post.engine.fence("secours")
+    post.engine.promote("principal", Tenure("dossiers", 2, "principal", "retour-1"))
+    post.statement = None
+    for _ in range(20):
+        assert post.tick(0.25) is Act.NOTHING
+    assert post.state is ServerState.OPEN
+    post.statement = Statement(Tenure("dossiers", 3, "secours", "bascule-2"))
+    assert post.tick(5) is Act.CLOSE
+
+
 def test_lookout_keeps_a_proof_only_of_an_open_holder() -> None:
     """The relief writes what it saw of an open primary; a lost one leaves the last proof as it was."""
     post = Post()
