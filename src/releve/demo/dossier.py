@@ -239,7 +239,8 @@ def main() -> None:
     for wanted in (signal.SIGTERM, signal.SIGINT):
         signal.signal(wanted, lambda *_: stop.set())
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
-    stop.wait()
+    while not stop.wait(0.25):
+        pass  # a signal that another thread took is heard at the next turn: Python handles it here only
     server.shutdown()
     server.store.drain(_LEAVING)
     sys.stdout.flush()

@@ -185,7 +185,7 @@ def _conclusion(*, clean: bool, kept: bool) -> str:
         return "ATTENTION : ce qui a été relu n'est pas exactement ce qui avait été confirmé"
     if not kept:
         return "Rien n'a été perdu, mais ATTENTION : un engagement n'est pas tenu, voir le tableau"
-    return "Un site a été perdu puis remis en service : rien de perdu, engagements tenus"
+    return "Un site a été perdu puis remis en service : rien de perdu, engagements tenus là où l'on a mesuré"
 
 
 class _Progress:
