@@ -59,10 +59,18 @@ def _debian_postgresql() -> str:
     return _programs("pg_ctlcluster", "pg_createcluster")
 
 
+def _mount_namespace() -> str:
+    if lacking := _programs("unshare", "mount"):
+        return lacking
+    command = ["unshare", "--map-root-user", "--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stderr.strip()
+
+
 _LOOKS: Mapping[str, Callable[[], str]] = {
     "root": _root,
     "netns": _netns,
     "sshd": _sshd,
     "debian-postgresql": _debian_postgresql,
+    "mount-namespace": _mount_namespace,
     "setpriv": lambda: _programs("setpriv"),
 }

@@ -262,6 +262,16 @@ def test_runs_come_newest_first(ledger: Ledger) -> None:
     assert [found.runbook.run for found in ledger.runs.all()] == ["a", "z"]
 
 
+def test_live_runs_are_those_that_have_not_ended(ledger: Ledger) -> None:
+    """One that waits for a person is live; one that is done or stopped is not; newest first."""
+    for number, state in enumerate(RunState):
+        ledger.runs.create(book(f"bascule-{number}"), T0 + timedelta(minutes=number))
+        ledger.runs.end(f"bascule-{number}", state, LATER)
+    live = [found.state for found in ledger.runs.live()]
+    assert live == [state for state in reversed(RunState) if state not in (RunState.DONE, RunState.STOPPED)]
+    assert RunState.WAITING in live
+
+
 def test_waiting_is_not_an_end(ledger: Ledger) -> None:
     """A run may wait and go on; only its end has an instant and a reason."""
     ledger.runs.create(book(), T0)

@@ -104,6 +104,9 @@ class FakeRuns:
         newest = sorted(self._books, key=lambda run: (self._states[run][1], run), reverse=True)
         return [self.get(run) for run in newest]
 
+    def live(self) -> list[RunRecord]:
+        return [found for found in self.all() if found.state not in _ENDED]
+
     def task(self, run: str, record: TaskRecord) -> None:
         with self._lock:
             self._known_task(run, record.task)

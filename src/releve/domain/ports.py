@@ -259,6 +259,10 @@ class Runs(Protocol):
         """Newest first."""
         ...
 
+    def live(self) -> list[RunRecord]:
+        """Those that have not ended, newest first."""
+        ...
+
     def task(self, run: str, record: TaskRecord) -> None:
         """Insert or update a task's record."""
         ...

@@ -38,9 +38,16 @@ class DjangoRuns:
 
     def all(self) -> list[RunRecord]:
         """Newest first."""
+        return self._without([])
+
+    def live(self) -> list[RunRecord]:
+        """Those that have not ended, newest first."""
+        return self._without([state.value for state in _ENDED])
+
+    def _without(self, states: list[str]) -> list[RunRecord]:
         with self._database.reading() as alias:
-            rows = list(models.Run.objects.using(alias).order_by("-started_at", "-id"))
-            return [_record(alias, row) for row in rows]
+            rows = models.Run.objects.using(alias).exclude(state__in=states)
+            return [_record(alias, row) for row in rows.order_by("-started_at", "-id")]
 
     def task(self, run: str, record: TaskRecord) -> None:
         """Insert or update a task's record. Raises `BadInput` for an unknown run or task."""

@@ -17,7 +17,8 @@ import typst
 from releve.adapters.render.encode import to_json
 from releve.adapters.render.glyphs import cleaned
 from releve.domain.document import Document
-from releve.domain.errors import BadInput, ReleveError
+from releve.domain.errors import ReleveError
+from releve.domain.unwritable import unwritable
 
 TEMPLATE = Path(__file__).with_name("document.typ")
 STANDARDS: list[typst.PDFStandard] = ["ua-1", "a-2a"]
@@ -26,7 +27,7 @@ STANDARDS: list[typst.PDFStandard] = ["ua-1", "a-2a"]
 def to_pdf(document: Document, path: Path) -> None:
     """Write `document` to `path`, whole or not at all.
 
-    Raises `BadInput` (output-unwritable) when the folder cannot be written, and `ReleveError`
+    Raises what `unwritable` says when the folder cannot be written, and `ReleveError`
     (render-warning, render-failed) when the document cannot be drawn: a fault of ours.
     """
     _write(path, render(document))
@@ -97,8 +98,4 @@ def _write(path: Path, data: bytes) -> None:
         finally:
             os.close(folder)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        raise BadInput(
-            "output-unwritable",
-            f"impossible d'écrire « {path} » : {getattr(error, 'strerror', None) or error}",
-            hint="choisissez un dossier qui existe et où vous pouvez écrire",
-        ) from error
+        raise unwritable(path, error) from error

@@ -132,7 +132,7 @@ class Conductor:
         """Close an incident. Refused while one of its runs goes on."""
         self._known_person(by)
         incident = self._world.ledger.incidents.get(incident_id)
-        going = [r.runbook.run for r in self._live() if r.runbook.incident == incident_id]
+        going = [r.runbook.run for r in self._world.ledger.runs.live() if r.runbook.incident == incident_id]
         if going:
             raise Refused("run-goes-on", f"une bascule de cet incident n'est pas finie : {going[0]}")
         if incident.closed_at is None:
@@ -153,7 +153,7 @@ class Conductor:
     def _record(
         self, direction: Direction, target: str, incident: str, words: Mapping[TaskKind, Word]
     ) -> Runbook:
-        live = self._live()
+        live = self._world.ledger.runs.live()
         if live:
             raise Refused(
                 "run-goes-on",
@@ -223,11 +223,14 @@ class Conductor:
         """Give back what stopped runs still claim, once it is seen that they did not take it.
 
         A claim whose target could not be looked at is kept: the old side stays closed rather than
-        two sites open. Returns a sentence for each claim that changed or stays in doubt.
+        two sites open. Returns a sentence for each claim that changed or stays in doubt. Only the
+        holders of claims are read: the history grows with every drill, and this is done each second
+        (32 ended runs, read whole, cost 77 ms of processor and 0.9 MB each time).
         """
         said: list[str] = []
         ledger = self._world.ledger
-        for record in ledger.runs.all():
+        holders = {ledger.tenures.claimed(item.id) for item in self._world.plan.data_sets} - {""}
+        for record in [ledger.runs.get(run) for run in sorted(holders)]:
             runbook = record.runbook
             if record.state is not RunState.STOPPED:
                 continue
@@ -321,9 +324,6 @@ class Conductor:
 
     def _known_person(self, by: str) -> None:
         _known(by, [item.id for item in self._world.plan.contacts], "personne")
-
-    def _live(self) -> list[RunRecord]:
-        return [r for r in self._world.ledger.runs.all() if r.state in (RunState.RUNNING, RunState.WAITING)]
 
     def _log(self, kind: str, body: Mapping[str, object], *, key: str) -> None:
         self._world.ledger.evidence.append(kind, body, self._world.now(), key=key)

@@ -36,7 +36,7 @@ def register(app: typer.Typer) -> None:
             home, now = relief_house(plan), utc_now()
             data = [_data_set(home, item, now) for item in home.plan.data_sets]
             incidents = [item for item in home.ledger.incidents.all() if item.closed_at is None]
-            runs = [item for item in home.ledger.runs.all() if item.ended_at is None]
+            runs = home.ledger.runs.live()
             worker = _worker(home)
             lines = [
                 f"{home.plan.association.name} — vu du site {home.site.id}",

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import re
 import stat
+import subprocess
+import sys
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import replace
@@ -319,3 +322,26 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path, path: str) -> N
     assert caught.value.code == "output-unwritable"
     assert caught.value.hint
     assert sorted(item.name for item in tmp_path.iterdir()) == ["dossier", "fichier"]
+
+
+FULL = """
+import json, pathlib, sys
+from releve.adapters.render.pdf import _write
+from releve.domain.errors import ReleveError
+path = pathlib.Path(sys.argv[1])
+path.write_bytes(b"ancien")
+try:
+    _write(path, b"x" * 2_000_000)
+except ReleveError as error:
+    print(json.dumps([error.code, error.exit_code, [item.name for item in path.parent.iterdir()]]))
+"""
+
+
+@pytest.mark.needs("mount-namespace")
+def test_a_full_disk_is_said_as_such_and_keeps_the_old_file(tmp_path: Path) -> None:
+    """On a real file system of 256 kB: exit 6 in French, the old document whole, nothing half written."""
+    command = 'mount -t tmpfs -o size=256k tmpfs "$1" && exec "$2" -c "$3" "$1/rapport.pdf"'
+    unshare = ["unshare", "--map-root-user", "--mount", "sh", "-c", command, "sh"]
+    done = subprocess.run([*unshare, str(tmp_path), sys.executable, FULL], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    assert json.loads(done.stdout) == ["disk-full", 6, ["rapport.pdf"]]

@@ -464,3 +464,16 @@ def test_late_answer_to_a_stopped_run() -> None:
     assert code_of(late, BadInput) == "no-question"
     assert staff.record(runbook).decisions == ()
     assert staff.engine.facts("secours").state is ServerState.CLOSED
+
+
+def test_settling_reads_only_the_holders_of_claims(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a run that ended, settling reads no run at all, however long the history."""
+    staff = on_relief()
+    assert staff.ledger.runs.live() == []
+
+    def read(*_run: str) -> RunRecord:
+        raise AssertionError("the history was read")
+
+    for name in ("get", "all", "live"):
+        monkeypatch.setattr(staff.ledger.runs, name, read)
+    assert staff.conductor.settle() == []

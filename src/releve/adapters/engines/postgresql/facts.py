@@ -108,7 +108,7 @@ class Look:
     _details: dict[tuple[str, str], _Details] = field(default_factory=dict)
     _heard: dict[str, _Heard] = field(default_factory=dict)
     _last_look: dict[str, float] = field(default_factory=dict)
-    _ends: dict[tuple[str, Control], int | None] = field(default_factory=dict)
+    _ends: dict[str, tuple[Control, int]] = field(default_factory=dict)  # of the last stop of each site
 
     def at(self, site: str) -> ServerFacts:
         """One look. Never raises for a server or a machine that does not answer."""
@@ -222,12 +222,13 @@ class Look:
         if control is None:
             return facts
         line = disk.history(control)
-        key = (site, control)
-        if self._ends.get(key) is None:
+        known, end = self._ends.get(site, (None, 0))
+        if known != control:
             try:
-                self._ends = {**self._ends, key: disk.wal_end(control, line, timeout=timeout)}
+                end = disk.wal_end(control, line, timeout=timeout) or 0
             except Unreachable:  # a long WAL to read: the next look, or the fence, takes its time
-                self._ends.pop(key, None)
+                end = 0
+            if end:
+                self._ends[site] = control, end
         # 0 when the end cannot be told: a checkpoint is too low a position, a loss would pass for none.
-        position = self._ends.get(key) or 0
-        return replace(facts, timeline=line.timeline, position=position, system_id=control.system_id)
+        return replace(facts, timeline=line.timeline, position=end, system_id=control.system_id)
