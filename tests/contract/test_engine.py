@@ -215,3 +215,20 @@ def test_an_open_server_is_never_rebuilt_nor_surveyed(rig: Rig) -> None:
     with pytest.raises(Refused):
         engine.survey(HERE, THERE, rig.folder(HERE))
     rig.write(HERE, "toujours là")
+
+
+@on("wheel16")
+def test_easing_the_stop_leaves_everything_as_it_is(rig: Rig) -> None:
+    """Before a planned stop: the server stays open, its data and its standby too; a stopped one says so."""
+    protect(rig)
+    rig.write(HERE, "avant")
+    before = rig.engine.facts(HERE)
+    rig.engine.ease_stop(HERE)
+    after = rig.engine.facts(HERE)
+    assert (after.state, after.identity, after.epoch) == (ServerState.OPEN, before.identity, before.epoch)
+    assert after.standby.sync is SyncState.SYNC
+    rig.write(HERE, "après")
+    assert rig.values(HERE) == {"avant", "après"}
+    rig.engine.fence(HERE)
+    with pytest.raises(Unreachable):
+        rig.engine.ease_stop(HERE)

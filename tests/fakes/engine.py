@@ -296,6 +296,11 @@ class FakeEngine:
             self._resume(site, self._now())
             return self.facts(site)
 
+    def ease_stop(self, site: str) -> None:
+        """As in `Engine`: nothing to write here; `Unreachable` when it is not open."""
+        with self._lock:
+            self._open(site)
+
     def drained(self, site: str, position: int, timeout: float) -> bool:
         """As in `Engine`; never waits."""
         with self._lock:

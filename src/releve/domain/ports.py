@@ -66,7 +66,7 @@ class Service(Protocol):
         ...
 
     def stop(self) -> None:
-        """Stop it and wait; no error when it is stopped already."""
+        """Stop it and see it stopped; no error when it is stopped already. Raises `Unreachable`."""
         ...
 
     def running(self) -> bool:
@@ -134,6 +134,10 @@ class Switchable(Protocol):
 
     def arm(self, site: str) -> ServerFacts:
         """Make `site` wait for its standby, and see it synchronous without lag (when the plan says RPO 0)."""
+        ...
+
+    def ease_stop(self, site: str) -> None:
+        """Do now, while users still work, what would lengthen the stop of the open server of `site`."""
         ...
 
     def drained(self, site: str, position: int, timeout: float) -> bool:

@@ -387,8 +387,10 @@ class Performer:
         }
         return _done(said.get(how, how), how=how)
 
-    def _arm(self, _record: RunRecord, task: Task) -> Outcome:
+    def _arm(self, record: RunRecord, task: Task) -> Outcome:
         world = self._world
+        if task.site == record.runbook.source:  # about to be stopped, and users still work
+            world.engines[task.subject].ease_stop(task.site)
         facts = world.engines[task.subject].arm(task.site)
         protection = world.plan.data_set(task.subject).protection
         if not protection.synchronous:

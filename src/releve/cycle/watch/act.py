@@ -38,16 +38,31 @@ class Guard:
 
     def tick(self) -> Action:
         """One look, one action. Raises `ReleveError` when the action could not be done: look again."""
-        statement = self._ask(self._data_set.id)
-        if statement is not None:
-            self._opening = statement.claimed_by if statement.claimed_for == self._site else ""
+        statement = self._heard()
         if self._run_at_work(statement):
             return Action(Act.NOTHING, "une bascule est à l'œuvre ici")
-        view = self._look(statement)
+        facts = self._engine.facts(self._site)
+        self._remember_reply(facts)
+        view = self._view(facts, statement)
         action = guard(view, self._now())
+        if statement is not None and action.act in (Act.CLOSE, Act.OPEN, Act.ADOPT):
+            # What was said before the look may be older than what was seen: a run that promoted this
+            # server in between would find it closed behind its back.
+            later = self._heard()
+            if self._run_at_work(later):
+                return Action(Act.NOTHING, "une bascule est à l'œuvre ici")
+            if later is not None and later != statement:
+                view = self._view(facts, later)
+                action = guard(view, self._now())
         self._tell(action, view)
         self._do(action, view)
         return action
+
+    def _heard(self) -> Statement | None:
+        statement = self._ask(self._data_set.id)
+        if statement is not None:
+            self._opening = statement.claimed_by if statement.claimed_for == self._site else ""
+        return statement
 
     def _run_at_work(self, statement: Statement | None) -> bool:
         """Whether a run that claims the data is left its first seconds undisturbed.
@@ -63,10 +78,8 @@ class Guard:
             self._claim_seen = (statement.claimed_by, now)
         return now - self._claim_seen[1] < LEAVE_ALONE
 
-    def _look(self, statement: Statement | None) -> View:
+    def _view(self, facts: ServerFacts, statement: Statement | None) -> View:
         name = self._data_set.id
-        facts = self._engine.facts(self._site)
-        self._remember_reply(facts)
         tenure = self._ledger.tenures.current(name)
         if statement is not None and (tenure is None or statement.tenure.epoch > tenure.epoch):
             self._ledger.tenures.take(statement.tenure)

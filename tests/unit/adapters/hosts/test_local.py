@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,8 @@ import sys
 from releve.adapters.hosts.local import LocalHost
 from releve.domain.plan import HostSpec, Reach
 host = LocalHost(HostSpec("ici", "principal", Reach.LOCAL))
-host.run(["sh", "-c", 'echo $$ > "$0"; exec sleep 600', sys.argv[1]], timeout=600)
+script = 'echo $$ > "$0"; exec sleep 600'
+host.run(["sh", "-c", script, sys.argv[1]], user=sys.argv[2], timeout=600)
 """
 
 HOLDER = """
@@ -72,11 +74,18 @@ def test_without_room_the_old_content_stands(tmp_path: Path) -> None:
 
 
 @pytest.mark.needs("setpriv")
-def test_programs_die_with_us_even_by_kill_9(tmp_path: Path) -> None:
-    """When our process is killed outright, the program that it ran is killed too."""
-    fifo = tmp_path / "pid"
+@pytest.mark.parametrize("user", ["", pytest.param("nobody", marks=pytest.mark.needs("root"))])
+def test_programs_die_with_us_even_by_kill_9(user: str) -> None:
+    """When our process is killed outright, the program that it ran is killed too, whoever ran it."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        _dies_with_us(Path(folder, "pid"), user)
+
+
+def _dies_with_us(fifo: Path, user: str) -> None:
     os.mkfifo(fifo)
-    process = script(TIED, str(fifo))
+    fifo.chmod(0o666)
+    process = script(TIED, str(fifo), user)
     pid = int(fifo.read_text())  # waits for the program
     process.send_signal(signal.SIGKILL)
     process.wait()

@@ -238,6 +238,34 @@ def test_silence_in_the_middle_of_a_return_closes_nothing() -> None:
     assert post.tick(5) is Act.CLOSE
 
 
+def test_an_answer_older_than_the_look_closes_nothing() -> None:
+    """The epoch came here between the answer and the look: the answer is asked again, and the start held."""
+    post = Post()
+    post.statement = Statement(THEIRS)
+    post.tick()
+    back = Tenure("dossiers", 2, "principal", "retour-1")
+    post.engine.open("principal", 0)
+
+    def ask(_name: str) -> Statement | None:
+        said, post.statement = post.statement, Statement(back)
+        return said
+
+    post.guard = Guard("principal", data_set(), post.engine, post.ledger, ask, post.now)
+    assert post.guard.tick().act is Act.ADOPT
+    assert post.state is ServerState.OPEN
+
+
+def test_an_answer_followed_by_silence_still_closes() -> None:
+    """A server of an older epoch is closed on the one answer there was."""
+    post = Post()
+    answers: list[Statement | None] = [Statement(THEIRS), None]
+    post.guard = Guard(
+        "principal", data_set(), post.engine, post.ledger, lambda _name: answers.pop(0), post.now
+    )
+    assert post.guard.tick().act is Act.CLOSE
+    assert post.state is not ServerState.OPEN
+
+
 def test_lookout_keeps_a_proof_only_of_an_open_holder() -> None:
     """The relief writes what it saw of an open primary; a lost one leaves the last proof as it was."""
     post = Post()

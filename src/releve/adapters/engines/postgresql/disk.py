@@ -141,9 +141,9 @@ class Disk:
         life = parse.life(self.text(f"/proc/{pid}/stat"))
         if life is parse.Life.LIVES:
             # The number may be another server's by now: a postmaster stands in its own folder.
-            where = self.run(["readlink", "-f", "--", f"/proc/{pid}/cwd"])
-            mine = self.run(["readlink", "-f", "--", self.end.data_dir])
-            if where.code == 0 and mine.code == 0 and where.stdout != mine.stdout:
+            places = self.run(["stat", "-L", "-c", "%d:%i", "--", f"/proc/{pid}/cwd", self.end.data_dir])
+            where, _, mine = places.stdout.strip().partition(b"\n")
+            if places.code == 0 and where != mine:
                 return parse.Life.GONE
         return life
 

@@ -48,6 +48,10 @@ class Postgresql:
         """See the standby of `site` in sync without lag, and from now on wait for it if RPO is 0."""
         return standby.arm(self._pair, self._look, site)
 
+    def ease_stop(self, site: str) -> None:
+        """Write to disk now what the stop would otherwise write while nobody may work."""
+        gate.ease_stop(self._pair, site)
+
     def relax(self, site: str, suspension: Suspension) -> None:
         """Write the suspension in the database, then stop waiting for the standby."""
         standby.relax(self._pair, site, suspension)

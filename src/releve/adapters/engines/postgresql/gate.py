@@ -22,6 +22,7 @@ from releve.domain.protection import ServerFacts, ServerState
 
 START_PATIENCE = 120.0  # seconds: a start after a crash replays up to max_wal_size of WAL
 STOP_PATIENCE = 60.0
+LONGEST_CHECKPOINT = 1800.0
 POLL = 0.01
 
 
@@ -43,6 +44,14 @@ def reading(pair: Pair, site: str) -> bool | None:
         return None
 
 
+def ease_stop(pair: Pair, site: str) -> None:
+    """A checkpoint, so that the one of the shutdown has little left to write.
+
+    Gigabytes of changed pages take tens of seconds to write, and a planned stop is what users wait for.
+    """
+    pair.links.slow(site, "CHECKPOINT", timeout=LONGEST_CHECKPOINT)
+
+
 def halt(pair: Pair, site: str) -> None:
     """Stop the server of `site`, whoever started it, and see it stopped.
 
@@ -54,15 +63,18 @@ def halt(pair: Pair, site: str) -> None:
         # Its manager is not watching it, or it would have reaped it: there is nobody to ask, and
         # `pg_ctl stop` would wait for a dead process to end.
         disk.forget_zombie()
+        stopped = not service.running()
     else:
-        service.stop()
+        service.stop()  # returns once its manager says that it is stopped
+        stopped = True
     # The manager may not know of a server that a person started by hand.
     for mode in ("fast", "immediate"):
         if disk.postmaster() is not parse.Life.LIVES:
             break
         disk.run(commands.stop_postmaster(pair.end(site), mode, STOP_PATIENCE / 2), timeout=STOP_PATIENCE)
+        stopped = not service.running()
     pair.links.forget(site)
-    if disk.postmaster() is parse.Life.LIVES or service.running():
+    if not stopped or disk.postmaster() is parse.Life.LIVES:
         raise Unreachable(
             "fence-still-runs",
             f"le serveur PostgreSQL du site « {site} » ne s'arrête pas",

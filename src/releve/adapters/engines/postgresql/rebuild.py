@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import posixpath
 import secrets
+import time
 from collections.abc import Callable
 
 from releve.adapters.engines.postgresql import commands, gate, prepare, settings, standby, timelines
@@ -25,8 +26,8 @@ from releve.domain.protection import ServerFacts, ServerState, SlotState, SyncSt
 
 LONGEST_CLONE = 24 * 3600.0  # seconds: at 10 MB/s over a line, a database of 860 GB
 LONGEST_REWIND = 4 * 3600.0
-LONGEST_CHECKPOINT = 1800.0
 ATTACH_PATIENCE = 20.0
+SOURCE_PATIENCE = 5.0
 _LOCK_HELD = 75
 
 # Files that belong to a machine, not to the data: pg_rewind overwrites them with the source's, and
@@ -54,7 +55,7 @@ def rebuild(pair: Pair, look: Look, site: str, source: str) -> str:
     "rewind" also names the fast path: a side that was stopped cleanly and has nothing of its own is
     simply started. Raises `Refused` when `site` is open or `source` is not.
     """
-    ahead, here = look.at(source), look.at(site)
+    ahead, here = _seen(look, source), look.at(site)
     if ahead.state is not ServerState.OPEN:
         raise Refused(
             "rebuild-no-source",
@@ -91,6 +92,21 @@ def rebuild(pair: Pair, look: Look, site: str, source: str) -> str:
         return "rewind"
     gate.halt(pair, site)
     return _clone(pair, look, site, source)
+
+
+def _seen(look: Look, source: str) -> ServerFacts:
+    """A look at the source. One that goes unanswered is repeated: a return must not stop half-way on it."""
+    limit = time.monotonic() + SOURCE_PATIENCE
+    while (ahead := look.at(source)).state is ServerState.UNKNOWN and time.monotonic() < limit:
+        time.sleep(gate.POLL)
+    if ahead.state is ServerState.UNKNOWN:
+        raise Unreachable(
+            "rebuild-source-silent",
+            f"le serveur du site « {source} », qu'il faut suivre, ne répond pas",
+            hint="vérifiez sa machine et le réseau, puis relancez",
+            retryable=True,
+        )
+    return ahead
 
 
 def _streams(ahead: ServerFacts, here: ServerFacts, source: str) -> bool:
@@ -161,7 +177,7 @@ def _rewind(pair: Pair, site: str, source: str) -> bool:
     two have parted. What is believed is the control file afterwards.
     """
     disk = pair.disk(site)
-    pair.links.slow(source, "CHECKPOINT", timeout=LONGEST_CHECKPOINT)
+    pair.links.slow(source, "CHECKPOINT", timeout=gate.LONGEST_CHECKPOINT)
     _keep_local_files(disk)
     disk.lift_gate()  # pg_rewind's own crash recovery refuses to run with it
     disk.write(_marker(disk), b"")
@@ -259,7 +275,7 @@ def _slot_from_here(pair: Pair, source: str) -> None:
             hint="un clone commencé plus tôt tourne encore : attendez qu'il finisse, puis relancez",
             retryable=True,
         )
-    pair.links.slow(source, "CHECKPOINT", timeout=LONGEST_CHECKPOINT)
+    pair.links.slow(source, "CHECKPOINT", timeout=gate.LONGEST_CHECKPOINT)
     standby.drop_slot(pair, source, name)
     standby.ensure_slot(pair, source)
 
