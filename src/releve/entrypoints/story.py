@@ -24,7 +24,7 @@ from releve.cycle.protect.act import protect
 from releve.demo import room
 from releve.domain.errors import ReleveError, Unreachable
 from releve.domain.runbook import RunRecord, RunState
-from releve.entrypoints.worker.link import ask_local
+from releve.entrypoints.worker.link import READY, ask_local
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,6 +37,7 @@ PRIMARY, RELIEF = "principal", "secours"
 PERSON = "directrice"
 STARTING = 20.0  # seconds that a worker may take to answer, on a busy machine
 RUNNING = 120.0  # seconds that a run of the demo may take
+LOOK = 0.05  # seconds between two looks at a run, each of which reads it whole
 
 Say = Callable[[str], None]
 Worker = Callable[[str, str], list[str]]  # plan, site -> argv of the resident process
@@ -90,8 +91,14 @@ class Scene:
         self._until(lambda: bool(self.order("ping")), "le worker de secours")
 
     def start_guard(self) -> None:
-        """Start the primary's guard."""
+        """Start the primary's guard and wait until it watches, as the guide asks before a return.
+
+        It has no socket of its own: what its log says from now on is looked at.
+        """
+        log = self._log_of(PRIMARY)
+        said = log.stat().st_size if log.exists() else 0
         self.guard = self._spawn(PRIMARY)
+        self.wait_for(lambda: READY.encode() in log.read_bytes()[said:], "la garde du site principal")
 
     def order(self, verb: str, **arguments: object) -> Mapping[str, object]:
         """An order to the relief's worker."""
@@ -106,7 +113,7 @@ class Scene:
             record = self.home.ledger.runs.get(run)
             if record.state is not RunState.RUNNING:
                 break
-            time.sleep(0.02)
+            time.sleep(LOOK)
         if record.state is not RunState.DONE:
             failed = [
                 item.outcome.sentence for item in record.tasks if item.outcome and not item.outcome.goes_on
@@ -117,7 +124,7 @@ class Scene:
         return record
 
     def _spawn(self, site: str) -> subprocess.Popen[bytes]:
-        log = (self.estate.folder.parent / f"worker-{site}.log").open("ab")
+        log = self._log_of(site).open("ab")
         self._stack.callback(log.close)
         process = subprocess.Popen(
             self._worker(str(self.estate.plan), site),
@@ -129,6 +136,9 @@ class Scene:
         )
         self._stack.callback(_end, process)
         return process
+
+    def _log_of(self, site: str) -> Path:
+        return self.estate.folder.parent / f"worker-{site}.log"
 
     def _until(self, ready: Callable[[], bool], what: str) -> None:
         deadline = time.monotonic() + STARTING

@@ -22,6 +22,7 @@ from pathlib import Path
 from releve.domain.errors import BadInput, Exit, Refused, ReleveError, Unreachable, WaitsForPerson
 
 LINE_LIMIT = 1 << 20  # a status of 60 establishments is about 100 kB; more is not ours
+READY = "prêt : site"  # what a worker's log says, with the site, once it watches
 SITE_TIMEOUT = 2.0  # seconds: the guard asks several times a second and must not queue behind a dead link
 Verbs = Mapping[str, Callable[[Mapping[str, object]], Mapping[str, object]]]
 

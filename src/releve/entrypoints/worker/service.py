@@ -20,7 +20,7 @@ from releve.cycle.watch.decide import Act, Statement
 from releve.domain.errors import BadInput, ReleveError
 from releve.domain.plan import Plan, SiteRole
 from releve.domain.protection import Tenure
-from releve.entrypoints.worker.link import ask_site, serve_local, serve_site
+from releve.entrypoints.worker.link import READY, ask_site, serve_local, serve_site
 from releve.entrypoints.worker.memory import few_arenas
 from releve.entrypoints.worker.verbs import verbs
 
@@ -43,7 +43,7 @@ def run_worker(plan: Plan, site_id: str, on: Callable[[str, str, str], None] | N
             _own_runs(home, stack, threads, on or _deaf)
         else:
             _guard_only(home, stack, threads)
-        say(f"prêt : site {site_id}")
+        say(f"{READY} {site_id}")
         attend(stop)
         threads.join()
     return 1 if failed.is_set() else 0
