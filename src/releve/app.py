@@ -18,6 +18,7 @@ from pathlib import Path
 from releve.cycle.recover.act import Performer, World
 from releve.cycle.recover.conduct import Conductor
 from releve.domain.errors import BadInput, Unreachable
+from releve.domain.os_errors import reason
 from releve.domain.plan import Plan, Site
 from releve.domain.ports import Engine, Host, Ledger
 
@@ -115,7 +116,7 @@ def house(plan: Plan, site_id: str) -> House:
     except OSError as error:
         raise Unreachable(
             "state-folder",
-            f"le dossier d'état {state} ne peut pas être fait : {error.strerror}",
+            f"le dossier d'état {state} ne peut pas être fait : {reason(error)}",
             hint="donnez ce dossier au compte de Relève, ou changez « worker: state » dans le plan",
         ) from error
     return House(plan, site, state, os.environ.get("DATABASE_URL", ""))

@@ -138,7 +138,7 @@ class PlanError(BadInput):
     def __init__(self, faults: tuple[Fault, ...]) -> None:
         count = len(faults)
         noun = "faute" if count == 1 else "fautes"
-        super().__init__("plan-invalid", f"le plan contient {count} {noun}; rien n'a été touché")
+        super().__init__("plan-invalid", f"le plan contient {count} {noun} ; rien n'a été touché")
         self.faults = faults
 
     def as_json(self) -> dict[str, object]:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from releve.domain.errors import Refused, Unreachable
+from releve.domain.os_errors import reason
 
 
 @contextmanager
@@ -29,7 +30,7 @@ def hold(path: str | os.PathLike[str], who: str) -> Iterator[None]:
     except OSError as error:
         raise Unreachable(
             "lock-failed",
-            f"le verrou {place} ne peut pas être posé : {error.strerror}",
+            f"le verrou {place} ne peut pas être posé : {reason(error)}",
             hint="vérifiez les droits sur ce dossier pour le compte de Relève",
         ) from None
     try:

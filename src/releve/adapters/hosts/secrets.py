@@ -8,6 +8,7 @@ import stat
 
 from releve.adapters.hosts.agent import Failed, Machine
 from releve.domain.errors import BadInput, Refused, ReleveError, Unreachable
+from releve.domain.os_errors import reason
 from releve.domain.plan import SecretRef
 
 _COMMAND_LIMIT = 15.0  # seconds: a vault on the network may be slow, a question to nobody never ends
@@ -59,7 +60,7 @@ def _from_file(ref: SecretRef) -> bytes:
     except OSError as error:
         raise BadInput(
             "secret-absent",
-            f"le fichier de secret {ref.target} ne peut pas être lu : {error.strerror}",
+            f"le fichier de secret {ref.target} ne peut pas être lu : {reason(error)}",
             hint="vérifiez le chemin et les droits pour le compte de Relève",
         ) from None
     try:

@@ -18,7 +18,7 @@ from releve.adapters.render.encode import to_json
 from releve.adapters.render.glyphs import cleaned
 from releve.domain.document import Document
 from releve.domain.errors import ReleveError
-from releve.domain.unwritable import unwritable
+from releve.domain.os_errors import unwritable
 
 TEMPLATE = Path(__file__).with_name("document.typ")
 STANDARDS: list[typst.PDFStandard] = ["ua-1", "a-2a"]

@@ -20,6 +20,7 @@ from releve.cycle.plan.shape import shape
 from releve.cycle.plan.source import MAX_BYTES, Mapping, read_source
 from releve.cycle.plan.source import Path as Steps
 from releve.domain.errors import Fault, PlanError
+from releve.domain.os_errors import reason
 from releve.domain.plan import Plan
 
 ENGINES = ("postgresql",)
@@ -68,21 +69,10 @@ def judge_file(
         return _unread(
             name,
             "file-unreadable",
-            f"ce fichier ne peut pas être lu ({say_os_error(error)})",
+            f"ce fichier ne peut pas être lu ({reason(error)})",
             "vérifiez le chemin et les droits",
         )
     return judge(data, name, today=today, engines=engines)
-
-
-def say_os_error(error: Exception) -> str:
-    """Why a file cannot be read or written, in French where the reason is a usual one."""
-    usual: dict[type[Exception], str] = {
-        PermissionError: "droits insuffisants",
-        IsADirectoryError: "c'est un dossier",
-        NotADirectoryError: "le chemin passe par un fichier",
-        FileNotFoundError: "le dossier n'existe pas",
-    }
-    return usual.get(type(error)) or getattr(error, "strerror", None) or str(error)
 
 
 def judge(

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from types import MappingProxyType
 
 from releve.cycle.recover.act import World
 from releve.cycle.recover.derive import Durations, Request, derive, holder
@@ -46,11 +47,22 @@ def new_id(prefix: str, now: datetime) -> str:
 
 
 def prepare_runbook(
-    plan: Plan, ledger: Ledger, direction: Direction, target: str, incident: str, run: str
+    plan: Plan,
+    ledger: Ledger,
+    direction: Direction,
+    target: str,
+    incident: str,
+    run: str,
+    written: Mapping[str, Tenure] = MappingProxyType({}),
 ) -> Runbook:
-    """Derive the runbook from the plan, the tenures and the last measured durations."""
+    """Derive the runbook from the plan, the tenures and the last measured durations.
+
+    `written`: tenures that the databases themselves name, for data sets that the ledger knows nothing of.
+    """
     tenures = {
-        item.id: ledger.tenures.current(item.id) or Tenure(item.id, 0, item.primary_site)
+        item.id: ledger.tenures.current(item.id)
+        or written.get(item.id)
+        or Tenure(item.id, 0, item.primary_site)
         for item in plan.data_sets
     }
     source = _source(plan, tenures, target)
@@ -166,7 +178,13 @@ class Conductor:
         now = self._world.now()
         prefix = "bascule" if direction is Direction.SWITCH else "retour"
         runbook = prepare_runbook(
-            self._world.plan, self._world.ledger, direction, target, incident, new_id(prefix, now)
+            self._world.plan,
+            self._world.ledger,
+            direction,
+            target,
+            incident,
+            new_id(prefix, now),
+            self._written(),
         )
         decisions = [
             self._checked(runbook, task.id, word)
@@ -190,6 +208,20 @@ class Conductor:
             key=f"{runbook.run}:started",
         )
         return runbook
+
+    def _written(self) -> dict[str, Tenure]:
+        """What the databases say of the data sets that a lost ledger knows nothing of: a run must not begin
+        again below an epoch that was taken. Only the run counts on it: it is not put in the ledger, for a
+        standby left behind may name a holder of the past, and the guards would believe it.
+        """  # noqa: D205
+        found: dict[str, Tenure] = {}
+        for item in self._world.plan.data_sets:
+            if self._world.ledger.tenures.current(item.id) is None:
+                looks = [self._engines[item.id].facts(site) for site in item.ends]
+                last = max(looks, key=lambda facts: facts.epoch)
+                if last.epoch_site:
+                    found[item.id] = Tenure(item.id, last.epoch, last.epoch_site)
+        return found
 
     def decide(self, run: str, task_id: str, word: Word) -> Decision:
         """A person answers the open question of `task_id`."""

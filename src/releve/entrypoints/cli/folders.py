@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from releve.domain.unwritable import unwritable
+from releve.domain.os_errors import unwritable
 
 
 def writable_folder(folder: Path) -> None:

@@ -56,7 +56,7 @@ def _init(profile: str, output: Path, name: str, *, force: bool) -> Answer:
 def _write(output: Path, text: str, *, force: bool) -> None:
     """Write the file whole. Refuses (`BadInput`) to replace one unless forced: it is people's work."""
     from releve.domain.errors import BadInput
-    from releve.domain.unwritable import unwritable
+    from releve.domain.os_errors import unwritable
 
     if force and (
         output.is_char_device() or output.is_block_device() or output.is_fifo() or output.is_socket()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -16,7 +17,7 @@ from releve.domain.plan import Approval, Plan
 from releve.domain.protection import ServerState, Tenure
 from releve.domain.runbook import Direction, Runbook, RunRecord, RunState, TaskKind, TaskState
 from tests.fakes.driver import FakeDriver
-from tests.fakes.ledger import FakeRuns
+from tests.fakes.ledger import FakeLedger, FakeRuns
 from tests.fakes.plans import plan, with_approval
 from tests.fakes.world import FakeWorld
 
@@ -477,3 +478,20 @@ def test_settling_reads_only_the_holders_of_claims(monkeypatch: pytest.MonkeyPat
     for name in ("get", "all", "live"):
         monkeypatch.setattr(staff.ledger.runs, name, read)
     assert staff.conductor.settle() == []
+
+
+def test_a_lost_ledger_begins_again_above_what_the_databases_say() -> None:
+    """After a return (epoch 2) the relief's ledger is lost, then the primary: the switch takes epoch 3."""
+    staff = on_relief()
+    assert staff.record(staff.go_back()).state is RunState.DONE
+    lost = FakeLedger()
+    staff.fake.world = replace(staff.fake.world, ledger=lost)
+    staff.ledger = staff.fake.ledger = lost
+    staff.awake()
+    staff.fake.lose_primary()
+    loss = Word("directrice", "nous l'acceptons")
+    runbook = staff.switch({**STOPPED, TaskKind.ACCEPT_LOSS: loss})
+    assert (runbook.source, runbook.epochs["dossiers"]) == ("principal", 3)
+    assert staff.record(runbook).state is RunState.DONE
+    held = lost.tenures.current("dossiers")
+    assert held is not None and (held.site, held.epoch) == ("secours", 3)

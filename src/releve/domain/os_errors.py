@@ -1,4 +1,4 @@
-"""What to say, and which exit code, when a place that the user chose cannot be written."""
+"""What the system refused, in French; and which exit code a place that cannot be written means."""
 
 from __future__ import annotations
 
@@ -13,8 +13,11 @@ _WHY = {
     errno.EROFS: "ce disque est en lecture seule",
     errno.EEXIST: "c'est un fichier, pas un dossier",
     errno.ENOTDIR: "le chemin passe par un fichier",
-    errno.ENOENT: "le dossier n'existe pas",
+    errno.ENOENT: "le fichier ou le dossier n'existe pas",
     errno.EISDIR: "c'est un dossier",
+    errno.ENOSPC: "le disque est plein",
+    errno.EDQUOT: "le quota est atteint",
+    errno.EIO: "le disque répond par une erreur",
     errno.ENAMETOOLONG: "le chemin est trop long",
     errno.EFBIG: "la taille permise est dépassée",
     errno.ELOOP: "le chemin tourne en rond par des liens",
@@ -22,11 +25,17 @@ _WHY = {
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
-def unwritable(path: Path, error: OSError | ValueError, code: str = "output-unwritable") -> ReleveError:
-    """The error for a `path` that could not be written: exit 6 on a full disk, 2 for all other reasons.
+def reason(error: OSError | ValueError) -> str:
+    """Why a path could not be used, in French where the reason is a usual one.
 
     ValueError: a path that no system call accepts (a NUL in it).
     """
+    number = error.errno if isinstance(error, OSError) else None
+    return _WHY.get(number or 0) or getattr(error, "strerror", None) or str(error)
+
+
+def unwritable(path: Path, error: OSError | ValueError, code: str = "output-unwritable") -> ReleveError:
+    """The error for a `path` that could not be written: exit 6 on a full disk, 2 for all other reasons."""
     number = error.errno if isinstance(error, OSError) else None
     if number in _FULL:
         return Unreachable(
@@ -34,9 +43,8 @@ def unwritable(path: Path, error: OSError | ValueError, code: str = "output-unwr
             f"« {path} » ne peut pas être écrit : le disque est plein",
             hint="libérez de la place, ou choisissez un autre endroit avec --output",
         )
-    why = _WHY.get(number or 0) or getattr(error, "strerror", None) or str(error)
     return BadInput(
         code,
-        f"« {path} » ne peut pas être écrit : {why}",
+        f"« {path} » ne peut pas être écrit : {reason(error)}",
         hint="choisissez avec --output un endroit où vous pouvez écrire",
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from releve.domain.errors import Exit, Unreachable
-from releve.domain.unwritable import unwritable
+from releve.domain.os_errors import unwritable
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
