@@ -1,0 +1,143 @@
+"""Where every blob lies: 53 bytes a blob in memory, because a million files are a million blobs.
+
+Source of the file's shape: restic's `internal/repository/index/index.go`.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from releve.adapters.vault.pack import BlobKind, Placed
+
+FULL = 50_000  # blobs in one index file, as restic does
+_RECORD = struct.Struct(">32sIBIII4x")  # id, pack number, kind, offset, length, plain length
+_ID = 32
+_RECENT = 20_000  # blobs kept in the quick dictionary before they join a sorted run
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """A blob and the pack that holds it."""
+
+    pack: str
+    blob: Placed
+
+
+class Index:
+    """Blobs by id. One thread adds at a time; readers need no lock."""
+
+    def __init__(self) -> None:
+        self._packs: list[str] = []
+        self._recent: dict[bytes, bytes] = {}
+        self._runs: list[bytes] = []  # sorted records, each run at least twice the next
+
+    def add(self, pack: str, blobs: Iterable[Placed]) -> None:
+        """Remember what a pack holds. A blob known already keeps its first place."""
+        number = len(self._packs)
+        self._packs.append(pack)
+        for blob in blobs:
+            if blob.id not in self:
+                self._recent[blob.id] = _RECORD.pack(
+                    blob.id, number, blob.kind, blob.offset, blob.length, blob.plain
+                )
+        if len(self._recent) >= _RECENT:
+            self._settle()
+
+    def _settle(self) -> None:
+        runs = [*self._runs, b"".join(sorted(self._recent.values()))]
+        while len(runs) > 1 and len(runs[-2]) < 2 * len(runs[-1]):
+            both = sorted([*_records(runs[-2]), *_records(runs[-1])])
+            runs[-2:] = [b"".join(both)]
+        self._runs = runs
+        self._recent = {}
+
+    def __contains__(self, identity: bytes) -> bool:
+        return self._record(identity) is not None
+
+    def find(self, identity: bytes) -> Where | None:
+        """Where a blob lies; None when nobody said so."""
+        record = self._record(identity)
+        return None if record is None else self._read(record)
+
+    def _record(self, identity: bytes) -> bytes | None:
+        found = self._recent.get(identity)
+        if found is not None:
+            return found
+        for run in self._runs:
+            found = _search(run, identity)
+            if found is not None:
+                return found
+        return None
+
+    def _read(self, record: bytes) -> Where:
+        identity, number, kind, offset, length, plain = _RECORD.unpack(record)
+        return Where(self._packs[number], Placed(identity, BlobKind(kind), offset, length, plain))
+
+    def __iter__(self) -> Iterator[Where]:
+        for run in self._runs:
+            yield from map(self._read, _records(run))
+        yield from map(self._read, list(self._recent.values()))
+
+    def __len__(self) -> int:
+        return len(self._recent) + sum(len(run) // _RECORD.size for run in self._runs)
+
+
+def _records(run: bytes) -> Iterator[bytes]:
+    return (run[at : at + _RECORD.size] for at in range(0, len(run), _RECORD.size))
+
+
+def _search(run: bytes, identity: bytes) -> bytes | None:
+    low, high = 0, len(run) // _RECORD.size
+    while low < high:
+        middle = (low + high) // 2
+        at = middle * _RECORD.size
+        found = run[at : at + _ID]
+        if found == identity:
+            return run[at : at + _RECORD.size]
+        if found < identity:
+            low = middle + 1
+        else:
+            high = middle
+    return None
+
+
+def to_value(packs: Mapping[str, Iterable[Placed]]) -> dict[str, object]:
+    """An index file as the value to write."""
+    return {
+        "packs": [{"id": name, "blobs": [_blob_value(blob) for blob in blobs]} for name, blobs in packs.items()]
+    }
+
+
+def _blob_value(blob: Placed) -> dict[str, object]:
+    value: dict[str, object] = {
+        "id": blob.id.hex(),
+        "type": blob.kind.name.lower(),
+        "offset": blob.offset,
+        "length": blob.length,
+    }
+    if blob.plain:
+        value["uncompressed_length"] = blob.plain
+    return value
+
+
+def from_json(raw: bytes) -> Iterator[tuple[str, list[Placed]]]:
+    """The packs of an index file. Raises ValueError."""
+    value = json.loads(raw)
+    try:
+        for pack in value.get("packs") or []:
+            yield pack["id"], [_placed(blob) for blob in pack["blobs"]]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"not an index: {error}") from error
+
+
+def _placed(blob: Mapping[str, object]) -> Placed:
+    return Placed(
+        bytes.fromhex(str(blob["id"])),
+        BlobKind[str(blob["type"]).upper()],
+        int(str(blob["offset"])),
+        int(str(blob["length"])),
+        int(str(blob.get("uncompressed_length", 0))),
+    )

@@ -1,0 +1,163 @@
+"""Locks of the format: many may add, one alone may delete.
+
+Source: restic's `internal/repository/lock.go`. A lock older than 30 minutes, or of a process of this
+machine that is gone, is stale; its holder renews it every 5 minutes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from releve.adapters.vault.clock import rfc3339, to_datetime
+from releve.adapters.vault.store import Absent, Kind, Store
+from releve.domain.errors import ReleveError, Refused
+
+STALE = timedelta(minutes=30)
+RENEW = 300.0  # seconds
+_SECOND_LOOK = 0.2  # seconds between writing ours and looking again
+
+
+class Sealer(Protocol):
+    """Writes and reads the small sealed files."""
+
+    store: Store
+
+    def put(self, kind: Kind, value: object) -> str:
+        """Seal a value into a new file; its name."""
+        ...
+
+    def get(self, kind: Kind, name: str) -> bytes:
+        """The JSON of a file."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """Somebody's lock."""
+
+    name: str
+    at: datetime
+    exclusive: bool
+    hostname: str
+    pid: int
+
+    def stale(self, now: datetime) -> bool:
+        """Whether its holder is gone, as far as we can tell."""
+        if now - self.at > STALE:
+            return True
+        return self.hostname == socket.gethostname() and not _alive(self.pid)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
+
+
+def locks(vault: Sealer) -> Iterator[Lock]:
+    """The locks that can be read; an empty file is one whose writer died."""
+    for entry in vault.store.entries(Kind.LOCKS):
+        if not entry.size:
+            continue
+        try:
+            value = json.loads(vault.get(Kind.LOCKS, entry.name))
+            yield Lock(
+                entry.name,
+                to_datetime(value["time"]),
+                bool(value["exclusive"]),
+                str(value["hostname"]),
+                int(value["pid"]),
+            )
+        except Absent:
+            continue  # given back since it was listed
+
+
+@contextmanager
+def hold(vault: Sealer, *, exclusive: bool, now: Callable[[], datetime]) -> Iterator[Callable[[], None]]:
+    """Hold a lock while the body runs; what it yields, called, raises when the lock could not be renewed.
+
+    Raises `Refused` (vault-locked) when somebody else's lock forbids ours. Stale locks are removed.
+    """
+    _room(vault, exclusive=exclusive, own="", now=now())
+    mine = [_write(vault, exclusive=exclusive, at=now())]
+    try:
+        time.sleep(_SECOND_LOOK)
+        _room(vault, exclusive=exclusive, own=mine[0], now=now())
+        done = threading.Event()
+        renewed = [time.monotonic()]
+        keeper = threading.Thread(target=_keep, args=(vault, exclusive, mine, renewed, done, now), daemon=True)
+        keeper.start()
+
+        def still_ours() -> None:
+            if time.monotonic() - renewed[0] > STALE.total_seconds() - 1.5 * RENEW:
+                raise Refused(
+                    "vault-lock-lost",
+                    "le verrou du coffre n'a pas pu être renouvelé : on s'arrête avant de gêner quelqu'un",
+                    hint="relancez la commande quand le coffre répond de nouveau",
+                    retryable=True,
+                )
+
+        try:
+            yield still_ours
+        finally:
+            done.set()
+            keeper.join()
+    finally:
+        vault.store.remove(Kind.LOCKS, mine[0])
+
+
+def _keep(
+    vault: Sealer,
+    exclusive: bool,  # noqa: FBT001 (a thread takes its arguments by place)
+    mine: list[str],
+    renewed: list[float],
+    done: threading.Event,
+    now: Callable[[], datetime],
+) -> None:
+    while not done.wait(RENEW):
+        try:
+            fresh = _write(vault, exclusive=exclusive, at=now())
+            old, mine[0] = mine[0], fresh
+            vault.store.remove(Kind.LOCKS, old)
+        except ReleveError:
+            continue  # `still_ours` tells the holder in time
+        renewed[0] = time.monotonic()
+
+
+def _write(vault: Sealer, *, exclusive: bool, at: datetime) -> str:
+    value = {
+        "time": rfc3339(at),
+        "exclusive": exclusive,
+        "hostname": socket.gethostname(),
+        "username": str(os.geteuid()),
+        "pid": os.getpid(),
+    }
+    return vault.put(Kind.LOCKS, value)
+
+
+def _room(vault: Sealer, *, exclusive: bool, own: str, now: datetime) -> None:
+    for lock in locks(vault):
+        if lock.name == own:
+            continue
+        if lock.stale(now):
+            vault.store.remove(Kind.LOCKS, lock.name)
+        elif exclusive or lock.exclusive:
+            raise Refused(
+                "vault-locked",
+                f"le coffre est utilisé par {lock.hostname} (processus {lock.pid}) depuis {lock.at:%d/%m %H:%M} UTC",
+                hint="attendez qu'il ait fini ; un verrou abandonné tombe de lui-même après 30 minutes",
+                retryable=True,
+            )

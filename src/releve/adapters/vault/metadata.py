@@ -1,0 +1,94 @@
+"""Owners, modes, times, attributes of a file: read into a node, and put back."""
+
+from __future__ import annotations
+
+import errno
+import grp
+import os
+import pwd
+import stat
+from contextlib import suppress
+from functools import lru_cache
+
+from releve.adapters.vault.node import Node, kind_of
+
+_NO_XATTRS = {errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM, errno.EACCES, errno.ENODATA, errno.ELOOP}
+_NO_XATTR_KINDS = frozenset({"irregular"})
+
+
+def node_of(name: bytes, path: bytes, facts: os.stat_result, *, size: int = 0) -> Node:
+    """The node of a file without its content. atime is not kept: it would change every tree at each look."""
+    kind = kind_of(facts.st_mode)
+    shared = facts.st_nlink > 1 and kind != "dir"
+    return Node(
+        name=name,
+        kind=kind,
+        mode=stat.S_IMODE(facts.st_mode),
+        mtime=facts.st_mtime_ns,
+        atime=facts.st_mtime_ns,
+        ctime=facts.st_ctime_ns,
+        uid=facts.st_uid,
+        gid=facts.st_gid,
+        user=_user(facts.st_uid),
+        group=_group(facts.st_gid),
+        inode=facts.st_ino,
+        device_id=facts.st_dev if shared else 0,
+        size=size,
+        links=facts.st_nlink if kind in {"file", "symlink", "dev", "chardev"} else 0,
+        target=os.readlink(path) if kind == "symlink" else b"",
+        xattrs=_xattrs(path),
+        device=facts.st_rdev if kind in {"dev", "chardev"} else 0,
+    )
+
+
+@lru_cache(maxsize=1024)
+def _user(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return ""
+
+
+@lru_cache(maxsize=1024)
+def _group(gid: int) -> str:
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:
+        return ""
+
+
+def _xattrs(path: bytes) -> tuple[tuple[str, bytes], ...]:
+    try:
+        names = os.listxattr(path, follow_symlinks=False)
+    except OSError as error:
+        if error.errno in _NO_XATTRS:
+            return ()
+        raise
+    found = []
+    for name in sorted(names):
+        with suppress(OSError):  # taken away since it was listed, or not ours to read
+            found.append((name, os.getxattr(path, name, follow_symlinks=False)))
+    return tuple(found)
+
+
+def put_back(node: Node, path: bytes) -> list[str]:
+    """Give a restored file its owner, attributes, mode and times. Returns what could not be given."""
+    missed: list[str] = []
+
+    def attempt(what: str, act: object) -> None:
+        try:
+            act()  # type: ignore[operator]
+        except OSError as error:
+            missed.append(f"{what} ({error.strerror})")
+
+    if os.geteuid() == 0:
+        attempt("propriétaire", lambda: os.chown(path, node.uid, node.gid, follow_symlinks=False))
+    elif (node.uid, node.gid) != (os.geteuid(), os.getegid()):
+        missed.append("propriétaire (il faut être root)")
+    if node.kind != "symlink":
+        attempt("droits", lambda: os.chmod(path, node.mode))  # noqa: PTH101 (bytes path)
+    for name, value in node.xattrs:
+        attempt(f"attribut {name}", lambda n=name, v=value: os.setxattr(path, n, v, follow_symlinks=False))
+    times = (node.atime, node.mtime)
+    attempt("dates", lambda: os.utime(path, ns=times, follow_symlinks=False))
+    return missed

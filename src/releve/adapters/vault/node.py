@@ -1,0 +1,220 @@
+"""One entry of a tree, and the exact bytes of a tree.
+
+Source: restic's `internal/data/node.go` and `tree.go`; Go's `encoding/json` for the escapes. The id
+of a tree is the hash of these bytes, so the order of the fields and each escape count.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import stat
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from releve.adapters.vault.clock import from_ns, to_ns
+from releve.adapters.vault.quote import quote, unquote
+
+_KINDS: Mapping[int, str] = {
+    stat.S_IFREG: "file",
+    stat.S_IFDIR: "dir",
+    stat.S_IFLNK: "symlink",
+    stat.S_IFBLK: "dev",
+    stat.S_IFCHR: "chardev",
+    stat.S_IFIFO: "fifo",
+    stat.S_IFSOCK: "socket",
+}
+_FORMATS = {name: number for number, name in _KINDS.items()}
+# Go's FileMode: the type and the three special bits stand above the nine permission bits.
+_GO_TYPE = {
+    "dir": 1 << 31,
+    "symlink": 1 << 27,
+    "dev": 1 << 26,
+    "chardev": (1 << 26) | (1 << 21),
+    "fifo": 1 << 25,
+    "socket": 1 << 24,
+}
+_GO_SPECIAL = ((stat.S_ISUID, 1 << 23), (stat.S_ISGID, 1 << 22), (stat.S_ISVTX, 1 << 20))
+_HTML = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"})
+_SAFE = re.compile(r'[^"\\\x00-\x1f<>&\u2028\u2029\ud800-\udfff]*')
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A file, folder, link or special file. Times are nanoseconds since 1970; ids are 32 raw bytes."""
+
+    name: bytes
+    kind: str
+    mode: int  # permissions and special bits as the system has them (07777)
+    mtime: int
+    ctime: int = 0
+    atime: int = 0
+    uid: int = 0
+    gid: int = 0
+    user: str = ""
+    group: str = ""
+    inode: int = 0
+    device_id: int = 0  # of the file system; kept where links > 1, to tell hard links apart
+    size: int = 0  # bytes, files only
+    links: int = 0
+    target: bytes = b""  # of a symbolic link
+    xattrs: tuple[tuple[str, bytes], ...] = ()
+    device: int = 0
+    content: tuple[bytes, ...] = ()
+    subtree: bytes = b""
+    extra: Mapping[str, object] = field(default_factory=dict)  # what another writer added; kept, not used
+
+    @property
+    def is_dir(self) -> bool:
+        """Whether it has entries of its own."""
+        return self.kind == "dir"
+
+
+def kind_of(mode: int) -> str:
+    """The kind of a file from its `st_mode`; "irregular" for what the format cannot hold."""
+    return _KINDS.get(stat.S_IFMT(mode), "irregular")
+
+
+def format_of(kind: str) -> int:
+    """The file type bits of a kind. Raises KeyError."""
+    return _FORMATS[kind]
+
+
+def text(value: str) -> str:
+    """A JSON string exactly as Go writes it."""
+    if _SAFE.fullmatch(value):
+        return f'"{value}"'
+    clean = value.encode("utf-8", "surrogatepass").decode("utf-8", "replace") if _lone(value) else value
+    return json.dumps(clean, ensure_ascii=False).translate(_HTML).replace("\\b", "\\u0008").replace("\\f", "\\u000c")
+
+
+def _lone(value: str) -> bool:
+    return any(0xD800 <= ord(char) <= 0xDFFF for char in value)
+
+
+def encode(node: Node) -> bytes:
+    """The JSON of one entry."""
+    mode = _go_mode(node)
+    mtime = from_ns(node.mtime)
+    atime = mtime if node.atime == node.mtime else from_ns(node.atime)
+    ctime = mtime if node.ctime == node.mtime else from_ns(node.ctime)
+    out = [f'{{"name":{text(quote(node.name))},"type":"{node.kind}"']
+    if mode:
+        out.append(f',"mode":{mode}')
+    out.append(f',"mtime":"{mtime}","atime":"{atime}","ctime":"{ctime}","uid":{node.uid},"gid":{node.gid}')
+    if node.user:
+        out.append(f',"user":{text(node.user)}')
+    if node.group:
+        out.append(f',"group":{text(node.group)}')
+    if node.inode:
+        out.append(f',"inode":{node.inode}')
+    if node.device_id:
+        out.append(f',"device_id":{node.device_id}')
+    if node.size:
+        out.append(f',"size":{node.size}')
+    if node.links:
+        out.append(f',"links":{node.links}')
+    if node.target:
+        out.append(_target(node.target))
+    if node.xattrs:
+        pairs = ",".join(f'{{"name":{text(name)},"value":"{_b64(value)}"}}' for name, value in node.xattrs)
+        out.append(f',"extended_attributes":[{pairs}]')
+    if generic := node.extra.get("generic_attributes"):
+        out.append(f',"generic_attributes":{json.dumps(generic, separators=(",", ":"))}')
+    if node.device:
+        out.append(f',"device":{node.device}')
+    if node.kind == "file":
+        out.append(',"content":[' + ",".join(f'"{item.hex()}"' for item in node.content) + "]")
+    else:
+        out.append(',"content":null')
+    if node.subtree:
+        out.append(f',"subtree":"{node.subtree.hex()}"')
+    if error := node.extra.get("error"):
+        out.append(f',"error":{text(str(error))}')
+    out.append("}")
+    return "".join(out).encode("utf-8")
+
+
+def _target(target: bytes) -> str:
+    try:
+        return f',"linktarget":{text(target.decode("utf-8"))}'
+    except UnicodeDecodeError:
+        shown = "".join(
+            "\\ufffd" if 0xDC80 <= ord(char) <= 0xDCFF else text(char)[1:-1]
+            for char in target.decode("utf-8", "surrogateescape")
+        )
+        return f',"linktarget":"{shown}","linktarget_raw":"{_b64(target)}"'
+
+
+def _go_mode(node: Node) -> int:
+    special = sum(bit for ours, bit in _GO_SPECIAL if node.mode & ours)
+    return (node.mode & 0o777) | special | _GO_TYPE.get(node.kind, 1 << 19 if node.kind == "irregular" else 0)
+
+
+def tree(nodes: Sequence[bytes]) -> bytes:
+    """The bytes of a tree: entries already encoded, already in ascending order of their raw names."""
+    return b'{"nodes":[' + b",".join(nodes) + b"]}\n"
+
+
+def decode(raw: bytes) -> Iterator[Node]:
+    """The entries of a tree, in its order. Raises ValueError."""
+    value = json.loads(raw)
+    nodes = value.get("nodes") if isinstance(value, dict) else None
+    if not isinstance(nodes, list):
+        if isinstance(value, dict) and "nodes" in value and nodes is None:
+            return
+        raise ValueError("not a tree")
+    for item in nodes:
+        yield _node(item)
+
+
+def _node(item: Mapping[str, object]) -> Node:
+    get = item.get
+    kind = str(get("type"))
+    mode = _int(get("mode"))
+    special = sum(ours for ours, bit in _GO_SPECIAL if mode & bit)
+    raw = get("linktarget_raw")
+    known = {"generic_attributes": get("generic_attributes"), "error": get("error")}
+    try:
+        return Node(
+            name=unquote(str(item["name"])),
+            kind=kind,
+            mode=(mode & 0o777) | special,
+            mtime=to_ns(str(item["mtime"])),
+            ctime=to_ns(str(item["ctime"])),
+            atime=to_ns(str(item["atime"])),
+            uid=_int(get("uid")),
+            gid=_int(get("gid")),
+            user=str(get("user", "")),
+            group=str(get("group", "")),
+            inode=_int(get("inode")),
+            device_id=_int(get("device_id")),
+            size=_int(get("size")),
+            links=_int(get("links")),
+            target=base64.b64decode(str(raw)) if raw else str(get("linktarget", "")).encode(),
+            xattrs=tuple(_pairs(get("extended_attributes"))),
+            device=_int(get("device")),
+            content=tuple(bytes.fromhex(one) for one in _list(get("content"))),
+            subtree=bytes.fromhex(str(get("subtree") or "")),
+            extra={name: kept for name, kept in known.items() if kept},
+        )
+    except KeyError as error:
+        raise ValueError(f"an entry lacks {error}") from error
+
+
+def _pairs(value: object) -> Iterator[tuple[str, bytes]]:
+    for one in _list(value):
+        yield str(one["name"]), base64.b64decode(str(one["value"] or ""))
+
+
+def _list(value: object) -> Iterable:  # type: ignore[type-arg]
+    return value if isinstance(value, list) else ()
+
+
+def _int(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _b64(raw: bytes) -> str:
+    return base64.b64encode(raw).decode()

@@ -1,0 +1,113 @@
+"""Packs: many sealed blobs in one file, with a sealed list of them at its end.
+
+Source: restic's `internal/repository/pack/pack.go`. A pack holds data or trees, never both.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+
+from releve.adapters.vault.seal import OVERHEAD, Forged, Key
+
+TARGET = 16 * 1024 * 1024  # bytes: a pack is closed once it is that large (restic's default)
+_PLAIN = struct.Struct("<BI32s")
+_SQUEEZED = struct.Struct("<BII32s")
+_LENGTH = struct.Struct("<I")
+_LARGEST_HEADER = 16 * 1024 * 1024
+
+
+class BlobKind(IntEnum):
+    """What a blob holds."""
+
+    DATA = 0
+    TREE = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A blob inside a pack. `length`: bytes as stored; `plain`: uncompressed length, 0 when not compressed."""
+
+    id: bytes
+    kind: BlobKind
+    offset: int
+    length: int
+    plain: int
+
+    @property
+    def size(self) -> int:
+        """Bytes of the blob itself."""
+        return self.plain or self.length - OVERHEAD
+
+
+class Draft:
+    """A pack that is being filled."""
+
+    __slots__ = ("_hash", "_parts", "blobs", "kind", "size")
+
+    def __init__(self, kind: BlobKind) -> None:
+        self.kind = kind
+        self.size = 0
+        self.blobs: list[Placed] = []
+        self._parts: list[bytes] = []
+        self._hash = hashlib.sha256()
+
+    def add(self, identity: bytes, sealed: bytes, plain: int) -> None:
+        """Append a sealed blob; `plain` as in `Placed`."""
+        self.blobs.append(Placed(identity, self.kind, self.size, len(sealed), plain))
+        self._parts.append(sealed)
+        self._hash.update(sealed)
+        self.size += len(sealed)
+
+    def take(self, other: Draft) -> None:
+        """Append everything that another draft holds."""
+        for blob, sealed in zip(other.blobs, other._parts, strict=True):
+            self.add(blob.id, sealed, blob.plain)
+
+    def close(self, key: Key) -> tuple[str, list[bytes]]:
+        """The name of the pack and its bytes, in parts."""
+        header = key.seal(b"".join(_entry(blob) for blob in self.blobs))
+        tail = header + _LENGTH.pack(len(header))
+        self._hash.update(tail)
+        return self._hash.hexdigest(), [*self._parts, tail]
+
+
+def _entry(blob: Placed) -> bytes:
+    if blob.plain:
+        return _SQUEEZED.pack(blob.kind + 2, blob.length, blob.plain, blob.id)
+    return _PLAIN.pack(blob.kind, blob.length, blob.id)
+
+
+def header_of(pack: bytes | memoryview, key: Key) -> list[Placed]:
+    """The blobs that a whole pack says it holds. Raises `Forged` when its end is not what we sealed."""
+    size = len(pack)
+    if size < _LENGTH.size + OVERHEAD:
+        raise Forged
+    (length,) = _LENGTH.unpack(pack[-_LENGTH.size :])
+    start = size - _LENGTH.size - length
+    if length > _LARGEST_HEADER or start < 0:
+        raise Forged
+    blobs = list(_entries(key.unseal(pack[start : size - _LENGTH.size])))
+    if sum(blob.length for blob in blobs) != start:
+        raise Forged
+    return blobs
+
+
+def _entries(header: bytes) -> Iterator[Placed]:
+    at = offset = 0
+    while at < len(header):
+        kind = header[at]
+        shape = _PLAIN if kind < 2 else _SQUEEZED
+        if kind > 3 or at + shape.size > len(header):
+            raise Forged
+        if kind < 2:
+            _, length, identity = _PLAIN.unpack_from(header, at)
+            plain = 0
+        else:
+            _, length, plain, identity = _SQUEEZED.unpack_from(header, at)
+        yield Placed(identity, BlobKind(kind % 2), offset, length, plain)
+        offset += length
+        at += shape.size

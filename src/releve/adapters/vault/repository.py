@@ -1,0 +1,343 @@
+"""An open vault: its key, its list of blobs, its small sealed files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import zstandard
+
+from releve.adapters.vault.clock import rfc3339, to_datetime
+from releve.adapters.vault.index import Index, from_json
+from releve.adapters.vault.keyfile import USUAL, Cost, KeyFile, describe, unwrap, wrap
+from releve.adapters.vault.node import Node, decode
+from releve.adapters.vault.pack import BlobKind
+from releve.adapters.vault.polynomial import draw
+from releve.adapters.vault.seal import Forged, Key
+from releve.adapters.vault.store import Absent, FolderStore, Kind, Store
+from releve.domain.errors import BadInput, PromiseBroken, Refused, Unreachable
+
+_LARGEST_BLOB = 128 * 1024 * 1024  # bytes a blob may unfold to; larger is not what a backup program wrote
+_SQUEEZED = b"\x02"
+_MOST_KEYS = 20  # restic tries no more
+
+
+class _Squeezers(threading.local):
+    """One per thread: a shared zstd context crashes the interpreter."""
+
+    def __init__(self) -> None:
+        self.squeeze = zstandard.ZstdCompressor(level=3)
+        self.unfold = zstandard.ZstdDecompressor()
+
+
+_own = _Squeezers()
+
+
+def squeeze(plain: bytes | memoryview) -> bytes:
+    """One zstd frame, level 3 (restic's default is the like)."""
+    return _own.squeeze.compress(plain)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A state of some folders. `at` is what the client claimed; `seen` what the store says, if it says."""
+
+    id: str
+    at: datetime
+    tree: bytes
+    paths: tuple[str, ...]
+    hostname: str = ""
+    username: str = ""
+    tags: tuple[str, ...] = ()
+    parent: str = ""
+    program: str = ""
+    summary: Mapping[str, int] = field(default_factory=dict)
+    seen: datetime | None = None
+
+
+class Repository:
+    """Reads everything, writes the small files. Blobs are written by `writer.Writer`."""
+
+    def __init__(self, store: Store, key: Key, identity: str) -> None:
+        self.store = store
+        self.key = key
+        self.id = identity
+        self.index = Index()
+
+    def put(self, kind: Kind, value: object) -> str:
+        """Seal a value into a new file of that kind, durable on return; its name."""
+        plain = json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+        sealed = self.key.seal(_SQUEEZED + squeeze(plain))
+        name = hashlib.sha256(sealed).hexdigest()
+        self.store.write(kind, name, [sealed])
+        return name
+
+    def get(self, kind: Kind, name: str) -> bytes:
+        """The JSON of a small file. Raises `PromiseBroken` when it is not what was written, `Absent`."""
+        raw = self.store.read(kind, name)
+        if hashlib.sha256(raw).hexdigest() != name:
+            raise damaged(f"{kind}/{name}", "son contenu ne correspond plus à son nom")
+        try:
+            plain = self.key.unseal(raw)
+            if plain[:1] in {b"{", b"["}:
+                return plain
+            if plain[:1] != _SQUEEZED:
+                raise Forged
+            return _own.unfold.decompress(plain[1:], max_output_size=_LARGEST_BLOB)
+        except (Forged, zstandard.ZstdError) as error:
+            raise damaged(f"{kind}/{name}", "son sceau est faux") from error
+
+    def load_index(self) -> Index:
+        """Read every index file. Snapshots must be listed before this, never after."""
+        index = Index()
+        for entry in self.store.entries(Kind.INDEX):
+            try:
+                for pack, blobs in from_json(self.get(Kind.INDEX, entry.name)):
+                    index.add(pack, blobs)
+            except Absent:
+                continue  # replaced by a pruning since it was listed; its successor is listed too
+            except ValueError as error:
+                raise damaged(f"index/{entry.name}", "il ne se lit pas") from error
+        self.index = index
+        return index
+
+    def blob(self, identity: bytes) -> bytes:
+        """The bytes of a blob, compared with its id. Raises `PromiseBroken`."""
+        where = self.index.find(identity)
+        if where is None:
+            raise damaged(f"bloc {identity.hex()}", "aucun index ne dit où il est")
+        place = where.blob
+        try:
+            sealed = self.store.read(Kind.DATA, where.pack, place.offset, place.length)
+        except Absent as error:
+            raise damaged(f"data/{where.pack}", "ce fichier manque") from error
+        return open_blob(self.key, sealed, identity, place.plain, f"data/{where.pack}")
+
+    def tree(self, identity: bytes) -> list[Node]:
+        """The entries of a tree. Raises `PromiseBroken`."""
+        try:
+            return list(decode(self.blob(identity)))
+        except ValueError as error:
+            raise damaged(f"arbre {identity.hex()}", f"il ne se lit pas ({error})") from error
+
+    def snapshots(self) -> list[Snapshot]:
+        """Every snapshot, oldest first by what its client claimed."""
+        found = [
+            _snapshot(entry.name, self.get(Kind.SNAPSHOTS, entry.name), entry.seen)
+            for entry in self.store.entries(Kind.SNAPSHOTS)
+        ]
+        return sorted(found, key=lambda one: (one.at, one.id))
+
+    def snapshot(self, name: str) -> Snapshot:
+        """The snapshot called so: "latest", or the first digits of its id. Raises `BadInput`."""
+        known = self.snapshots()
+        if name == "latest" and known:
+            return known[-1]
+        found = [one for one in known if len(name) >= 4 and one.id.startswith(name)]
+        if len(found) == 1:
+            return found[0]
+        said = "plusieurs instantanés commencent" if found else "aucun instantané ne commence"
+        raise BadInput(
+            "unknown-snapshot",
+            f"{said} par « {name} »",
+            hint="« releve vault snapshots » les liste ; « latest » désigne le dernier",
+        )
+
+    def save_snapshot(self, value: Mapping[str, object]) -> str:
+        """Write a snapshot; everything that it refers to must be durable already."""
+        return self.put(Kind.SNAPSHOTS, value)
+
+    def keys(self) -> list[KeyFile]:
+        """The key files, oldest first."""
+        files = [describe(self.store.read(Kind.KEYS, entry.name)) for entry in self.store.entries(Kind.KEYS)]
+        return sorted(files, key=lambda one: (one.created, one.id))
+
+    def add_key(self, password: str, at: datetime, cost: Cost = USUAL) -> str:
+        """One more password that opens the vault; the id of its file."""
+        _strong(password)
+        raw = wrap(self.key, password, at=at, cost=cost)
+        name = hashlib.sha256(raw).hexdigest()
+        self.store.write(Kind.KEYS, name, [raw])
+        return name
+
+    def remove_key(self, name: str) -> str:
+        """Take a password away. Raises `BadInput` (unknown), `Refused` (it is the last)."""
+        known = self.keys()
+        found = [one for one in known if len(name) >= 4 and one.id.startswith(name)]
+        if len(found) != 1:
+            raise BadInput("unknown-key", f"aucune clé, ou plusieurs, ne commencent par « {name} »")
+        if len(known) == 1:
+            raise Refused(
+                "last-key",
+                "c'est la seule clé du coffre : sans elle, plus rien ne s'ouvre",
+                hint="ajoutez d'abord une autre clé : releve vault key add",
+            )
+        self.store.remove(Kind.KEYS, found[0].id)
+        return found[0].id
+
+
+def damaged(what: str, why: str) -> PromiseBroken:
+    """The error for bytes that are not those which were written."""
+    return PromiseBroken(
+        "vault-damaged",
+        f"le coffre est abîmé : {what} : {why}",
+        hint="« releve vault verify » dit tout ce qui est touché ; « releve vault heal » répare ce qui peut l'être",
+    )
+
+
+def open_blob(key: Key, sealed: bytes | memoryview, identity: bytes, plain: int, where: str) -> bytes:
+    """The bytes of a sealed blob, seen to be those of `identity`. Raises `PromiseBroken`."""
+    try:
+        raw = key.unseal(sealed)
+        if plain:
+            if plain > _LARGEST_BLOB:
+                raise Forged
+            raw = _own.unfold.decompress(raw, max_output_size=plain)
+    except (Forged, zstandard.ZstdError) as error:
+        raise damaged(where, f"le sceau du bloc {identity.hex()[:12]} est faux") from error
+    if hashlib.sha256(raw).digest() != identity:
+        raise damaged(where, f"le bloc {identity.hex()[:12]} n'a pas le contenu annoncé")
+    return raw
+
+
+def create(store: FolderStore, password: str, at: datetime, cost: Cost = USUAL) -> Repository:
+    """Make an empty vault; its first key is `password`. Raises `BadInput` when something is there."""
+    _strong(password)
+    store.make()
+    key = Key.new()
+    raw = wrap(key, password, at=at, cost=cost)
+    store.write(Kind.KEYS, hashlib.sha256(raw).hexdigest(), [raw])
+    identity = secrets.token_hex(32)
+    value = {"version": 2, "id": identity, "chunker_polynomial": f"{draw():x}"}
+    store.write(Kind.CONFIG, "config", [key.seal(json.dumps(value, separators=(",", ":")).encode())])
+    return Repository(store, key, identity)
+
+
+def open_vault(store: Store, password: str) -> Repository:
+    """Open a vault. Raises `Unreachable` (none there), `Refused` (wrong key), `BadInput` (not ours)."""
+    key = _unlock(store, password)
+    try:
+        value = json.loads(key.unseal(store.read(Kind.CONFIG, "config")))
+    except Absent as error:
+        raise Unreachable(
+            "vault-missing",
+            f"il n'y a pas de coffre à cet endroit : {store.where}",
+            hint="vérifiez le chemin et le montage",
+        ) from error
+    except Forged as error:
+        raise damaged("config", "son sceau est faux") from error
+    if value.get("version") not in {1, 2}:
+        raise BadInput("vault-version", f"version de coffre inconnue : {value.get('version')}")
+    return Repository(store, key, str(value["id"]))
+
+
+def _unlock(store: Store, password: str) -> Key:
+    entries = list(store.entries(Kind.KEYS))[:_MOST_KEYS]
+    if not entries:
+        raise Unreachable(
+            "vault-missing",
+            f"il n'y a pas de coffre à cet endroit : {store.where}",
+            hint="vérifiez le chemin et le montage ; un coffre neuf se fait par « releve vault init »",
+        )
+    unreadable = 0
+    for entry in entries:
+        raw = store.read(Kind.KEYS, entry.name)
+        if hashlib.sha256(raw).hexdigest() != entry.name:
+            unreadable += 1
+            continue
+        try:
+            return unwrap(raw, password)
+        except Forged:
+            continue
+        except ValueError:
+            unreadable += 1
+    if unreadable == len(entries):
+        raise damaged("keys", "aucun fichier de clé ne se lit")
+    raise Refused(
+        "vault-wrong-key",
+        "cette clé n'ouvre pas le coffre",
+        hint="vérifiez la variable ou le fichier de clé ; la clé imprimée ouvre toujours",
+        context={"clés essayées": str(len(entries) - unreadable), "clés illisibles": str(unreadable)},
+    )
+
+
+def _strong(password: str) -> None:
+    if len(password) < 12:
+        raise BadInput(
+            "weak-key",
+            "une clé de coffre a au moins 12 caractères",
+            hint="sans --password, Relève en tire une au hasard",
+        )
+
+
+def _snapshot(name: str, raw: bytes, seen: int) -> Snapshot:
+    try:
+        value = json.loads(raw)
+        summary = value.get("summary") or {}
+        return Snapshot(
+            name,
+            to_datetime(value["time"]),
+            bytes.fromhex(value["tree"]),
+            tuple(value.get("paths") or ()),
+            str(value.get("hostname", "")),
+            str(value.get("username", "")),
+            tuple(value.get("tags") or ()),
+            str(value.get("parent") or ""),
+            str(value.get("program_version", "")),
+            {key: item for key, item in summary.items() if isinstance(item, int)},
+            datetime.fromtimestamp(seen / 1e9, UTC) if seen else None,
+        )
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
+        raise damaged(f"snapshots/{name}", "il ne se lit pas") from error
+
+
+def snapshot_value(
+    *,
+    at: datetime,
+    tree: bytes,
+    paths: Sequence[str],
+    hostname: str,
+    username: str,
+    uid: int,
+    gid: int,
+    tags: Sequence[str] = (),
+    parent: str = "",
+    program: str = "",
+    summary: Mapping[str, object] | None = None,
+) -> dict[str, object]:
+    """A snapshot as the format orders its fields; empty ones are left out."""
+    value: dict[str, object] = {"time": rfc3339(at)}
+    if parent:
+        value["parent"] = parent
+    value |= {"tree": tree.hex(), "paths": list(paths)}
+    optional = {"hostname": hostname, "username": username, "uid": uid, "gid": gid, "tags": list(tags)}
+    optional |= {"program_version": program, "summary": dict(summary or {})}
+    return value | {name: item for name, item in optional.items() if item}
+
+
+def walk(repository: Repository, tree: bytes, above: bytes = b"") -> Iterator[tuple[bytes, Node]]:
+    """Every entry below a tree, parents first, with its path from there (bytes)."""
+    for node in repository.tree(tree):
+        path = above + b"/" + node.name
+        yield path, node
+        if node.is_dir:
+            yield from walk(repository, node.subtree, path)
+
+
+__all__ = [
+    "BlobKind",
+    "Repository",
+    "Snapshot",
+    "create",
+    "damaged",
+    "open_blob",
+    "open_vault",
+    "snapshot_value",
+    "squeeze",
+    "walk",
+]

@@ -1,0 +1,90 @@
+"""The seal around every byte of the vault: AES-256-CTR, then Poly1305-AES over what is stored.
+
+Source: restic's design document, "Keys, Encryption and MAC". A sealed object is
+`iv (16) || ciphertext || mac (16)`. The MAC covers the ciphertext and, through its one-time key,
+the IV. Nothing binds an object to its name: whoever reads a blob compares its hash with its id.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import dataclass, field
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, algorithms, modes
+from cryptography.hazmat.primitives.poly1305 import Poly1305
+
+OVERHEAD = 32  # bytes that a seal adds
+_IV = 16
+_MAC = 16
+
+
+class Forged(Exception):
+    """The bytes were not sealed with this key, or were changed since."""
+
+
+class _Contexts(threading.local):
+    """Ciphers of one thread: making one costs more than sealing a small file."""
+
+    def __init__(self) -> None:
+        self.ctr: CipherContext | None = None
+        self.ecb: CipherContext | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """`encrypt`: 32 bytes of AES-256; `k`, `r`: 16 bytes each, the two halves of the MAC key."""
+
+    encrypt: bytes = field(repr=False)
+    k: bytes = field(repr=False)
+    r: bytes = field(repr=False)
+    _own: _Contexts = field(default_factory=_Contexts, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Raises ValueError on a key of another size."""
+        if (len(self.encrypt), len(self.k), len(self.r)) != (32, 16, 16):
+            raise ValueError("a key is 32 + 16 + 16 bytes")
+
+    @classmethod
+    def new(cls) -> Key:
+        """A key from the system's random source."""
+        return cls.of(os.urandom(64))
+
+    @classmethod
+    def of(cls, raw: bytes) -> Key:
+        """The key made of 64 bytes: encrypt, k, r."""
+        return cls(raw[:32], raw[32:48], raw[48:64])
+
+    def seal(self, plain: bytes) -> bytes:
+        """`plain` sealed: 32 bytes longer, different each time."""
+        iv = os.urandom(_IV)
+        hidden = self._ctr(iv).update(plain)
+        return b"".join((iv, hidden, Poly1305.generate_tag(self._once(iv), hidden)))
+
+    def unseal(self, sealed: bytes | memoryview) -> bytes:
+        """What was sealed. Raises `Forged`."""
+        if len(sealed) < OVERHEAD:
+            raise Forged
+        view = memoryview(sealed)
+        iv, hidden = bytes(view[:_IV]), view[_IV:-_MAC]
+        try:
+            Poly1305.verify_tag(self._once(iv), hidden, bytes(view[-_MAC:]))
+        except InvalidSignature:
+            raise Forged from None
+        return self._ctr(iv).update(hidden)
+
+    def _ctr(self, iv: bytes) -> CipherContext:
+        made = self._own.ctr
+        if made is None:
+            made = self._own.ctr = Cipher(algorithms.AES(self.encrypt), modes.CTR(iv)).encryptor()
+        else:
+            made.reset_nonce(iv)
+        return made
+
+    def _once(self, iv: bytes) -> bytes:
+        made = self._own.ecb
+        if made is None:
+            ecb = modes.ECB()  # noqa: S305 (one block, as Poly1305-AES asks)
+            made = self._own.ecb = Cipher(algorithms.AES(self.k), ecb).encryptor()
+        return self.r + made.update(iv)

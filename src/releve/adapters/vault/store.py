@@ -1,0 +1,273 @@
+"""Where the files of a vault lie. The vault needs these few verbs; a folder is the first that has them.
+
+Every file is written once, appears whole or not at all, and is durable when `write` returns.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+from releve.domain.errors import BadInput, Refused, ReleveError, Unreachable
+from releve.domain.os_errors import reason
+
+
+class Kind(StrEnum):
+    """The folders of a vault; `config` is a file of its own."""
+
+    CONFIG = "config"
+    KEYS = "keys"
+    SNAPSHOTS = "snapshots"
+    INDEX = "index"
+    DATA = "data"
+    LOCKS = "locks"
+
+
+class Absent(Exception):
+    """There is no such file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file of the store. `seen` is the store's own time of it, nanoseconds since 1970; 0: it has none."""
+
+    name: str
+    size: int
+    seen: int = 0
+
+
+class Store(Protocol):
+    """What the vault asks of a place. Each raises `Unreachable` or `Refused` when the place says no."""
+
+    where: str
+
+    def entries(self, kind: Kind) -> Iterator[Entry]:
+        """Every file of a kind, in no order. Names that are not 64 hexadecimal digits are not ours."""
+        ...
+
+    def read(self, kind: Kind, name: str, offset: int = 0, length: int = -1) -> bytes:
+        """Bytes of a file; `length` -1: to its end. Raises `Absent`."""
+        ...
+
+    def write(self, kind: Kind, name: str, parts: Sequence[bytes]) -> None:
+        """Make a file of these parts; one that is already there keeps its bytes."""
+        ...
+
+    def replace(self, kind: Kind, name: str, parts: Sequence[bytes]) -> None:
+        """Put whole bytes in the place of a damaged file, at once."""
+        ...
+
+    def remove(self, kind: Kind, name: str) -> None:
+        """Remove a file; no error when there is none."""
+        ...
+
+
+class Disk(Protocol):
+    """The few calls by which a folder store changes a disk; a test may stand in between."""
+
+    def create(self, path: Path, parts: Sequence[bytes]) -> None:
+        """Make a new file and make its bytes durable."""
+        ...
+
+    def rename(self, old: Path, new: Path) -> None:
+        """Give a file its final name, over what may be there."""
+        ...
+
+    def sync(self, folder: Path) -> None:
+        """Make the names of a folder durable."""
+        ...
+
+    def unlink(self, path: Path) -> None:
+        """Remove a name."""
+        ...
+
+    def mkdir(self, path: Path) -> None:
+        """Make a folder and those above it; no error when it is there."""
+        ...
+
+
+class RealDisk:
+    """The disk itself. A failed fsync is final: the file is given up, never synced again."""
+
+    def create(self, path: Path, parts: Sequence[bytes]) -> None:
+        """Write, then fsync; what was begun goes away on an error."""
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o400)
+        try:
+            with open(handle, "wb", buffering=0) as file:
+                for part in parts:
+                    view = memoryview(part)
+                    while view:
+                        view = view[file.write(view) :]
+                os.fsync(handle)
+        except OSError:
+            with suppress(OSError):
+                path.unlink()
+            raise
+
+    def rename(self, old: Path, new: Path) -> None:
+        """One rename."""
+        old.rename(new)
+
+    def sync(self, folder: Path) -> None:
+        """One fsync of the folder."""
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+    def unlink(self, path: Path) -> None:
+        """One unlink."""
+        path.unlink(missing_ok=True)
+
+    def mkdir(self, path: Path) -> None:
+        """Make it, private."""
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+_HEX = frozenset("0123456789abcdef")
+
+
+def is_name(name: str) -> bool:
+    """Whether a file of a vault may be called so."""
+    return len(name) == 64 and _HEX.issuperset(name)
+
+
+class FolderStore:
+    """A folder: a disk, a USB drive, a mounted NAS."""
+
+    def __init__(self, root: Path, disk: Disk | None = None) -> None:
+        self.root = root
+        self.where = str(root)
+        self._disk: Disk = disk or RealDisk()
+
+    def make(self) -> None:
+        """Make the folders of an empty vault. Raises `BadInput` where something else lies already."""
+        try:
+            if self.root.exists() and any(self.root.iterdir()):
+                raise BadInput(
+                    "vault-not-empty",
+                    f"« {self.root} » n'est pas vide",
+                    hint="choisissez un dossier neuf : un coffre ne se mêle à rien d'autre",
+                )
+            for kind in Kind:
+                if kind is not Kind.CONFIG:
+                    self._disk.mkdir(self.root / kind)
+            for number in range(256):
+                self._disk.mkdir(self.root / Kind.DATA / f"{number:02x}")
+            self._disk.sync(self.root)
+            self._disk.sync(self.root / Kind.DATA)
+        except OSError as error:
+            raise self._said(error) from error
+
+    def entries(self, kind: Kind) -> Iterator[Entry]:
+        """See `Store`."""
+        folder = self.root / kind
+        try:
+            if kind is Kind.DATA:
+                for sub in sorted(folder.iterdir()):
+                    if sub.is_dir():
+                        yield from self._files(sub)
+            else:
+                yield from self._files(folder)
+        except FileNotFoundError as error:
+            raise Unreachable(
+                "vault-missing",
+                f"il n'y a pas de coffre à cet endroit : {self.root}",
+                hint="vérifiez le chemin et le montage ; un coffre neuf se fait par « releve vault init »",
+            ) from error
+        except OSError as error:
+            raise self._said(error) from error
+
+    def _files(self, folder: Path) -> Iterator[Entry]:
+        with os.scandir(folder) as found:
+            for item in found:
+                if is_name(item.name):
+                    with suppress(FileNotFoundError):  # removed since it was listed
+                        facts = item.stat()
+                        yield Entry(item.name, facts.st_size, facts.st_mtime_ns)
+
+    def read(self, kind: Kind, name: str, offset: int = 0, length: int = -1) -> bytes:
+        """See `Store`."""
+        try:
+            with self._path(kind, name).open("rb", buffering=0) as file:
+                if length < 0:
+                    file.seek(offset)
+                    return file.read()
+                return os.pread(file.fileno(), length, offset)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise Absent(f"{kind}/{name}") from error
+        except OSError as error:
+            raise self._said(error) from error
+
+    def write(self, kind: Kind, name: str, parts: Sequence[bytes]) -> None:
+        """See `Store`. Temporary file beside it, fsync, rename, fsync of the folder."""
+        if not self._path(kind, name).exists():
+            self.replace(kind, name, parts)
+
+    def replace(self, kind: Kind, name: str, parts: Sequence[bytes]) -> None:
+        """See `Store`."""
+        path = self._path(kind, name)
+        draft = path.with_name(f"{name}-tmp-{secrets.token_hex(4)}")
+        try:
+            try:
+                self._disk.create(draft, parts)
+            except FileNotFoundError:
+                self._disk.mkdir(path.parent)
+                self._disk.sync(path.parent.parent)
+                self._disk.create(draft, parts)
+            try:
+                self._disk.rename(draft, path)
+            except OSError:
+                with suppress(OSError):
+                    self._disk.unlink(draft)
+                raise
+            self._disk.sync(path.parent)
+        except OSError as error:
+            raise self._said(error) from error
+
+    def remove(self, kind: Kind, name: str) -> None:
+        """See `Store`."""
+        path = self._path(kind, name)
+        try:
+            self._disk.unlink(path)
+            self._disk.sync(path.parent)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise self._said(error) from error
+
+    def _path(self, kind: Kind, name: str) -> Path:
+        if kind is Kind.CONFIG:
+            return self.root / "config"
+        if kind is Kind.DATA:
+            return self.root / kind / name[:2] / name
+        return self.root / kind / name
+
+    def _said(self, error: OSError) -> ReleveError:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            return Unreachable(
+                "vault-full",
+                f"le coffre {self.root} ne peut plus rien recevoir : {reason(error)}",
+                hint="libérez de la place puis relancez : ce qui est déjà dans le coffre n'est pas relu",
+                retryable=True,
+            )
+        if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+            return Refused(
+                "vault-denied",
+                f"le coffre {self.root} refuse : {reason(error)}",
+                hint="donnez ce dossier au compte de Relève, ou remontez-le en écriture",
+            )
+        return Unreachable(
+            "vault-unreachable",
+            f"le coffre {self.root} ne répond pas : {reason(error)}",
+            hint="vérifiez le disque ou le montage, puis relancez",
+            retryable=True,
+        )

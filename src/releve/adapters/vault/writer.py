@@ -1,0 +1,132 @@
+"""Puts blobs into packs: packs first, then the index, and only then may a snapshot name them."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from releve.adapters.vault.index import FULL, to_value
+from releve.adapters.vault.pack import TARGET, BlobKind, Draft, Placed
+from releve.adapters.vault.repository import Repository, squeeze
+from releve.adapters.vault.store import Kind
+
+_IN_FLIGHT = 3  # packs on their way to the store: 48 MiB of memory
+_SIDE_BY_SIDE = 2  # drafts filled at random, so that pack sizes do not tell chunk lengths (restic PR 5295)
+
+
+class Writer:
+    """Saves blobs from several threads. `flush` makes everything durable and known."""
+
+    def __init__(self, repository: Repository, still_ours: Callable[[], None] = lambda: None) -> None:
+        self._repository = repository
+        self._still_ours = still_ours
+        self._gate = threading.Lock()
+        self._new: set[bytes] = set()  # being written: not in the index yet
+        self._drafts: dict[BlobKind, list[Draft]] = {kind: [] for kind in BlobKind}
+        self._sender = ThreadPoolExecutor(1, thread_name_prefix="vault-store")
+        self._room = threading.BoundedSemaphore(_IN_FLIGHT)
+        self._sent: list[Future[None]] = []
+        self._stored: dict[str, list[Placed]] = {}
+        self._random = random.SystemRandom()
+        self.added_blobs = 0
+        self.added_bytes = 0  # uncompressed
+        self.stored_bytes = 0
+
+    def save(self, kind: BlobKind, plain: bytes | memoryview) -> bytes:
+        """Keep a blob unless the vault has it; its id. Safe to call from several threads."""
+        identity = hashlib.sha256(plain).digest()
+        with self._gate:
+            if identity in self._new or identity in self._repository.index:
+                return identity
+            self._new.add(identity)
+        self._keep(kind, identity, plain)
+        return identity
+
+    def _keep(self, kind: BlobKind, identity: bytes, plain: bytes | memoryview) -> None:
+        if len(plain):
+            sealed = self._repository.key.seal(squeeze(plain))
+            self._place(kind, identity, sealed, len(plain))
+        else:
+            self._place(kind, identity, self._repository.key.seal(b""), 0)
+
+    def keep_sealed(self, kind: BlobKind, identity: bytes, sealed: bytes, plain: int) -> None:
+        """Move a blob that is sealed already (a pruning); it was compared with its id by the caller."""
+        self._place(kind, identity, sealed, plain)
+
+    def _place(self, kind: BlobKind, identity: bytes, sealed: bytes, plain: int) -> None:
+        full: Draft | None = None
+        with self._gate:
+            drafts = self._drafts[kind]
+            if len(drafts) < _SIDE_BY_SIDE:
+                drafts.append(Draft(kind))
+            draft = drafts[self._random.randrange(len(drafts))] if len(drafts) > 1 else drafts[0]
+            draft.add(identity, sealed, plain)
+            self.added_blobs += 1
+            self.added_bytes += plain
+            self.stored_bytes += len(sealed)
+            if draft.size >= TARGET:
+                drafts.remove(draft)
+                full = draft
+        if full is not None:
+            self._send(full)
+
+    def _send(self, draft: Draft) -> None:
+        self._room.acquire()
+        try:
+            sending = self._sender.submit(self._store, draft)
+        except BaseException:
+            self._room.release()
+            raise
+        with self._gate:
+            self._sent.append(sending)
+            done = [one for one in self._sent if one.done()]
+            self._sent = [one for one in self._sent if not one.done()]
+        for one in done:
+            one.result()
+
+    def _store(self, draft: Draft) -> None:
+        try:
+            self._still_ours()
+            name, parts = draft.close(self._repository.key)
+            self._repository.store.write(Kind.DATA, name, parts)
+            with self._gate:
+                self._stored[name] = draft.blobs
+                self._repository.index.add(name, draft.blobs)
+                self._new.difference_update(blob.id for blob in draft.blobs)
+                if sum(map(len, self._stored.values())) < FULL:
+                    return
+                ready, self._stored = self._stored, {}
+            self._repository.put(Kind.INDEX, to_value(ready))
+        finally:
+            self._room.release()
+
+    def flush(self) -> None:
+        """Everything saved so far is in durable packs and in durable index files when this returns."""
+        with self._gate:
+            drafts = [draft for kind in BlobKind for draft in self._merged(self._drafts[kind])]
+            self._drafts = {kind: [] for kind in BlobKind}
+        for draft in drafts:
+            self._send(draft)
+        with self._gate:
+            waiting, self._sent = self._sent, []
+        for one in waiting:
+            one.result()
+        with self._gate:
+            ready, self._stored = self._stored, {}
+        if ready:
+            self._repository.put(Kind.INDEX, to_value(ready))
+
+    @staticmethod
+    def _merged(drafts: list[Draft]) -> list[Draft]:
+        """Left-overs in one pack when they fit into one."""
+        if len(drafts) == _SIDE_BY_SIDE and sum(draft.size for draft in drafts) < TARGET:
+            drafts[0].take(drafts[1])
+            return drafts[:1]
+        return drafts
+
+    def close(self) -> None:
+        """Give the thread back. What was not flushed is given up; a next run finds its packs again or prunes them."""
+        self._sender.shutdown(wait=True)
