@@ -267,10 +267,10 @@ class Archiver:
             if node.kind != "file":
                 return _Done(slot, encode(node), news="same" if old == node else "new")
             if old is not None and self._unchanged(old, node, facts.st_size):
-                return _Done(slot, encode(replace(node, size=old.size, content=old.content)), old.size, "same")
+                return _Done(
+                    slot, encode(replace(node, size=old.size, content=old.content)), old.size, "same"
+                )
             content, size, facts, settled = self._content(path)
-            if not stat.S_ISREG(facts.st_mode):
-                raise OSError(errno.EAGAIN, "ce n'est plus un fichier")
             node = replace(node_of(node.name, path, facts, size=size), content=content)
         except FileNotFoundError:
             return _Done(slot, None)
@@ -293,7 +293,7 @@ class Archiver:
         for _ in range(_TRIES):
             handle = _open_file(path)
             try:
-                before = os.fstat(handle)
+                before = _regular(os.fstat(handle))
                 content, size = self._chunks(handle, before.st_size)
                 after = os.fstat(handle)
             finally:
@@ -324,6 +324,13 @@ def _open_file(path: bytes) -> int:
         return os.open(path, flags | os.O_NOATIME)
     except PermissionError:
         return os.open(path, flags)  # O_NOATIME is for the owner alone
+
+
+def _regular(facts: os.stat_result) -> os.stat_result:
+    """The facts of an open file; OSError when something else took its name since it was listed."""
+    if not stat.S_ISREG(facts.st_mode):
+        raise OSError(errno.EAGAIN, "ce n'est plus un fichier")
+    return facts
 
 
 def _look(path: bytes) -> os.stat_result:

@@ -107,7 +107,9 @@ def _search(run: bytes, identity: bytes) -> bytes | None:
 def to_value(packs: Mapping[str, Iterable[Placed]]) -> dict[str, object]:
     """An index file as the value to write."""
     return {
-        "packs": [{"id": name, "blobs": [_blob_value(blob) for blob in blobs]} for name, blobs in packs.items()]
+        "packs": [
+            {"id": name, "blobs": [_blob_value(blob) for blob in blobs]} for name, blobs in packs.items()
+        ]
     }
 
 

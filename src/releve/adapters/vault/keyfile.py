@@ -20,7 +20,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from releve.adapters.vault.clock import rfc3339
-from releve.adapters.vault.seal import Forged, Key
+from releve.adapters.vault.seal import Key
 
 _SALT = 64  # bytes; restic refuses any other length
 

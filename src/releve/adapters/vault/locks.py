@@ -19,7 +19,7 @@ from typing import Protocol
 
 from releve.adapters.vault.clock import rfc3339, to_datetime
 from releve.adapters.vault.store import Absent, Kind, Store
-from releve.domain.errors import ReleveError, Refused
+from releve.domain.errors import Refused, ReleveError
 
 STALE = timedelta(minutes=30)
 RENEW = 300.0  # seconds
@@ -98,7 +98,9 @@ def hold(vault: Sealer, *, exclusive: bool, now: Callable[[], datetime]) -> Iter
         _room(vault, exclusive=exclusive, own=mine[0], now=now())
         done = threading.Event()
         renewed = [time.monotonic()]
-        keeper = threading.Thread(target=_keep, args=(vault, exclusive, mine, renewed, done, now), daemon=True)
+        keeper = threading.Thread(
+            target=_keep, args=(vault, exclusive, mine, renewed, done, now), daemon=True
+        )
         keeper.start()
 
         def still_ours() -> None:

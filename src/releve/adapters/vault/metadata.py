@@ -86,7 +86,7 @@ def put_back(node: Node, path: bytes) -> list[str]:
     elif (node.uid, node.gid) != (os.geteuid(), os.getegid()):
         missed.append("propriétaire (il faut être root)")
     if node.kind != "symlink":
-        attempt("droits", lambda: os.chmod(path, node.mode))  # noqa: PTH101 (bytes path)
+        attempt("droits", lambda: os.chmod(path, node.mode))
     for name, value in node.xattrs:
         attempt(f"attribut {name}", lambda n=name, v=value: os.setxattr(path, n, v, follow_symlinks=False))
     times = (node.atime, node.mtime)

@@ -36,7 +36,9 @@ _GO_TYPE = {
     "socket": 1 << 24,
 }
 _GO_SPECIAL = ((stat.S_ISUID, 1 << 23), (stat.S_ISGID, 1 << 22), (stat.S_ISVTX, 1 << 20))
-_HTML = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"})
+_HTML = str.maketrans(
+    {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+)
 _SAFE = re.compile(r'[^"\\\x00-\x1f<>&\u2028\u2029\ud800-\udfff]*')
 
 
@@ -86,7 +88,12 @@ def text(value: str) -> str:
     if _SAFE.fullmatch(value):
         return f'"{value}"'
     clean = value.encode("utf-8", "surrogatepass").decode("utf-8", "replace") if _lone(value) else value
-    return json.dumps(clean, ensure_ascii=False).translate(_HTML).replace("\\b", "\\u0008").replace("\\f", "\\u000c")
+    return (
+        json.dumps(clean, ensure_ascii=False)
+        .translate(_HTML)
+        .replace("\\b", "\\u0008")
+        .replace("\\f", "\\u000c")
+    )
 
 
 def _lone(value: str) -> bool:

@@ -83,12 +83,7 @@ class Repository:
         if hashlib.sha256(raw).hexdigest() != name:
             raise damaged(f"{kind}/{name}", "son contenu ne correspond plus à son nom")
         try:
-            plain = self.key.unseal(raw)
-            if plain[:1] in {b"{", b"["}:
-                return plain
-            if plain[:1] != _SQUEEZED:
-                raise Forged
-            return _own.unfold.decompress(plain[1:], max_output_size=_LARGEST_BLOB)
+            return _unfolded(self.key.unseal(raw))
         except (Forged, zstandard.ZstdError) as error:
             raise damaged(f"{kind}/{name}", "son sceau est faux") from error
 
@@ -181,6 +176,14 @@ class Repository:
         return found[0].id
 
 
+def _unfolded(plain: bytes) -> bytes:
+    if plain[:1] in {b"{", b"["}:
+        return plain
+    if plain[:1] != _SQUEEZED:
+        raise Forged
+    return _own.unfold.decompress(plain[1:], max_output_size=_LARGEST_BLOB)
+
+
 def damaged(what: str, why: str) -> PromiseBroken:
     """The error for bytes that are not those which were written."""
     return PromiseBroken(
@@ -195,9 +198,7 @@ def open_blob(key: Key, sealed: bytes | memoryview, identity: bytes, plain: int,
     try:
         raw = key.unseal(sealed)
         if plain:
-            if plain > _LARGEST_BLOB:
-                raise Forged
-            raw = _own.unfold.decompress(raw, max_output_size=plain)
+            raw = _own.unfold.decompress(raw, max_output_size=min(plain, _LARGEST_BLOB))
     except (Forged, zstandard.ZstdError) as error:
         raise damaged(where, f"le sceau du bloc {identity.hex()[:12]} est faux") from error
     if hashlib.sha256(raw).digest() != identity:

@@ -100,7 +100,7 @@ class RealDisk:
         """Write, then fsync; what was begun goes away on an error."""
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o400)
         try:
-            with open(handle, "wb", buffering=0) as file:
+            with os.fdopen(handle, "wb", buffering=0) as file:
                 for part in parts:
                     view = memoryview(part)
                     while view:

@@ -24,6 +24,7 @@ from releve.entrypoints.cli import (
     run,
     status,
     switch,
+    vault,
     worker,
 )
 from releve.entrypoints.cli.french import in_french, usage_error
@@ -81,6 +82,7 @@ for _command in (
     run,
     report,
     evidence,
+    vault,
 ):
     _command.register(app)
 

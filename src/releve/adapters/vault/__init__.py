@@ -1,0 +1,1 @@
+"""The encrypted store: a restic repository, format 2, written and read by us."""

@@ -1,0 +1,171 @@
+"""Deleting, in the one safe order: new packs, new index, old index, old packs. A plan first, then the act.
+
+Source of the order: restic's design document, "Read and Write Ordering"; the crash windows are in
+docs/concepts/vault.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from releve.adapters.vault.index import FULL, Where, from_json, to_value
+from releve.adapters.vault.locks import hold
+from releve.adapters.vault.node import decode
+from releve.adapters.vault.pack import TARGET, Placed
+from releve.adapters.vault.repository import Repository, open_blob
+from releve.adapters.vault.store import Kind
+from releve.adapters.vault.writer import Writer
+
+_WASTE = 0.05  # share of unused bytes that a vault may keep, as restic's --max-unused default
+_SMALL = TARGET // 4  # a pack below this joins others when there are at least two
+
+
+@dataclass(frozen=True, slots=True)
+class Pruning:
+    """What a pruning would do. Sizes in bytes."""
+
+    delete: tuple[str, ...]  # packs of which nothing is used
+    repack: tuple[str, ...]  # packs of which a part is used, or too small
+    keep: tuple[str, ...]
+    freed: int
+    moved: int
+    unindexed: tuple[str, ...]  # packs that an interrupted saving left; deleted too
+
+    @property
+    def nothing(self) -> bool:
+        """Whether there is nothing to do."""
+        return not (self.delete or self.repack or self.unindexed)
+
+
+def forget(repository: Repository, names: Sequence[str], *, now: Callable[[], datetime]) -> None:
+    """Remove these snapshots. Their data stays until a pruning."""
+    with hold(repository, exclusive=True, now=now):
+        for name in names:
+            repository.store.remove(Kind.SNAPSHOTS, name)
+
+
+def plan(repository: Repository) -> Pruning:
+    """What is no longer used. Raises `PromiseBroken` when a tree cannot be read: then nothing may be deleted."""
+    snapshots = repository.snapshots()
+    repository.load_index()
+    used = used_blobs(repository, [one.tree for one in snapshots])
+    packs: dict[str, list[Where]] = {}
+    for where in repository.index:
+        packs.setdefault(where.pack, []).append(where)
+    sizes = {entry.name: entry.size for entry in repository.store.entries(Kind.DATA)}
+    named = {
+        pack for entry in repository.store.entries(Kind.INDEX) for pack, _ in _packs(repository, entry.name)
+    }
+    dead, partial, small, keep = [], [], [], []
+    freed = 0
+    for pack in sorted(named):
+        places = packs.get(pack, [])
+        alive = sum(where.blob.length for where in places if where.blob.id in used)
+        size = sizes.get(pack, 0)
+        if not alive:
+            dead.append(pack)
+            freed += size
+        elif sum(where.blob.length for where in places if where.blob.id not in used):
+            partial.append((size - alive, pack))
+        elif size < _SMALL:
+            small.append(pack)
+        else:
+            keep.append(pack)
+    if len(small) < 8:  # a few small packs cost nothing; moving them at each run would
+        keep += small
+        small = []
+    budget = int(_WASTE * sum(sizes.values()))
+    repack = list(small)
+    for waste, pack in sorted(partial):
+        if waste <= budget:
+            budget -= waste
+            keep.append(pack)
+        else:
+            repack.append(pack)
+            freed += waste
+    moved = sum(
+        where.blob.length for pack in repack for where in packs.get(pack, []) if where.blob.id in used
+    )
+    return Pruning(
+        tuple(dead),
+        tuple(sorted(repack)),
+        tuple(sorted(keep)),
+        freed,
+        moved,
+        tuple(sorted(sizes.keys() - named)),
+    )
+
+
+def _packs(repository: Repository, name: str) -> list[tuple[str, list[Placed]]]:
+    return list(from_json(repository.get(Kind.INDEX, name)))
+
+
+def used_blobs(repository: Repository, roots: Sequence[bytes]) -> set[bytes]:
+    """The ids of every blob that these trees reach, theirs included."""
+    used: set[bytes] = set()
+    waiting = list(roots)
+    while waiting:
+        tree = waiting.pop()
+        if tree in used:
+            continue
+        used.add(tree)
+        for node in decode(repository.blob(tree)):
+            if node.is_dir:
+                waiting.append(node.subtree)
+            else:
+                used.update(node.content)
+    return used
+
+
+def prune(
+    repository: Repository,
+    *,
+    now: Callable[[], datetime],
+    progress: Callable[[int, int], None] = lambda _done, _all: None,
+) -> Pruning:
+    """Decide again under the exclusive lock, then do it. Interrupted anywhere, no snapshot loses anything."""
+    with hold(repository, exclusive=True, now=now) as still_ours:
+        decided = plan(repository)
+        if decided.nothing:
+            return decided
+        used = used_blobs(repository, [one.tree for one in repository.snapshots()])
+        old = [entry.name for entry in repository.store.entries(Kind.INDEX)]
+        kept: dict[str, list[Placed]] = {}
+        packs: dict[str, list[Placed]] = {}
+        for name in old:
+            packs.update(_packs(repository, name))
+        writer = Writer(repository, still_ours)
+        try:
+            done = 0
+            for pack in decided.repack:
+                raw = memoryview(repository.store.read(Kind.DATA, pack))
+                for blob in packs[pack]:
+                    if blob.id in used:
+                        sealed = raw[blob.offset : blob.offset + blob.length]
+                        open_blob(repository.key, sealed, blob.id, blob.plain, f"data/{pack}")
+                        writer.keep_sealed(blob.kind, blob.id, bytes(sealed), blob.plain)
+                        used.discard(blob.id)  # once is enough
+                        done += blob.length
+                progress(done, decided.moved)
+            writer.flush()
+        finally:
+            writer.close()
+        fresh = {entry.name for entry in repository.store.entries(Kind.INDEX)} - set(old)
+        for pack in decided.keep:
+            kept[pack] = packs[pack]
+            if sum(map(len, kept.values())) >= FULL:
+                fresh.add(repository.put(Kind.INDEX, to_value(kept)))
+                kept = {}
+        if kept:
+            fresh.add(repository.put(Kind.INDEX, to_value(kept)))
+        still_ours()
+        for name in old:
+            if name not in fresh:
+                repository.store.remove(Kind.INDEX, name)
+        for pack in (*decided.delete, *decided.repack, *decided.unindexed):
+            still_ours()
+            repository.store.remove(Kind.DATA, pack)
+        repository.load_index()
+    return decided

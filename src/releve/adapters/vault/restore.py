@@ -1,0 +1,272 @@
+"""Snapshot -> folders. Content first, then names' metadata, folders last so that their dates hold."""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from releve.adapters.vault.metadata import put_back
+from releve.adapters.vault.node import Node, format_of
+from releve.adapters.vault.repository import Repository, Snapshot, damaged, walk
+from releve.domain.errors import BadInput, PromiseBroken, Unreachable
+from releve.domain.os_errors import reason, unwritable
+
+_THREADS = 2
+_BATCH = 64  # files handed to a thread at once
+_AHEAD = 64  # batches that the walk may be ahead of the threads
+_HOLE = bytes(64 * 1024)  # a run of zeros that long is left as a hole
+
+
+@dataclass(slots=True)
+class Restored:
+    """What came back. `lost` are (path, why): files that the vault can no longer give; `missed`: metadata."""
+
+    files: int = 0
+    folders: int = 0
+    size: int = 0
+    kept: int = 0  # files that an earlier, interrupted restore had brought back already
+    lost: list[tuple[str, str]] = field(default_factory=list)
+    missed: list[tuple[str, str]] = field(default_factory=list)
+
+
+Progress = Callable[[Restored], None]
+
+
+def restore(
+    repository: Repository,
+    snapshot: Snapshot,
+    target: str,
+    *,
+    only: Sequence[str] = (),
+    again: bool = False,
+    progress: Progress = lambda _restored: None,
+) -> Restored:
+    """Bring a snapshot back below `target`, each file under its full path of then.
+
+    `only`: paths of the snapshot, everything below them; `again`: go on with an interrupted restore.
+    Raises `BadInput` when the target holds something and `again` is not said, or when nothing is called so.
+    A damaged file does not stop the others: it is listed in `lost` and no half file is left.
+    """
+    root = os.fsencode(os.path.abspath(target))
+    _prepare(root, again=again)
+    return _Restorer(repository, root, again, progress).run(snapshot, [os.fsencode(path) for path in only])
+
+
+def _prepare(root: bytes, *, again: bool) -> None:
+    try:
+        os.makedirs(root, exist_ok=True)
+        if os.listdir(root) and not again:
+            raise BadInput(
+                "target-not-empty",
+                f"« {os.fsdecode(root)} » n'est pas vide : rien n'y a été écrit",
+                hint="choisissez un dossier neuf ; --continue reprend une restauration interrompue",
+            )
+    except OSError as error:
+        raise BadInput(
+            "target-unwritable", f"« {os.fsdecode(root)} » ne peut pas être écrit : {reason(error)}"
+        ) from error
+
+
+class _Restorer:
+    """One restore on its way."""
+
+    def __init__(self, repository: Repository, root: bytes, again: bool, progress: Progress) -> None:  # noqa: FBT001
+        self._repository = repository
+        self._root = root
+        self._again = again
+        self._progress = progress
+        self._gate = threading.Lock()
+        self._links: dict[tuple[int, int], bytes] = {}
+        self._later: list[tuple[bytes, Node]] = []  # second names of hard links
+        self.done = Restored()
+
+    def run(self, snapshot: Snapshot, only: Sequence[bytes]) -> Restored:
+        folders: list[tuple[bytes, Node]] = []
+        found = not only
+        pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="vault-restore")
+        jobs: list[Future[None]] = []
+        batch: list[tuple[bytes, Node]] = []
+        try:
+            for path, node in walk(self._repository, snapshot.tree):
+                if not _wanted(path, only):
+                    continue
+                found = found or any(path == one or path.startswith(one + b"/") for one in only)
+                place = self._root + path
+                _sane(node)
+                if node.is_dir:
+                    with suppress(FileExistsError):
+                        os.mkdir(place, 0o700)
+                    if not stat.S_ISDIR(os.lstat(place).st_mode):
+                        raise BadInput("target-in-the-way", f"« {os.fsdecode(place)} » n'est pas un dossier")
+                    folders.append((place, node))
+                elif self._linked(place, node):
+                    continue
+                else:
+                    batch.append((place, node))
+                    if len(batch) >= _BATCH:
+                        jobs.append(pool.submit(self._files, batch))
+                        batch = []
+                        while len(jobs) > _AHEAD:
+                            jobs.pop(0).result()
+                            self._progress(self.done)
+            jobs.append(pool.submit(self._files, batch))
+            for job in jobs:
+                job.result()
+                self._progress(self.done)
+        except OSError as error:
+            raise unwritable_target(error) from error
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+        if not found:
+            raise BadInput(
+                "unknown-path", "rien ne s'appelle ainsi dans cet instantané", hint="releve vault ls"
+            )
+        for place, node in self._later:
+            self._link(place, node)
+        for place, node in reversed(folders):
+            self._finish(place, node)
+        self.done.folders = len(folders)
+        return self.done
+
+    def _linked(self, place: bytes, node: Node) -> bool:
+        if node.links < 2 or not node.inode:
+            return False
+        with self._gate:
+            first = self._links.setdefault((node.device_id, node.inode), place)
+        if first != place:
+            self._later.append((place, node))
+        return first != place
+
+    def _link(self, place: bytes, node: Node) -> None:
+        first = self._links[node.device_id, node.inode]
+        try:
+            with suppress(FileNotFoundError):
+                os.unlink(place)
+            os.link(first, place, follow_symlinks=False)
+            self.done.files += 1
+        except OSError as error:
+            self.done.lost.append((os.fsdecode(place), reason(error)))
+
+    def _files(self, batch: Sequence[tuple[bytes, Node]]) -> None:
+        for place, node in batch:
+            self._file(place, node)
+
+    def _file(self, place: bytes, node: Node) -> None:
+        if self._again and _already(place, node):
+            with self._gate:
+                self.done.kept += 1
+            return
+        try:
+            if node.kind == "file":
+                self._content(place, node)
+            else:
+                _special(place, node)
+        except PromiseBroken as error:
+            with suppress(FileNotFoundError):
+                os.unlink(place)
+            with self._gate:
+                self.done.lost.append((os.fsdecode(place), error.sentence))
+            return
+        except PermissionError as error:
+            with self._gate:
+                self.done.lost.append((os.fsdecode(place), reason(error)))
+            return
+        self._finish(place, node)
+        with self._gate:
+            self.done.files += 1
+            self.done.size += node.size
+
+    def _content(self, place: bytes, node: Node) -> None:
+        with suppress(FileNotFoundError):
+            os.unlink(place)
+        handle = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            size, hole = 0, False
+            for identity in node.content:
+                chunk = self._repository.blob(identity)
+                hole = _write(handle, chunk, size)
+                size += len(chunk)
+            if hole:
+                os.ftruncate(handle, size)
+        finally:
+            os.close(handle)
+        if size != node.size:
+            raise damaged(os.fsdecode(place), f"{size} octets au lieu de {node.size}")
+
+    def _finish(self, place: bytes, node: Node) -> None:
+        missed = put_back(node, place)
+        if missed:
+            with self._gate:
+                self.done.missed.append((os.fsdecode(place), ", ".join(missed)))
+
+
+def unwritable_target(error: OSError) -> Exception:
+    """The error for a target that stopped taking what it was given."""
+    from pathlib import Path
+
+    named = Path(os.fsdecode(error.filename)) if error.filename else Path()
+    if error.filename:
+        return unwritable(named, error, "target-unwritable")
+    return Unreachable("target-unwritable", f"la destination ne peut plus être écrite : {reason(error)}")
+
+
+def _wanted(path: bytes, only: Sequence[bytes]) -> bool:
+    return not only or any(
+        path == one or path.startswith(one.rstrip(b"/") + b"/") or one.startswith(path + b"/") for one in only
+    )
+
+
+def _sane(node: Node) -> None:
+    if node.name in {b"", b".", b".."} or b"/" in node.name or b"\0" in node.name:
+        raise damaged("arbre", f"un nom y est impossible : {node.name!r}")
+
+
+def _already(place: bytes, node: Node) -> bool:
+    try:
+        facts = os.lstat(place)
+    except OSError:
+        return False
+    return (
+        stat.S_IFMT(facts.st_mode) == format_of(node.kind)
+        and facts.st_mtime_ns == node.mtime
+        and (node.kind != "file" or facts.st_size == node.size)
+    )
+
+
+def _special(place: bytes, node: Node) -> None:
+    with suppress(FileNotFoundError):
+        os.unlink(place)
+    if node.kind == "symlink":
+        os.symlink(node.target, place)
+    elif node.kind == "fifo":
+        os.mkfifo(place, 0o600)
+    elif node.kind in {"dev", "chardev", "socket"}:
+        os.mknod(place, format_of(node.kind) | 0o600, node.device)
+    else:
+        raise PermissionError(1, "genre de fichier inconnu")
+
+
+def _write(handle: int, chunk: bytes, offset: int) -> bool:
+    """Write a chunk at its place, runs of zeros left as holes; whether it ends in one."""
+    if _HOLE not in chunk:
+        _whole(handle, memoryview(chunk), offset)
+        return False
+    view = memoryview(chunk)
+    hole = False
+    for at in range(0, len(chunk), len(_HOLE)):
+        part = view[at : at + len(_HOLE)]
+        hole = part == memoryview(_HOLE)[: len(part)]
+        if not hole:
+            _whole(handle, part, offset + at)
+    return hole
+
+
+def _whole(handle: int, view: memoryview, offset: int) -> None:
+    while view:
+        written = os.pwrite(handle, view, offset)
+        view, offset = view[written:], offset + written

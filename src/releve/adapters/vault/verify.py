@@ -1,0 +1,200 @@
+"""Reads every byte of a vault and says what is wrong, file by file. Nothing is sound that was not read."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from releve.adapters.vault.index import Index, from_json
+from releve.adapters.vault.node import Node, decode
+from releve.adapters.vault.pack import BlobKind, Placed, header_of
+from releve.adapters.vault.repository import Repository, open_blob
+from releve.adapters.vault.seal import Forged
+from releve.adapters.vault.store import Absent, Entry, Kind
+from releve.domain.errors import PromiseBroken
+
+_THREADS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """One thing wrong. `name`: the file of the vault; `blobs`: ids that it can no longer give."""
+
+    kind: Kind
+    name: str
+    why: str
+    blobs: tuple[bytes, ...] = ()
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What was looked at, and what is wrong. `lost` are (snapshot, path): what no longer comes back whole."""
+
+    packs: int = 0
+    blobs: int = 0
+    size: int = 0  # bytes read of packs
+    snapshots: int = 0
+    content_read: bool = False
+    troubles: list[Trouble] = field(default_factory=list)
+    lost: list[tuple[str, str]] = field(default_factory=list)
+    unused_packs: list[str] = field(default_factory=list)  # in no index: left by an interrupted saving
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing wrong was found in what was looked at."""
+        return not self.troubles and not self.lost
+
+
+Progress = Callable[[int, int], None]  # bytes read, bytes to read
+
+
+def verify(
+    repository: Repository,
+    *,
+    content: bool = True,
+    progress: Progress = lambda _done, _all: None,
+) -> Verdict:
+    """Read all index files, snapshots and trees; with `content`, every byte of every pack too."""
+    verdict = Verdict(content_read=content)
+    snapshots = _readable_snapshots(repository, verdict)
+    index, named = _index(repository, verdict)
+    repository.index = index
+    packs = {entry.name: entry for entry in repository.store.entries(Kind.DATA)}
+    for name in sorted(named.keys() - packs.keys()):
+        ids = tuple(blob.id for blob in named[name])
+        verdict.troubles.append(Trouble(Kind.DATA, name, "ce fichier manque", ids))
+    verdict.unused_packs = sorted(packs.keys() - named.keys())
+    verdict.packs = len(packs)
+    if content:
+        _read_packs(repository, packs.values(), named, verdict, progress)
+    bad = {identity for trouble in verdict.troubles for identity in trouble.blobs}
+    _follow(repository, snapshots, bad, verdict)
+    return verdict
+
+
+def _readable_snapshots(repository: Repository, verdict: Verdict) -> list[tuple[str, bytes]]:
+    import json
+
+    found = []
+    for entry in repository.store.entries(Kind.SNAPSHOTS):
+        try:
+            value = json.loads(repository.get(Kind.SNAPSHOTS, entry.name))
+            found.append((entry.name, bytes.fromhex(value["tree"])))
+        except (PromiseBroken, ValueError, KeyError) as error:
+            verdict.troubles.append(Trouble(Kind.SNAPSHOTS, entry.name, str(error)))
+    verdict.snapshots = len(found)
+    return found
+
+
+def _index(repository: Repository, verdict: Verdict) -> tuple[Index, dict[str, list[Placed]]]:
+    index, named = Index(), {}
+    for entry in repository.store.entries(Kind.INDEX):
+        try:
+            for pack, blobs in from_json(repository.get(Kind.INDEX, entry.name)):
+                index.add(pack, blobs)
+                named[pack] = blobs
+        except (PromiseBroken, ValueError) as error:
+            verdict.troubles.append(Trouble(Kind.INDEX, entry.name, str(error)))
+    return index, named
+
+
+def _read_packs(
+    repository: Repository,
+    packs: Iterable[Entry],
+    named: dict[str, list[Placed]],
+    verdict: Verdict,
+    progress: Progress,
+) -> None:
+    entries = list(packs)
+    total = sum(entry.size for entry in entries)
+    with ThreadPoolExecutor(_THREADS, thread_name_prefix="vault-verify") as pool:
+        reads = pool.map(lambda entry: _read_pack(repository, entry, named.get(entry.name)), entries)
+        for entry, (trouble, blobs) in zip(entries, reads, strict=True):
+            verdict.blobs += blobs
+            verdict.size += entry.size
+            if trouble:
+                verdict.troubles.append(trouble)
+            progress(verdict.size, total)
+
+
+def _read_pack(repository: Repository, entry: Entry, said: list[Placed] | None) -> tuple[Trouble | None, int]:
+    try:
+        raw = repository.store.read(Kind.DATA, entry.name)
+    except Absent:
+        ids = tuple(blob.id for blob in said or ())
+        return Trouble(Kind.DATA, entry.name, "ce fichier a disparu pendant la lecture", ids), 0
+    whys = []
+    if hashlib.sha256(raw).hexdigest() != entry.name:
+        whys.append("son contenu ne correspond plus à son nom")
+    try:
+        held = header_of(raw, repository.key)
+    except Forged:
+        held = None
+        whys.append("sa table est illisible")
+    if said is not None and held is not None and sorted(said, key=_offset) != sorted(held, key=_offset):
+        whys.append("l'index ne dit pas ce qu'il contient")
+    bad = []
+    view = memoryview(raw)
+    blobs = said if said is not None else held or []
+    for blob in blobs:
+        try:
+            part = view[blob.offset : blob.offset + blob.length]
+            open_blob(repository.key, part, blob.id, blob.plain, entry.name)
+        except PromiseBroken:
+            bad.append(blob.id)
+    if bad:
+        whys.append(f"{len(bad)} bloc(s) sur {len(blobs)} perdus")
+    return (Trouble(Kind.DATA, entry.name, " ; ".join(whys), tuple(bad)) if whys else None), len(blobs)
+
+
+def _offset(blob: Placed) -> int:
+    return blob.offset
+
+
+def _follow(
+    repository: Repository, snapshots: Iterable[tuple[str, bytes]], bad: set[bytes], verdict: Verdict
+) -> None:
+    """Walk every tree once; a tree that several snapshots share is reported for each of them."""
+    known: dict[bytes, list[str]] = {}
+    for name, tree in snapshots:
+        for path in _losses(repository, tree, bad, known):
+            verdict.lost.append((name, path or "/"))
+
+
+def _losses(repository: Repository, tree: bytes, bad: set[bytes], known: dict[bytes, list[str]]) -> list[str]:
+    done = known.get(tree)
+    if done is not None:
+        return done
+    if tree in bad:
+        known[tree] = [""]
+        return known[tree]
+    try:
+        nodes = list(decode(repository.blob(tree)))
+    except (PromiseBroken, ValueError):
+        known[tree] = [""]
+        return known[tree]
+    lost: list[str] = []
+    last = None
+    for node in nodes:
+        shown = "/" + node.name.decode("utf-8", "surrogateescape")
+        if last is not None and node.name <= last:
+            lost.append(f"{shown} (ordre des noms)")
+        last = node.name
+        if node.is_dir:
+            lost += [shown + below for below in _losses(repository, node.subtree, bad, known)]
+        elif not _whole(repository.index, node, bad):
+            lost.append(shown)
+    known[tree] = lost
+    return lost
+
+
+def _whole(index: Index, node: Node, bad: set[bytes]) -> bool:
+    size = 0
+    for identity in node.content:
+        where = None if identity in bad else index.find(identity)
+        if where is None or where.blob.kind is not BlobKind.DATA:
+            return False
+        size += where.blob.size
+    return node.kind != "file" or size == node.size

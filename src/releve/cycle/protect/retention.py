@@ -1,0 +1,128 @@
+"""Which snapshots of a vault to keep, and why: pure, decided before anything is removed.
+
+The age of a snapshot is the time at which the store or the relief first saw it, never the time that
+its writer claims: a thief who holds the writer's key could otherwise push good snapshots out with
+newer-dated bad ones (restic documents this attack in `doc/060_forget.rst`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+USUAL_MINIMUM = timedelta(hours=24)  # nobody's mistake of today can remove what was saved today
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A snapshot that is there. `seen`: when the store or the relief first saw it; None: nobody knows.
+
+    Only snapshots of the same `series` (machine and folders) compete with each other.
+    """
+
+    id: str
+    claimed: datetime
+    seen: datetime | None
+    series: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How many to keep a period. 0: that period keeps nothing; a policy of zeros keeps everything."""
+
+    last: int = 0
+    hourly: int = 0
+    daily: int = 0
+    weekly: int = 0
+    monthly: int = 0
+    yearly: int = 0
+    minimum_age: timedelta = field(default=USUAL_MINIMUM)
+
+    def __post_init__(self) -> None:
+        """Raises ValueError on a negative number."""
+        if min(self.last, self.hourly, self.daily, self.weekly, self.monthly, self.yearly) < 0:
+            raise ValueError("a number of snapshots cannot be negative")
+        if self.minimum_age < timedelta():
+            raise ValueError("an age cannot be negative")
+
+    @property
+    def empty(self) -> bool:
+        """Whether it says nothing."""
+        return not (self.last or self.hourly or self.daily or self.weekly or self.monthly or self.yearly)
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What becomes of a snapshot. `reasons`: why it stays, or the one reason why it goes."""
+
+    snapshot: Held
+    keep: bool
+    reasons: tuple[str, ...]
+
+
+_PERIODS: Sequence[tuple[str, str, Callable[[datetime], object]]] = (
+    ("hourly", "de l'heure", lambda at: (at.date(), at.hour)),
+    ("daily", "du jour", lambda at: at.date()),
+    ("weekly", "de la semaine", lambda at: at.isocalendar()[:2]),
+    ("monthly", "du mois", lambda at: (at.year, at.month)),
+    ("yearly", "de l'année", lambda at: at.year),
+)
+
+
+def rule(held: Iterable[Held], policy: Policy, now: datetime) -> list[Ruling]:
+    """One ruling a snapshot, newest first. Periods are counted in the zone of `now` (aware).
+
+    Kept whatever the policy says: the newest of a series, one younger than the minimum age, one of
+    which nobody knows when it came, and one seen in the future (a clock is wrong).
+    """
+    series: dict[tuple[str, ...], list[Held]] = {}
+    for one in held:
+        series.setdefault(one.series, []).append(one)
+    rulings = [ruling for same in series.values() for ruling in _series(same, policy, now)]
+    return sorted(rulings, key=lambda ruling: (_when(ruling.snapshot), ruling.snapshot.id), reverse=True)
+
+
+def _when(one: Held) -> datetime:
+    return one.seen or one.claimed
+
+
+def _series(same: Sequence[Held], policy: Policy, now: datetime) -> list[Ruling]:
+    dated = sorted((one for one in same if one.seen), key=lambda one: (_when(one), one.id), reverse=True)
+    reasons: dict[str, list[str]] = {one.id: [] for one in same}
+    for one in same:
+        reasons[one.id] += _always(one, policy, now)
+    if dated:
+        reasons[dated[0].id].append("le plus récent")
+    for one in dated[: policy.last]:
+        reasons[one.id].append("parmi les derniers")
+    for name, word, period in _PERIODS:
+        for one in _one_a_period(dated, getattr(policy, name), period, now):
+            reasons[one.id].append(f"le dernier {word}")
+    return [
+        Ruling(one, bool(reasons[one.id]), tuple(reasons[one.id]) or ("hors de la durée de conservation",))
+        for one in same
+    ]
+
+
+def _always(one: Held, policy: Policy, now: datetime) -> list[str]:
+    if policy.empty:
+        return ["aucune durée de conservation n'est donnée"]
+    if one.seen is None:
+        return ["nul ne sait quand il est arrivé"]
+    if one.seen > now:
+        return ["arrivé dans le futur : une horloge est fausse"]
+    if now - one.seen < policy.minimum_age:
+        return ["trop jeune pour être retiré"]
+    return []
+
+
+def _one_a_period(
+    dated: Sequence[Held], count: int, period: Callable[[datetime], object], now: datetime
+) -> list[Held]:
+    kept: dict[object, Held] = {}
+    for one in dated:  # newest first: the first met is the last of its period
+        if len(kept) == count:
+            break
+        kept.setdefault(period(_when(one).astimezone(now.tzinfo)), one)
+    return list(kept.values())

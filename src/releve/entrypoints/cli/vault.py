@@ -1,0 +1,284 @@
+"""`releve vault`: the encrypted store, that stock restic can read without us."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from releve.entrypoints.cli import vault_key, vault_upkeep
+from releve.entrypoints.cli.speech import Answer, Json, answer
+from releve.entrypoints.cli.vault_session import (
+    DEFAULT_KEY,
+    KeyRef,
+    Where,
+    bar,
+    opened,
+    secret_ref,
+    shown_path,
+    store_at,
+)
+
+if TYPE_CHECKING:
+    from releve.adapters.vault.repository import Snapshot
+
+_SHOWN = 20  # lines of a list of troubles that a person is shown; --json has them all
+Which = Annotated[
+    str, typer.Argument(metavar="INSTANTANÉ", help="Son identifiant (4 chiffres au moins) ou latest.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group `vault` to the root."""
+    group = typer.Typer(
+        help="Le coffre chiffré : sauver, relire, vérifier, ramener.",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+    )
+    app.add_typer(group, name="vault")
+    vault_key.register(group)
+    vault_upkeep.register(group)
+
+    @group.command()
+    def init(where: Where, key: KeyRef = DEFAULT_KEY, as_json: Json = False) -> None:
+        """Faire un coffre neuf. Avec --key file:/chemin absent, une clé y est tirée au hasard."""
+        answer(as_json, lambda: _init(where, key))
+
+    @group.command()
+    def save(
+        where: Where,
+        paths: Annotated[list[str], typer.Argument(metavar="DOSSIER…", help="Ce qu'il faut sauver.")],
+        tag: Annotated[list[str], typer.Option("--tag", help="Une étiquette ; répétable.")] = [],  # noqa: B006
+        exclude: Annotated[
+            list[str], typer.Option("--exclude", help="Ne pas sauver ce motif (*.tmp) ; répétable.")
+        ] = [],  # noqa: B006
+        key: KeyRef = DEFAULT_KEY,
+        as_json: Json = False,
+    ) -> None:
+        """Sauver des dossiers : un instantané ; seul ce qui a changé est lu."""
+        answer(as_json, lambda: _save(where, key, paths, tag, exclude))
+
+    @group.command()
+    def snapshots(where: Where, key: KeyRef = DEFAULT_KEY, as_json: Json = False) -> None:
+        """Lister les instantanés, du plus ancien au plus récent."""
+        answer(as_json, lambda: _snapshots(where, key))
+
+    @group.command()
+    def ls(
+        where: Where, snapshot: Which = "latest", key: KeyRef = DEFAULT_KEY, as_json: Json = False
+    ) -> None:
+        """Lister les fichiers d'un instantané."""
+        answer(as_json, lambda: _ls(where, key, snapshot))
+
+    @group.command()
+    def restore(
+        where: Where,
+        snapshot: Which = "latest",
+        target: Annotated[
+            str, typer.Option("--target", "-t", help="Le dossier, vide, qui recevra tout.")
+        ] = "",
+        path: Annotated[
+            list[str], typer.Option("--path", help="Seulement ce chemin de l'instantané ; répétable.")
+        ] = [],  # noqa: B006
+        again: Annotated[
+            bool, typer.Option("--continue", help="Reprendre une restauration interrompue.")
+        ] = False,
+        key: KeyRef = DEFAULT_KEY,
+        as_json: Json = False,
+    ) -> None:
+        """Ramener un instantané dans un dossier."""
+        answer(as_json, lambda: _restore(where, key, snapshot, target, path, again=again))
+
+    @group.command()
+    def stats(where: Where, key: KeyRef = DEFAULT_KEY, as_json: Json = False) -> None:
+        """Dire ce que le coffre contient et ce qu'il pèse."""
+        answer(as_json, lambda: _stats(where, key))
+
+
+def _init(where: str, key: str) -> Answer:
+    import secrets
+    from pathlib import Path
+
+    from releve.adapters.hosts.secrets import resolve
+    from releve.adapters.vault.repository import create
+    from releve.adapters.vault.shares import password_of
+    from releve.app import utc_now
+    from releve.domain.os_errors import unwritable
+
+    ref = secret_ref(key)
+    drawn = ""
+    if ref.scheme == "file" and not Path(ref.target).exists():
+        drawn = password_of(secrets.token_bytes(16))
+        try:
+            handle = Path(ref.target)
+            handle.touch(mode=0o600, exist_ok=False)
+            handle.write_text(f"{drawn}\n", encoding="utf-8")
+        except OSError as error:
+            raise unwritable(Path(ref.target), error) from error
+    vault = create(store_at(where), drawn or resolve(ref), utc_now())
+    lines = [f"coffre fait : {where}", f"identifiant : {vault.id[:16]}"]
+    if drawn:
+        lines.append(f"clé tirée au hasard, dans {ref.target}")
+    lines += [
+        "",
+        "Sans clé, personne ne rouvre ce coffre, nous non plus. Faites-en maintenant une feuille :",
+        f"  releve vault key print {where} --key {ref} --output cle-de-secours.pdf",
+    ]
+    return Answer({"vault": vault.id, "where": where, "key_drawn": bool(drawn)}, "\n".join(lines))
+
+
+def _save(where: str, key: str, paths: list[str], tags: list[str], excludes: list[str]) -> Answer:
+    from pathlib import Path
+
+    from releve.adapters.vault.saving import save
+    from releve.app import utc_now
+    from releve.domain.errors import BadInput, Exit
+    from releve.domain.units import say_bytes
+
+    vault = opened(where, key)
+    inside = Path(where).resolve()
+    for path in paths:
+        if inside.is_relative_to(Path(path).resolve()):
+            raise BadInput(
+                "vault-inside",
+                f"le coffre est dans « {path} » : il se sauverait lui-même",
+                hint="placez le coffre ailleurs, sur un autre disque et un autre site",
+            )
+    with bar("sauvegarde") as tell:
+        saved = save(
+            vault, paths, now=utc_now, tags=tags, excludes=excludes, progress=lambda seen: tell(seen.size, 0)
+        )
+    tally = saved.tally
+    data = {
+        "snapshot": saved.id,
+        "parent": saved.parent,
+        "files": tally.files,
+        "folders": tally.folders,
+        "bytes": tally.size,
+        "files_new": tally.files_new,
+        "files_changed": tally.files_changed,
+        "files_same": tally.files_same,
+        "added_bytes": saved.added,
+        "stored_bytes": saved.stored,
+        "unread": [{"path": shown_path(path), "why": why} for path, why in tally.unread],
+        "unsettled": [shown_path(path) for path in tally.unsettled],
+    }
+    lines = [
+        f"instantané {saved.id[:8]} : {tally.files} fichiers, {say_bytes(tally.size)}",
+        f"  nouveaux {tally.files_new}, changés {tally.files_changed}, inchangés {tally.files_same}",
+        f"  {say_bytes(saved.stored)} ajoutés au coffre",
+    ]
+    lines += _listed("non lu", [f"{shown_path(path)} : {why}" for path, why in tally.unread])
+    lines += _listed("changeait pendant la lecture", [shown_path(path) for path in tally.unsettled])
+    whole = not tally.unread and not tally.unsettled
+    return Answer(data, "\n".join(lines), Exit.DONE if whole else Exit.PROMISE_NOT_KEPT)
+
+
+def _listed(what: str, items: list[str]) -> list[str]:
+    more = [f"  … et {len(items) - _SHOWN} autres (--json les donne tous)"] if len(items) > _SHOWN else []
+    return [f"  {what} : {item}" for item in items[:_SHOWN]] + more
+
+
+def _snapshots(where: str, key: str) -> Answer:
+    known = opened(where, key).snapshots()
+    lines = [
+        f"{one.id[:8]}  {one.at.astimezone():%Y-%m-%d %H:%M:%S}  {one.hostname:<16}  {shown_path(' '.join(one.paths))}"
+        + (f"  [{', '.join(one.tags)}]" if one.tags else "")
+        for one in known
+    ]
+    lines.append(f"{len(known)} instantané{'s' if len(known) > 1 else ''}")
+    return Answer({"snapshots": [snapshot_value(one) for one in known]}, "\n".join(lines))
+
+
+def snapshot_value(one: Snapshot) -> dict[str, object]:
+    """A snapshot, JSON-ready. `claimed_at` is its writer's word, `seen_at` the store's."""
+    return {
+        "id": one.id,
+        "claimed_at": one.at.isoformat(),
+        "seen_at": one.seen.isoformat() if one.seen else None,
+        "host": one.hostname,
+        "paths": list(one.paths),
+        "tags": list(one.tags),
+        "parent": one.parent,
+        "program": one.program,
+    }
+
+
+def _ls(where: str, key: str, name: str) -> Answer:
+    import os
+
+    from releve.adapters.vault.clock import from_ns
+    from releve.adapters.vault.repository import walk
+
+    vault = opened(where, key)
+    snapshot = vault.snapshot(name)
+    vault.load_index()
+    rows: list[dict[str, object]] = []
+    lines = []
+    for path, node in walk(vault, snapshot.tree):
+        shown = shown_path(os.fsdecode(path))
+        rows.append({"path": shown, "type": node.kind, "size": node.size, "mtime": from_ns(node.mtime)})
+        lines.append(f"{node.kind[0]}{node.mode:04o} {node.size:>12} {from_ns(node.mtime)[:19]} {shown}")
+    return Answer({"snapshot": snapshot.id, "entries": rows}, "\n".join(lines))
+
+
+def _restore(where: str, key: str, name: str, target: str, paths: list[str], *, again: bool) -> Answer:
+    from releve.adapters.vault.restore import restore
+    from releve.domain.errors import BadInput, Exit
+    from releve.domain.units import say_bytes
+
+    if not target:
+        raise BadInput(
+            "usage", "il manque --target : le dossier qui recevra tout", hint="--target /chemin/vide"
+        )
+    vault = opened(where, key)
+    snapshot = vault.snapshot(name)
+    vault.load_index()
+    total = int(snapshot.summary.get("total_bytes_processed", 0))
+    with bar("restauration") as tell:
+        done = restore(
+            vault, snapshot, target, only=paths, again=again, progress=lambda so_far: tell(so_far.size, total)
+        )
+    data = {
+        "snapshot": snapshot.id,
+        "target": target,
+        "files": done.files,
+        "folders": done.folders,
+        "bytes": done.size,
+        "kept": done.kept,
+        "lost": [{"path": shown_path(path), "why": why} for path, why in done.lost],
+        "metadata_missed": [{"path": shown_path(path), "what": what} for path, what in done.missed],
+    }
+    kept = f", {done.kept} déjà là" if done.kept else ""
+    lines = [
+        f"ramené dans {target} : {done.files} fichiers{kept}, {done.folders} dossiers, {say_bytes(done.size)}"
+    ]
+    lines += _listed("perdu", [f"{shown_path(path)} : {why}" for path, why in done.lost])
+    lines += _listed("non remis", [f"{shown_path(path)} : {what}" for path, what in done.missed])
+    return Answer(data, "\n".join(lines), Exit.PROMISE_NOT_KEPT if done.lost else Exit.DONE)
+
+
+def _stats(where: str, key: str) -> Answer:
+    from releve.adapters.vault.store import Kind
+    from releve.domain.units import say_bytes
+
+    vault = opened(where, key)
+    sizes = {
+        kind: [one.size for one in vault.store.entries(kind)] for kind in Kind if kind is not Kind.CONFIG
+    }
+    index = vault.load_index()
+    plain = sum(item.blob.size for item in index)
+    stored = sum(sizes[Kind.DATA])
+    data = {
+        "vault": vault.id,
+        "stored_bytes": stored,
+        "blob_bytes": plain,
+        "blobs": len(index),
+        "files": {str(kind): len(found) for kind, found in sizes.items()},
+    }
+    lines = [
+        f"coffre {vault.id[:16]} : {say_bytes(stored)} sur le disque pour {say_bytes(plain)} de contenu différent",
+        f"  {len(sizes[Kind.SNAPSHOTS])} instantanés, {len(sizes[Kind.DATA])} paquets, {len(index)} blocs",
+        f"  {len(sizes[Kind.INDEX])} index, {len(sizes[Kind.KEYS])} clés, {len(sizes[Kind.LOCKS])} verrous",
+    ]
+    return Answer(data, "\n".join(lines))

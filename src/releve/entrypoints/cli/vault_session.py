@@ -1,0 +1,88 @@
+"""What the commands of the vault share: which one, its key, and a bar for long work."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from releve.domain.errors import BadInput
+from releve.domain.plan import SecretRef
+
+if TYPE_CHECKING:
+    from releve.adapters.vault.repository import Repository
+    from releve.adapters.vault.store import FolderStore
+
+Where = Annotated[
+    str,
+    typer.Argument(metavar="COFFRE", envvar="RELEVE_VAULT", help="Le dossier du coffre (disque, NAS monté)."),
+]
+KeyRef = Annotated[
+    str,
+    typer.Option(
+        "--key",
+        "-k",
+        envvar="RELEVE_VAULT_KEY_AT",
+        help="Où est la clé : env:NOM, file:/chemin ou command:programme.",
+    ),
+]
+DEFAULT_KEY = "env:RELEVE_VAULT_KEY"
+
+
+def secret_ref(text: str) -> SecretRef:
+    """The place of a key. Raises `BadInput` for a key written in clear on the command line."""
+    scheme, colon, target = text.partition(":")
+    if not colon or scheme not in {"env", "file", "command"} or not target:
+        raise BadInput(
+            "secret-scheme",
+            "une clé ne s'écrit pas sur la ligne de commande : dites où elle est",
+            hint="--key env:NOM, --key file:/chemin ou --key command:programme",
+        )
+    return SecretRef(scheme, target)
+
+
+def password(text: str) -> str:
+    """The key itself."""
+    from releve.adapters.hosts.secrets import resolve
+
+    return resolve(secret_ref(text))
+
+
+def store_at(where: str) -> FolderStore:
+    """The store of that name."""
+    from releve.adapters.vault.store import FolderStore
+
+    return FolderStore(Path(where).absolute())
+
+
+def opened(where: str, key: str) -> Repository:
+    """The open vault, its list of blobs not yet read."""
+    from releve.adapters.vault.repository import open_vault
+
+    return open_vault(store_at(where), password(key))
+
+
+@contextmanager
+def bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr when a person looks at it; `done, total` in bytes. Total 0: no end is known."""
+    if not sys.stderr.isatty():
+        yield lambda _done, _total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn(what), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task(what, total=None)
+        yield lambda done, total: shown.update(task, completed=done, total=total or None)
+
+
+def shown_path(path: str) -> str:
+    """A path that a terminal may be given: bytes that are not text, and control characters, escaped."""
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

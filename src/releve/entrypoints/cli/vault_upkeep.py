@@ -1,0 +1,195 @@
+"""`releve vault verify|forget|prune|heal`: look at the vault whole, thin it, mend it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from releve.entrypoints.cli.speech import Answer, Json, answer
+from releve.entrypoints.cli.vault_session import DEFAULT_KEY, KeyRef, Where, bar, opened, shown_path, store_at
+
+if TYPE_CHECKING:
+    from releve.adapters.vault.verify import Verdict
+
+_SHOWN = 20
+Yes = Annotated[bool, typer.Option("--yes", help="Le faire ; sans cette option, rien n'est touché.")]
+
+
+def register(group: typer.Typer) -> None:
+    """Add the commands to the group `vault`."""
+
+    @group.command()
+    def verify(
+        where: Where,
+        quick: Annotated[
+            bool,
+            typer.Option("--quick", help="Sans relire le contenu : index, instantanés et arbres seulement."),
+        ] = False,
+        key: KeyRef = DEFAULT_KEY,
+        as_json: Json = False,
+    ) -> None:
+        """Relire chaque octet du coffre et nommer ce qui est abîmé."""
+        answer(as_json, lambda: _verify(where, key, quick=quick))
+
+    @group.command()
+    def forget(
+        where: Where,
+        last: Annotated[int, typer.Option("--keep-last", min=0, help="Garder les N derniers.")] = 0,
+        hourly: Annotated[int, typer.Option("--keep-hourly", min=0, help="Un par heure, N heures.")] = 0,
+        daily: Annotated[int, typer.Option("--keep-daily", min=0, help="Un par jour, N jours.")] = 0,
+        weekly: Annotated[int, typer.Option("--keep-weekly", min=0, help="Un par semaine, N semaines.")] = 0,
+        monthly: Annotated[int, typer.Option("--keep-monthly", min=0, help="Un par mois, N mois.")] = 0,
+        yearly: Annotated[int, typer.Option("--keep-yearly", min=0, help="Un par an, N ans.")] = 0,
+        minimum: Annotated[
+            str, typer.Option("--minimum-age", help="Ne jamais retirer plus jeune que cela.")
+        ] = "24 h",
+        yes: Yes = False,
+        key: KeyRef = DEFAULT_KEY,
+        as_json: Json = False,
+    ) -> None:
+        """Retirer de vieux instantanés, chacun avec sa raison ; montre d'abord, ne fait qu'avec --yes."""
+        counts = {
+            "last": last,
+            "hourly": hourly,
+            "daily": daily,
+            "weekly": weekly,
+            "monthly": monthly,
+            "yearly": yearly,
+        }
+        answer(as_json, lambda: _forget(where, key, counts, minimum, yes=yes))
+
+    @group.command()
+    def prune(where: Where, yes: Yes = False, key: KeyRef = DEFAULT_KEY, as_json: Json = False) -> None:
+        """Rendre la place de ce qu'aucun instantané n'utilise plus ; montre d'abord, ne fait qu'avec --yes."""
+        answer(as_json, lambda: _prune(where, key, yes=yes))
+
+    @group.command()
+    def heal(
+        where: Where,
+        second: Annotated[
+            str, typer.Option("--from", help="Une seconde copie du même coffre, fichier pour fichier.")
+        ] = "",
+        key: KeyRef = DEFAULT_KEY,
+        as_json: Json = False,
+    ) -> None:
+        """Réparer le coffre : fichiers repris de la seconde copie, index refaits."""
+        answer(as_json, lambda: _heal(where, key, second))
+
+
+def _verify(where: str, key: str, *, quick: bool) -> Answer:
+    from releve.adapters.vault.verify import verify
+
+    vault = opened(where, key)
+    with bar("vérification") as tell:
+        verdict = verify(vault, content=not quick, progress=tell)
+    return _verdict(verdict)
+
+
+def _verdict(verdict: Verdict) -> Answer:
+    from releve.domain.errors import Exit
+    from releve.domain.units import say_bytes
+
+    data = {
+        "sound": verdict.sound,
+        "content_read": verdict.content_read,
+        "snapshots": verdict.snapshots,
+        "packs": verdict.packs,
+        "blobs": verdict.blobs,
+        "bytes_read": verdict.size,
+        "troubles": [{"file": f"{one.kind}/{one.name}", "why": one.why} for one in verdict.troubles],
+        "lost": [{"snapshot": name, "path": shown_path(path)} for name, path in verdict.lost],
+        "unused_packs": verdict.unused_packs,
+    }
+    looked = (
+        f"{say_bytes(verdict.size)} relus"
+        if verdict.content_read
+        else "le contenu n'a pas été relu (--quick)"
+    )
+    state = "rien d'abîmé dans ce qui a été regardé" if verdict.sound else "le coffre est abîmé"
+    lines = [f"{state} : {verdict.snapshots} instantanés, {verdict.packs} paquets, {looked}"]
+    lines += [f"  {one.kind}/{one.name} : {one.why}" for one in verdict.troubles[:_SHOWN]]
+    lines += [f"  perdu dans {name[:8]} : {shown_path(path)}" for name, path in verdict.lost[:_SHOWN]]
+    hidden = max(0, len(verdict.troubles) - _SHOWN) + max(0, len(verdict.lost) - _SHOWN)
+    if hidden:
+        lines.append(f"  … et {hidden} autres (--json les donne tous)")
+    if verdict.unused_packs:
+        lines.append(f"  {len(verdict.unused_packs)} paquets d'une sauvegarde interrompue : prune les retire")
+    return Answer(data, "\n".join(lines), Exit.DONE if verdict.sound else Exit.PROMISE_NOT_KEPT)
+
+
+def _forget(where: str, key: str, counts: dict[str, int], minimum: str, *, yes: bool) -> Answer:
+    from datetime import timedelta
+
+    from releve.adapters.vault.pruning import forget
+    from releve.app import utc_now
+    from releve.cycle.protect.retention import Held, Policy, rule
+    from releve.domain.errors import BadInput
+    from releve.domain.units import parse_span
+
+    try:
+        age = parse_span(minimum).wall
+        policy = Policy(**counts, minimum_age=timedelta(seconds=age.total_seconds()))
+    except ValueError as error:
+        raise BadInput(
+            "usage", f"--minimum-age : {error}", hint="par exemple : --minimum-age « 7 j »"
+        ) from error
+    vault = opened(where, key)
+    held = [Held(one.id, one.at, one.seen, (one.hostname, *one.paths)) for one in vault.snapshots()]
+    rulings = rule(held, policy, utc_now().astimezone())
+    gone = [one for one in rulings if not one.keep]
+    if yes and gone:
+        forget(vault, [one.snapshot.id for one in gone], now=utc_now)
+    lines = [
+        f"{'garder ' if one.keep else 'retirer'}  {one.snapshot.id[:8]}  "
+        f"{(one.snapshot.seen or one.snapshot.claimed).astimezone():%Y-%m-%d %H:%M}  {', '.join(one.reasons)}"
+        for one in rulings
+    ]
+    verb = "retirés" if yes else "seraient retirés (rien n'est fait sans --yes)"
+    lines.append(f"{len(gone)} instantanés sur {len(rulings)} {verb}")
+    data = {
+        "done": yes,
+        "rulings": [
+            {"snapshot": one.snapshot.id, "keep": one.keep, "reasons": list(one.reasons)} for one in rulings
+        ],
+    }
+    return Answer(data, "\n".join(lines))
+
+
+def _prune(where: str, key: str, *, yes: bool) -> Answer:
+    from releve.adapters.vault.pruning import plan, prune
+    from releve.app import utc_now
+    from releve.domain.units import say_bytes
+
+    vault = opened(where, key)
+    with bar("rangement") as tell:
+        decided = prune(vault, now=utc_now, progress=tell) if yes else plan(vault)
+    data = {
+        "done": yes,
+        "delete": list(decided.delete),
+        "repack": list(decided.repack),
+        "unindexed": list(decided.unindexed),
+        "freed_bytes": decided.freed,
+        "moved_bytes": decided.moved,
+    }
+    verb = "fait" if yes else "à faire (rien n'est fait sans --yes)"
+    text = (
+        f"{verb} : {len(decided.delete)} paquets à retirer, {len(decided.repack)} à regrouper, "
+        f"{len(decided.unindexed)} restes ; {say_bytes(decided.freed)} rendus, {say_bytes(decided.moved)} déplacés"
+    )
+    return Answer(data, "rien à ranger" if decided.nothing else text)
+
+
+def _heal(where: str, key: str, second: str) -> Answer:
+    from releve.adapters.vault.healing import heal
+    from releve.app import utc_now
+
+    vault = opened(where, key)
+    with bar("réparation") as tell:
+        done = heal(vault, store_at(second) if second else None, now=utc_now, progress=tell)
+    after = _verdict(done.after)
+    lines = [f"repris de la seconde copie : {name}" for name in done.replaced]
+    lines += [f"relu dans son propre paquet : {name[:16]}" for name in done.indexed]
+    lines += [f"reste abîmé : {name}" for name in done.left]
+    data = {"replaced": done.replaced, "indexed": done.indexed, "left": done.left, "after": after.data}
+    return Answer(data, "\n".join([*lines, after.text]), after.exit_code)
