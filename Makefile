@@ -26,6 +26,7 @@ demo: setup ## run the main job: a real switch, nothing lost, a report in PDF
 
 test: setup ## everything that must hold, at most 10 minutes on two cores
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh tests/debian-packages.sh
+	@sh tests/current-restic.sh $(VENV)/restic-current
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports

@@ -12,6 +12,8 @@ ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 && command -v pg_ctlcluste
     missing="$missing postgresql"
 command -v openssl >/dev/null 2>&1 || missing="$missing openssl"
 command -v setpriv >/dev/null 2>&1 || missing="$missing util-linux"
+command -v restic >/dev/null 2>&1 || missing="$missing restic"
+command -v setfacl >/dev/null 2>&1 || missing="$missing acl"
 [ -n "$missing" ] || exit 0
 
 name_them() {

@@ -11,6 +11,8 @@ from pathlib import Path
 
 ALLOWED = Path(__file__).with_name("allowed_skips.txt")
 
+CURRENT_RESTIC = Path(__file__).parents[1] / ".venv" / "restic-current"  # tests/current-restic.sh puts it there
+
 
 @cache
 def allowed() -> frozenset[str]:
@@ -72,5 +74,7 @@ _LOOKS: Mapping[str, Callable[[], str]] = {
     "sshd": _sshd,
     "debian-postgresql": _debian_postgresql,
     "mount-namespace": _mount_namespace,
+    "restic": lambda: _programs("restic"),
+    "restic-current": lambda: "" if CURRENT_RESTIC.exists() else f"no {CURRENT_RESTIC.name}",
     "setpriv": lambda: _programs("setpriv"),
 }

@@ -13,7 +13,7 @@ from releve.adapters.vault.pack import BlobKind, Placed, header_of
 from releve.adapters.vault.repository import Repository, open_blob
 from releve.adapters.vault.seal import Forged
 from releve.adapters.vault.store import Absent, Entry, Kind
-from releve.domain.errors import PromiseBroken
+from releve.domain.errors import PromiseBroken, Unreachable
 
 _THREADS = 2
 
@@ -58,6 +58,7 @@ def verify(
 ) -> Verdict:
     """Read all index files, snapshots and trees; with `content`, every byte of every pack too."""
     verdict = Verdict(content_read=content)
+    _read_keys(repository, verdict)
     snapshots = _readable_snapshots(repository, verdict)
     index, named = _index(repository, verdict)
     repository.index = index
@@ -72,6 +73,12 @@ def verify(
     bad = {identity for trouble in verdict.troubles for identity in trouble.blobs}
     _follow(repository, snapshots, bad, verdict)
     return verdict
+
+
+def _read_keys(repository: Repository, verdict: Verdict) -> None:
+    for entry in repository.store.entries(Kind.KEYS):
+        if hashlib.sha256(repository.store.read(Kind.KEYS, entry.name)).hexdigest() != entry.name:
+            verdict.troubles.append(Trouble(Kind.KEYS, entry.name, "cette clé n'ouvre plus rien"))
 
 
 def _readable_snapshots(repository: Repository, verdict: Verdict) -> list[tuple[str, bytes]]:
@@ -125,6 +132,8 @@ def _read_pack(repository: Repository, entry: Entry, said: list[Placed] | None) 
     except Absent:
         ids = tuple(blob.id for blob in said or ())
         return Trouble(Kind.DATA, entry.name, "ce fichier a disparu pendant la lecture", ids), 0
+    except Unreachable as error:  # a bad sector: this pack is lost, the others are still to be read
+        return Trouble(Kind.DATA, entry.name, error.sentence, tuple(blob.id for blob in said or ())), 0
     whys = []
     if hashlib.sha256(raw).hexdigest() != entry.name:
         whys.append("son contenu ne correspond plus à son nom")

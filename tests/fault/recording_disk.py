@@ -1,0 +1,103 @@
+"""A disk that remembers every write, fsync, rename and unlink, and can be cut after any of them.
+
+What a power cut may leave: bytes never synced are lost or torn; names of a folder that was not
+synced since are each there or not.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+from releve.adapters.vault.store import RealDisk
+
+Op = tuple[str, Path, object]
+
+
+class RecordingDisk(RealDisk):
+    """The real disk, with a list of what was asked of it, call by call."""
+
+    def __init__(self) -> None:
+        self.ops: list[Op] = []
+
+    def create(self, path: Path, parts: Sequence[bytes]) -> None:
+        super().create(path, parts)
+        self.ops += [("create", path, None), ("write", path, b"".join(parts)), ("fsync", path, None)]
+
+    def rename(self, old: Path, new: Path) -> None:
+        super().rename(old, new)
+        self.ops.append(("rename", old, new))
+
+    def sync(self, folder: Path) -> None:
+        super().sync(folder)
+        self.ops.append(("sync", folder, None))
+
+    def unlink(self, path: Path) -> None:
+        super().unlink(path)
+        self.ops.append(("unlink", path, None))
+
+    def mkdir(self, path: Path) -> None:
+        super().mkdir(path)
+        self.ops.append(("mkdir", path, None))
+
+
+def replay(ops: Sequence[Op], root: Path, target: Path, seed: int) -> None:
+    """Make `target` what a cut after `ops` may have left of `root`. Seed 0: nothing unsynced survives;
+    1: everything does; any other: each unsynced thing survives by chance."""
+    chance = random.Random(seed)
+
+    def survives() -> bool:
+        return seed == 1 or (seed > 1 and chance.random() < 0.5)
+
+    content: dict[int, bytes] = {}  # inode -> bytes
+    synced: set[int] = set()
+    names: dict[Path, int] = {}  # what programs saw
+    durable: dict[Path, int] = {}  # what is on the disk for sure
+    waiting: list[tuple[str, Path, object]] = []  # changes of names since the last sync of their folder
+    fresh = iter(range(1, 10**9))
+    for what, path, other in ops:
+        match what:
+            case "create":
+                names[path] = next(fresh)
+                content[names[path]] = b""
+                waiting.append(("add", path, names[path]))
+            case "write":
+                assert isinstance(other, bytes)
+                content[names[path]] = other
+            case "fsync":
+                synced.add(names[path])
+            case "rename":
+                assert isinstance(other, Path)
+                names[other] = names.pop(path)
+                waiting.append(("rename", path, (other, names[other])))
+            case "unlink":
+                if names.pop(path, None) is not None:
+                    waiting.append(("gone", path, None))
+            case "sync":
+                for change in [one for one in waiting if one[1].parent == path]:
+                    waiting.remove(change)
+                    _apply(change, durable)
+    for change in waiting:
+        if survives():
+            _apply(change, durable)
+    for folder in ("keys", "snapshots", "index", "locks", *(f"data/{n:02x}" for n in range(256))):
+        (target / folder).mkdir(parents=True, exist_ok=True)
+    for path, inode in durable.items():
+        raw = content[inode]
+        if inode not in synced and not survives():
+            raw = raw[: chance.randrange(len(raw) + 1)]
+        (target / path.relative_to(root)).write_bytes(raw)
+
+
+def _apply(change: tuple[str, Path, object], durable: dict[Path, int]) -> None:
+    what, path, value = change
+    if what == "add":
+        assert isinstance(value, int)
+        durable[path] = value
+    elif what == "rename":
+        assert isinstance(value, tuple)
+        durable.pop(path, None)
+        durable[value[0]] = value[1]
+    else:
+        durable.pop(path, None)
