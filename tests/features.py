@@ -11,7 +11,9 @@ from pathlib import Path
 
 ALLOWED = Path(__file__).with_name("allowed_skips.txt")
 
-CURRENT_RESTIC = Path(__file__).parents[1] / ".venv" / "restic-current"  # tests/current-restic.sh puts it there
+CURRENT_RESTIC = (
+    Path(__file__).parents[1] / ".venv" / "restic-current"
+)  # tests/current-restic.sh puts it there
 
 
 @cache

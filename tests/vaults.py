@@ -62,8 +62,14 @@ def picture(root: Path) -> dict[bytes, tuple[object, ...]]:
             content = Path(os.fsdecode(path)).read_bytes()
         elif kind == 0o120000:
             content = os.readlink(path)
-        first = names.setdefault((facts.st_dev, facts.st_ino), short) if facts.st_nlink > 1 and kind != 0o040000 else short
-        attributes = tuple((name, os.getxattr(path, name, follow_symlinks=False)) for name in _attributes(path))
+        first = (
+            names.setdefault((facts.st_dev, facts.st_ino), short)
+            if facts.st_nlink > 1 and kind != 0o040000
+            else short
+        )
+        attributes = tuple(
+            (name, os.getxattr(path, name, follow_symlinks=False)) for name in _attributes(path)
+        )
         seen[short] = (
             facts.st_mode,
             facts.st_uid,

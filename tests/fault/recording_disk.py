@@ -43,8 +43,10 @@ class RecordingDisk(RealDisk):
 
 
 def replay(ops: Sequence[Op], root: Path, target: Path, seed: int) -> None:
-    """Make `target` what a cut after `ops` may have left of `root`. Seed 0: nothing unsynced survives;
-    1: everything does; any other: each unsynced thing survives by chance."""
+    """Make `target` what a cut after `ops` may have left of `root`.
+
+    Seed 0: nothing unsynced survives; 1: everything does; any other: each unsynced thing by chance.
+    """
     chance = random.Random(seed)
 
     def survives() -> bool:

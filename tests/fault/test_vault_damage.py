@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from releve.adapters.vault.healing import heal
+from releve.adapters.vault.repository import Repository, open_vault
 from releve.adapters.vault.restore import restore
 from releve.adapters.vault.store import FolderStore
 from releve.adapters.vault.verify import verify
 from releve.domain.errors import ReleveError
-from tests.vaults import fresh, keep, now, picture, reopened
+from tests.vaults import PASSWORD, fresh, keep, now, picture, reopened
 
 
 @pytest.fixture
@@ -55,7 +56,6 @@ def _found(folder: Path, path: Path) -> bool:
 
 def _flips(vault: Path, count: int) -> None:
     seed = random.SystemRandom().randrange(10**9)
-    print(f"seed {seed}")
     chance = random.Random(seed)
     files = _files(vault)
     sizes = [path.stat().st_size for path in files]
@@ -97,10 +97,8 @@ def test_flipped_bits_are_healed_from_the_second_copy(vault: Path, tmp_path: Pat
     assert picture(tmp_path / "out" / share.relative_to("/")) == picture(share)
 
 
-def reopened_unread(folder: Path):  # noqa: ANN201
-    from releve.adapters.vault.repository import open_vault
-    from tests.vaults import PASSWORD
-
+def reopened_unread(folder: Path) -> Repository:
+    """The vault, its index not read: it may be damaged."""
     return open_vault(FolderStore(folder), PASSWORD)
 
 

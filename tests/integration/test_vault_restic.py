@@ -26,19 +26,29 @@ PROGRAMS = [
 ]
 
 
-def _rich_tree(top: Path) -> None:
-    """Everything that a share may hold, hostile names included."""
+def _rich_tree(top: Path, program: str) -> None:
+    """Everything that a share may hold, hostile names included.
+
+    restic 0.14 knows no link target that is not UTF-8 (it writes U+FFFD, both ways): later ones do.
+    """
     seed = random.Random(7)
     (top / "sous dossier" / "vide").mkdir(parents=True)
     (top / "a.txt").write_text("bonjour")
     (top / "empty").touch()
     (top / "big.bin").write_bytes(seed.randbytes(3_000_000) + bytes(2_000_000) + seed.randbytes(700_000))
     raw = os.fsencode(top)
-    for name in (b"\xff\xfe non utf8", b"new\nline", b'quote"back\\slash', "é<&>\u2028\u200b".encode(), b" ", b"-rf"):
+    for name in (
+        b"\xff\xfe non utf8",
+        b"new\nline",
+        b'quote"back\\slash',
+        "é<&>\u2028\u200b".encode(),
+        b" ",
+        b"-rf",
+    ):
         with open(os.path.join(raw, name), "wb") as file:
             file.write(name)
     os.symlink("a.txt", top / "link")
-    os.symlink(b"\xff/nowhere", os.path.join(raw, b"badlink"))
+    os.symlink(b"nowhere" if program == "restic" else b"\xff/nowhere", os.path.join(raw, b"badlink"))
     os.link(top / "a.txt", top / "sous dossier" / "hard")
     os.mkfifo(top / "fifo")
     with (top / "sparse").open("wb") as file:
@@ -68,7 +78,7 @@ def test_restic_brings_back_what_we_saved(tmp_path: Path, program: str) -> None:
     """`check --read-data` finds no error, and its restore is identical, metadata included."""
     source = tmp_path / "src"
     source.mkdir()
-    _rich_tree(source)
+    _rich_tree(source, program)
     saved = keep(fresh(tmp_path / "vault"), source)
     assert saved.tally.unread == []
     said = restic(program, tmp_path / "vault", "check", "--read-data")
@@ -83,7 +93,7 @@ def test_we_bring_back_what_restic_saved(tmp_path: Path, program: str) -> None:
     """A repository that restic made: we verify every byte and restore it identical."""
     source = tmp_path / "src"
     source.mkdir()
-    _rich_tree(source)
+    _rich_tree(source, program)
     restic(program, tmp_path / "vault", "init")
     restic(program, tmp_path / "vault", "backup", str(source))
     vault = reopened(tmp_path / "vault")
@@ -97,7 +107,7 @@ def test_we_bring_back_what_restic_saved(tmp_path: Path, program: str) -> None:
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_restic_and_we_add_to_the_same_vault(tmp_path: Path, program: str) -> None:
-    """restic backs up into ours, we save after it, both forget and prune; nothing is lost on either side."""
+    """Restic backs up into ours, we save after it, both forget and prune; nothing is lost on either side."""
     source = tmp_path / "src"
     source.mkdir()
     (source / "one").write_bytes(random.Random(1).randbytes(900_000))
@@ -130,7 +140,13 @@ def test_restic_respects_our_locks_and_we_its(tmp_path: Path, program: str) -> N
         assert "locked" in said
     assert list(locks(vault)) == []
     restic(program, tmp_path / "vault", "backup", "/etc/hostname")
-    theirs = {"time": now().isoformat(), "exclusive": False, "hostname": "elsewhere", "username": "x", "pid": 1}
+    theirs = {
+        "time": now().isoformat(),
+        "exclusive": False,
+        "hostname": "elsewhere",
+        "username": "x",
+        "pid": 1,
+    }
     from releve.adapters.vault.store import Kind
 
     vault.put(Kind.LOCKS, theirs | {"time": now().strftime("%Y-%m-%dT%H:%M:%SZ")})
@@ -141,7 +157,9 @@ def test_restic_respects_our_locks_and_we_its(tmp_path: Path, program: str) -> N
     assert socket.gethostname() != "elsewhere"
 
 
-_NAMES = st.binary(min_size=1, max_size=12).filter(lambda raw: not {0, 47} & set(raw) and raw not in {b".", b".."})
+_NAMES = st.binary(min_size=1, max_size=12).filter(
+    lambda raw: not {0, 47} & set(raw) and raw not in {b".", b".."}
+)
 _FILES = st.one_of(st.binary(max_size=200), st.integers(0, 1_500_000))
 _TREES = st.recursive(
     st.dictionaries(_NAMES, _FILES, max_size=5),

@@ -70,7 +70,7 @@ def test_times_beyond_the_format_are_brought_to_its_end() -> None:
 
 
 def test_times_of_other_zones_are_read() -> None:
-    """restic writes the zone of its machine."""
+    """Restic writes the zone of its machine."""
     assert to_ns("2026-11-24T11:00:00.12+01:00") == to_ns(rfc3339(AT))
     assert to_datetime("2026-11-24T05:00:00.12-05:00") == AT
     with pytest.raises(ValueError, match="not a time"):
@@ -79,7 +79,9 @@ def test_times_of_other_zones_are_read() -> None:
 
 def test_a_tree_has_these_exact_bytes() -> None:
     """Order of fields, omitted zeros, HTML escapes, empty content, final newline."""
-    file = Node(b"<a&b>", "file", 0o640, 1, ctime=2_000_000_000, atime=1, uid=0, gid=5, user="root", size=0, links=1)
+    file = Node(
+        b"<a&b>", "file", 0o640, 1, ctime=2_000_000_000, atime=1, uid=0, gid=5, user="root", size=0, links=1
+    )
     folder = Node(b"d", "dir", 0o1755, 0, subtree=b"\x01" * 32)
     link = Node(b"l", "symlink", 0o777, 0, target=b"\xff/x", links=1)
     raw = tree([encode(file), encode(folder), encode(link)])

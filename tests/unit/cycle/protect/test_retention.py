@@ -30,7 +30,9 @@ def test_an_empty_policy_keeps_everything() -> None:
 
 def test_one_a_day_keeps_the_last_of_each_day() -> None:
     """Three a day for ten days, one a day for four: the newest of each of the four newest days."""
-    held = [_held(f"{day}-{part}", day * DAY + timedelta(hours=part)) for day in range(2, 12) for part in range(3)]
+    held = [
+        _held(f"{day}-{part}", day * DAY + timedelta(hours=part)) for day in range(2, 12) for part in range(3)
+    ]
     assert _kept(held, Policy(daily=4)) == {"2-0", "3-0", "4-0", "5-0"}
 
 
@@ -51,7 +53,12 @@ def test_a_young_snapshot_is_never_removed() -> None:
 
 def test_what_nobody_dated_stays() -> None:
     """Without a time of the store's own, or with one in the future, a snapshot is kept and says why."""
-    held = [Held("undated", NOW - 900 * DAY, None), _held("future", -DAY), _held("new", 2 * DAY), _held("old", 3 * DAY)]
+    held = [
+        Held("undated", NOW - 900 * DAY, None),
+        _held("future", -DAY),
+        _held("new", 2 * DAY),
+        _held("old", 3 * DAY),
+    ]
     rulings = {one.snapshot.id: one for one in rule(held, Policy(last=2), NOW)}
     assert rulings["undated"].reasons == ("nul ne sait quand il est arrivé",)
     assert "horloge" in rulings["future"].reasons[0]
