@@ -83,13 +83,15 @@ def replay(ops: Sequence[Op], root: Path, target: Path, seed: int) -> None:
     for change in waiting:
         if survives():
             _apply(change, durable)
-    for folder in ("keys", "snapshots", "index", "locks", *(f"data/{n:02x}" for n in range(256))):
+    for folder in ("keys", "snapshots", "index", "locks", "data"):
         (target / folder).mkdir(parents=True, exist_ok=True)
     for path, inode in durable.items():
         raw = content[inode]
         if inode not in synced and not survives():
             raw = raw[: chance.randrange(len(raw) + 1)]
-        (target / path.relative_to(root)).write_bytes(raw)
+        place = target / path.relative_to(root)
+        place.parent.mkdir(exist_ok=True)
+        place.write_bytes(raw)
 
 
 def _apply(change: tuple[str, Path, object], durable: dict[Path, int]) -> None:

@@ -16,8 +16,10 @@ _NO_XATTRS = {errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM, errno.EACCES, errno.
 _NO_XATTR_KINDS = frozenset({"irregular"})
 
 
-def node_of(name: bytes, path: bytes, facts: os.stat_result, *, size: int = 0) -> Node:
-    """The node of a file without its content. atime is not kept: it would change every tree at each look."""
+def node_of(
+    name: bytes, path: bytes, facts: os.stat_result, size: int = 0, content: tuple[bytes, ...] = ()
+) -> Node:
+    """The node of a file; what it holds is given. atime is not kept: it would change every tree at each look."""
     kind = kind_of(facts.st_mode)
     shared = facts.st_nlink > 1 and kind != "dir"
     return Node(
@@ -38,6 +40,7 @@ def node_of(name: bytes, path: bytes, facts: os.stat_result, *, size: int = 0) -
         target=os.readlink(path) if kind == "symlink" else b"",
         xattrs=_xattrs(path),
         device=facts.st_rdev if kind in {"dev", "chardev"} else 0,
+        content=content,
     )
 
 

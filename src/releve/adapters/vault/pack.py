@@ -46,20 +46,18 @@ class Placed:
 class Draft:
     """A pack that is being filled."""
 
-    __slots__ = ("_hash", "_parts", "blobs", "kind", "size")
+    __slots__ = ("_parts", "blobs", "kind", "size")
 
     def __init__(self, kind: BlobKind) -> None:
         self.kind = kind
         self.size = 0
         self.blobs: list[Placed] = []
         self._parts: list[bytes] = []
-        self._hash = hashlib.sha256()
 
     def add(self, identity: bytes, sealed: bytes, plain: int) -> None:
         """Append a sealed blob; `plain` as in `Placed`."""
         self.blobs.append(Placed(identity, self.kind, self.size, len(sealed), plain))
         self._parts.append(sealed)
-        self._hash.update(sealed)
         self.size += len(sealed)
 
     def take(self, other: Draft) -> None:
@@ -71,8 +69,11 @@ class Draft:
         """The name of the pack and its bytes, in parts."""
         header = key.seal(b"".join(_entry(blob) for blob in self.blobs))
         tail = header + _LENGTH.pack(len(header))
-        self._hash.update(tail)
-        return self._hash.hexdigest(), [*self._parts, tail]
+        parts = [*self._parts, tail]
+        name = hashlib.sha256()  # here, in the thread that sends, and not under the gate of those who fill
+        for part in parts:
+            name.update(part)
+        return name.hexdigest(), parts
 
 
 def _entry(blob: Placed) -> bytes:

@@ -1,11 +1,14 @@
-"""Snapshot -> folders. Content first, then names' metadata, folders last so that their dates hold."""
+"""Snapshot -> folders. Content first, then names' metadata, folders last so that their dates hold.
+
+One thread writes; the chunks of large files are read and opened by two others (as in `archive`).
+"""
 
 from __future__ import annotations
 
 import os
 import stat
-import threading
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -17,8 +20,8 @@ from releve.domain.errors import BadInput, PromiseBroken, Unreachable
 from releve.domain.os_errors import reason, unwritable
 
 _THREADS = 2
-_BATCH = 64  # files handed to a thread at once
-_AHEAD = 64  # batches that the walk may be ahead of the threads
+_AHEAD = 4  # chunks of one file on their way: bounds the memory
+_TELL = 256  # files between two words of progress
 _HOLE = bytes(64 * 1024)  # a run of zeros that long is left as a hole
 
 
@@ -80,7 +83,7 @@ class _Restorer:
         self._root = root
         self._again = again
         self._progress = progress
-        self._gate = threading.Lock()
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="vault-restore")
         self._links: dict[tuple[int, int], bytes] = {}
         self._later: list[tuple[bytes, Node]] = []  # second names of hard links
         self.done = Restored()
@@ -88,9 +91,6 @@ class _Restorer:
     def run(self, snapshot: Snapshot, only: Sequence[bytes]) -> Restored:
         folders: list[tuple[bytes, Node]] = []
         found = not only
-        pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="vault-restore")
-        jobs: list[Future[None]] = []
-        batch: list[tuple[bytes, Node]] = []
         try:
             for path, node in walk(self._repository, snapshot.tree):
                 if not _wanted(path, only):
@@ -99,29 +99,16 @@ class _Restorer:
                 place = self._root + path
                 _sane(node)
                 if node.is_dir:
-                    with suppress(FileExistsError):
-                        os.mkdir(place, 0o700)
-                    if not stat.S_ISDIR(os.lstat(place).st_mode):
-                        raise BadInput("target-in-the-way", f"« {os.fsdecode(place)} » n'est pas un dossier")
+                    _folder(place)
                     folders.append((place, node))
-                elif self._linked(place, node):
-                    continue
-                else:
-                    batch.append((place, node))
-                    if len(batch) >= _BATCH:
-                        jobs.append(pool.submit(self._files, batch))
-                        batch = []
-                        while len(jobs) > _AHEAD:
-                            jobs.pop(0).result()
-                            self._progress(self.done)
-            jobs.append(pool.submit(self._files, batch))
-            for job in jobs:
-                job.result()
-                self._progress(self.done)
+                elif not self._linked(place, node):
+                    self._file(place, node)
+                if self.done.files % _TELL == 0:
+                    self._progress(self.done)
         except OSError as error:
             raise unwritable_target(error) from error
         finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+            self._pool.shutdown(wait=True, cancel_futures=True)
         if not found:
             raise BadInput(
                 "unknown-path", "rien ne s'appelle ainsi dans cet instantané", hint="releve vault ls"
@@ -136,8 +123,7 @@ class _Restorer:
     def _linked(self, place: bytes, node: Node) -> bool:
         if node.links < 2 or not node.inode:
             return False
-        with self._gate:
-            first = self._links.setdefault((node.device_id, node.inode), place)
+        first = self._links.setdefault((node.device_id, node.inode), place)
         if first != place:
             self._later.append((place, node))
         return first != place
@@ -152,14 +138,9 @@ class _Restorer:
         except OSError as error:
             self.done.lost.append((os.fsdecode(place), reason(error)))
 
-    def _files(self, batch: Sequence[tuple[bytes, Node]]) -> None:
-        for place, node in batch:
-            self._file(place, node)
-
     def _file(self, place: bytes, node: Node) -> None:
         if self._again and _already(place, node):
-            with self._gate:
-                self.done.kept += 1
+            self.done.kept += 1
             return
         try:
             if node.kind == "file":
@@ -169,17 +150,14 @@ class _Restorer:
         except PromiseBroken as error:
             with suppress(FileNotFoundError):
                 os.unlink(place)
-            with self._gate:
-                self.done.lost.append((os.fsdecode(place), error.sentence))
+            self.done.lost.append((os.fsdecode(place), error.sentence))
             return
         except PermissionError as error:
-            with self._gate:
-                self.done.lost.append((os.fsdecode(place), reason(error)))
+            self.done.lost.append((os.fsdecode(place), reason(error)))
             return
         self._finish(place, node)
-        with self._gate:
-            self.done.files += 1
-            self.done.size += node.size
+        self.done.files += 1
+        self.done.size += node.size
 
     def _content(self, place: bytes, node: Node) -> None:
         with suppress(FileNotFoundError):
@@ -187,8 +165,7 @@ class _Restorer:
         handle = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
             size, hole = 0, False
-            for identity in node.content:
-                chunk = self._repository.blob(identity)
+            for chunk in self._chunks(node.content):
                 hole = _write(handle, chunk, size)
                 size += len(chunk)
             if hole:
@@ -198,11 +175,29 @@ class _Restorer:
         if size != node.size:
             raise damaged(os.fsdecode(place), f"{size} octets au lieu de {node.size}")
 
+    def _chunks(self, content: Sequence[bytes]) -> Iterator[bytes]:
+        if len(content) < 2:
+            yield from map(self._repository.blob, content)
+            return
+        jobs: deque[Future[bytes]] = deque()
+        for identity in content:
+            jobs.append(self._pool.submit(self._repository.blob, identity))
+            if len(jobs) > _AHEAD:
+                yield jobs.popleft().result()
+        while jobs:
+            yield jobs.popleft().result()
+
     def _finish(self, place: bytes, node: Node) -> None:
         missed = put_back(node, place)
         if missed:
-            with self._gate:
-                self.done.missed.append((os.fsdecode(place), ", ".join(missed)))
+            self.done.missed.append((os.fsdecode(place), ", ".join(missed)))
+
+
+def _folder(place: bytes) -> None:
+    with suppress(FileExistsError):
+        os.mkdir(place, 0o700)
+    if not stat.S_ISDIR(os.lstat(place).st_mode):
+        raise BadInput("target-in-the-way", f"« {os.fsdecode(place)} » n'est pas un dossier")
 
 
 def unwritable_target(error: OSError) -> Exception:

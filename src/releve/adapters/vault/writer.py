@@ -13,7 +13,8 @@ from releve.adapters.vault.pack import TARGET, BlobKind, Draft, Placed
 from releve.adapters.vault.repository import Repository, squeeze
 from releve.adapters.vault.store import Kind
 
-_IN_FLIGHT = 3  # packs on their way to the store: 48 MiB of memory
+_IN_FLIGHT = 4  # packs on their way to the store: 64 MiB of memory
+_SENDERS = 2  # while one waits for its fsync, the other hashes
 _SIDE_BY_SIDE = 2  # drafts filled at random, so that pack sizes do not tell chunk lengths (restic PR 5295)
 
 
@@ -26,7 +27,7 @@ class Writer:
         self._gate = threading.Lock()
         self._new: set[bytes] = set()  # being written: not in the index yet
         self._drafts: dict[BlobKind, list[Draft]] = {kind: [] for kind in BlobKind}
-        self._sender = ThreadPoolExecutor(1, thread_name_prefix="vault-store")
+        self._sender = ThreadPoolExecutor(_SENDERS, thread_name_prefix="vault-store")
         self._room = threading.BoundedSemaphore(_IN_FLIGHT)
         self._sent: list[Future[None]] = []
         self._stored: dict[str, list[Placed]] = {}

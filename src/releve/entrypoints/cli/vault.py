@@ -102,8 +102,8 @@ def _init(where: str, key: str) -> Answer:
     from releve.adapters.hosts.secrets import resolve
     from releve.adapters.vault.repository import create
     from releve.adapters.vault.shares import password_of
-    from releve.app import utc_now
     from releve.domain.os_errors import unwritable
+    from releve.entrypoints.cli.vault_session import utc_now
 
     ref = secret_ref(key)
     drawn = ""
@@ -131,9 +131,9 @@ def _save(where: str, key: str, paths: list[str], tags: list[str], excludes: lis
     from pathlib import Path
 
     from releve.adapters.vault.saving import save
-    from releve.app import utc_now
     from releve.domain.errors import BadInput, Exit
     from releve.domain.units import say_bytes
+    from releve.entrypoints.cli.vault_session import utc_now
 
     vault = opened(where, key)
     inside = Path(where).resolve()

@@ -94,7 +94,7 @@ def _list(where: str, key: str) -> Answer:
 
 
 def _add(where: str, key: str, new: str) -> Answer:
-    from releve.app import utc_now
+    from releve.entrypoints.cli.vault_session import utc_now
 
     name = opened(where, key).add_key(password(new), utc_now())
     return Answer({"key": name}, f"clé ajoutée : {name[:8]}")
@@ -107,7 +107,7 @@ def _remove(where: str, key: str, name: str) -> Answer:
 
 def _print(where: str, key: str, output: str) -> Answer:
     from releve.adapters.vault.shares import draw
-    from releve.app import utc_now
+    from releve.entrypoints.cli.vault_session import utc_now
     from releve.entrypoints.vault_page import key_page
 
     vault = opened(where, key)
@@ -122,8 +122,8 @@ def _print(where: str, key: str, output: str) -> Answer:
 
 def _split(where: str, key: str, output: str, threshold: int, people: int) -> Answer:
     from releve.adapters.vault.shares import draw, split
-    from releve.app import utc_now
     from releve.entrypoints.cli.folders import writable_folder
+    from releve.entrypoints.cli.vault_session import utc_now
     from releve.entrypoints.vault_page import words_page
 
     folder = Path(output)

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -32,6 +33,11 @@ KeyRef = Annotated[
     ),
 ]
 DEFAULT_KEY = "env:RELEVE_VAULT_KEY"
+
+
+def utc_now() -> datetime:
+    """The wall clock, aware: `app` has it too, and would load the whole house."""
+    return datetime.now(UTC)
 
 
 def secret_ref(text: str) -> SecretRef:

@@ -122,10 +122,10 @@ def _forget(where: str, key: str, counts: dict[str, int], minimum: str, *, yes: 
     from datetime import timedelta
 
     from releve.adapters.vault.pruning import forget
-    from releve.app import utc_now
     from releve.cycle.protect.retention import Held, Policy, rule
     from releve.domain.errors import BadInput
     from releve.domain.units import parse_span
+    from releve.entrypoints.cli.vault_session import utc_now
 
     try:
         age = parse_span(minimum).wall
@@ -158,8 +158,8 @@ def _forget(where: str, key: str, counts: dict[str, int], minimum: str, *, yes: 
 
 def _prune(where: str, key: str, *, yes: bool) -> Answer:
     from releve.adapters.vault.pruning import plan, prune
-    from releve.app import utc_now
     from releve.domain.units import say_bytes
+    from releve.entrypoints.cli.vault_session import utc_now
 
     vault = opened(where, key)
     with bar("rangement") as tell:
@@ -182,7 +182,7 @@ def _prune(where: str, key: str, *, yes: bool) -> Answer:
 
 def _heal(where: str, key: str, second: str) -> Answer:
     from releve.adapters.vault.healing import heal
-    from releve.app import utc_now
+    from releve.entrypoints.cli.vault_session import utc_now
 
     vault = opened(where, key)
     with bar("réparation") as tell:
