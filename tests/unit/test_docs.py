@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench import page as bench_page
+from bench import vault as bench_vault
 from docs.generate import FOLDER, PAGES
 
 ROOT = Path(__file__).parents[2]
@@ -43,3 +44,10 @@ def test_the_bench_page_shows_the_newest_result() -> None:
     newest = max((ROOT / "bench" / "results").glob("*.json"))
     result = json.loads(newest.read_text(encoding="utf-8"))
     assert bench_page.PAGE.read_text(encoding="utf-8") == bench_page.page(result, newest.name)
+
+
+def test_the_page_of_the_vault_shows_the_newest_result() -> None:
+    """The same for `docs/reference/bench-vault.md`."""
+    newest = max(bench_vault.RESULTS.glob("*.json"))
+    result = json.loads(newest.read_text(encoding="utf-8"))
+    assert bench_vault.PAGE.read_text(encoding="utf-8") == bench_vault.page(result, newest.name)

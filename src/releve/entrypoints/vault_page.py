@@ -86,7 +86,7 @@ def _page(
         created_at=at,
         metadata=(("Coffre", where), ("Identifiant", vault[:16])),
         sections=(
-            Section(title, top),
+            Section("À garder", top),
             Section("Tout ramener sans Relève", (Items(_STEPS, ordered=True),)),
         ),
     )
