@@ -176,6 +176,48 @@ def decode(raw: bytes) -> Iterator[Node]:
         yield _node(item)
 
 
+def differences(old: bytes, new: bytes) -> list[tuple[Node | None, Node | None]]:
+    """What changed between two trees, in the order of the names: (before, after), None where there is none.
+
+    Entries whose bytes are the same are never decoded: one change in a folder of 100,000 costs the
+    comparison of bytes. Raises ValueError.
+    """
+    before, after = _entries(old), _entries(new)
+    gone = {one.name: one for one in map(_decoded, before - after)}
+    come = {one.name: one for one in map(_decoded, after - before)}
+    return [(gone.get(name), come.get(name)) for name in sorted(gone.keys() | come.keys())]
+
+
+_OPEN, _CLOSE = b'{"nodes":[', b"]}\n"
+_BETWEEN = b'},{"name":'
+_ENTRY = re.compile(rb'"(?:[^"\\]|\\.)*","type":"')
+
+
+def _entries(raw: bytes) -> set[bytes]:
+    """The bytes of each entry, without its first and last brace."""
+    if raw == _OPEN + _CLOSE or not raw:
+        return set()
+    if not (raw.startswith(_OPEN + b'{"name":') and raw.endswith(b"}" + _CLOSE)):
+        return {encode(node)[len(b'{"name":') : -1] for node in decode(raw)}
+    parts = raw[len(_OPEN + b'{"name":') : -len(b"}" + _CLOSE)].split(_BETWEEN)
+    if b'_attributes":' in raw:  # attributes are lists of names too: such a part belongs to the one before
+        whole: list[bytes] = []
+        for part in parts:
+            if _ENTRY.match(part):
+                whole.append(part)
+            elif whole:
+                whole[-1] += _BETWEEN + part
+        parts = whole
+    return set(parts)
+
+
+def _decoded(entry: bytes) -> Node:
+    value = json.loads(b'{"name":' + entry + b"}")
+    if not isinstance(value, dict):
+        raise ValueError("not an entry")
+    return _node(value)
+
+
 def _node(item: Mapping[str, object]) -> Node:
     get = item.get
     kind = str(get("type"))

@@ -6,17 +6,17 @@ import hashlib
 import json
 import secrets
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import zstandard
 
 from releve.adapters.vault.clock import rfc3339, to_datetime
-from releve.adapters.vault.index import Index, from_json
+from releve.adapters.vault.index import Index, from_json, to_value
 from releve.adapters.vault.keyfile import USUAL, Cost, KeyFile, describe, unwrap, wrap
-from releve.adapters.vault.node import Node, decode
-from releve.adapters.vault.pack import BlobKind
+from releve.adapters.vault.node import Node, decode, differences
+from releve.adapters.vault.pack import BlobKind, Placed
 from releve.adapters.vault.polynomial import draw
 from releve.adapters.vault.seal import Forged, Key
 from releve.adapters.vault.store import Absent, FolderStore, Kind, Store
@@ -41,6 +41,12 @@ _own = _Squeezers()
 def squeeze(plain: bytes | memoryview) -> bytes:
     """One zstd frame, level 3 (restic's default is the like)."""
     return _own.squeeze.compress(plain)
+
+
+def squeeze_parts(parts: Iterable[bytes], size: int) -> bytes:
+    """The same of `size` bytes that come in parts."""
+    going = _own.squeeze.compressobj(size=size)
+    return b"".join([*(going.compress(part) for part in parts), going.flush()])
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,7 @@ class Repository:
         self.key = key
         self.id = identity
         self.index = Index()
+        self._listed: set[str] = set()  # index files that `index` holds
 
     def put(self, kind: Kind, value: object) -> str:
         """Seal a value into a new file of that kind, durable on return; its name."""
@@ -89,17 +96,30 @@ class Repository:
 
     def load_index(self) -> Index:
         """Read every index file. Snapshots must be listed before this, never after."""
-        index = Index()
-        for entry in self.store.entries(Kind.INDEX):
+        self.index, self._listed = Index(), set()
+        return self.refresh_index()
+
+    def refresh_index(self) -> Index:
+        """Read the index files that are new since the last look; all of them when one has gone."""
+        names = {entry.name for entry in self.store.entries(Kind.INDEX)}
+        index, listed = (self.index, self._listed) if self._listed <= names else (Index(), set[str]())
+        for name in sorted(names - listed):
             try:
-                for pack, blobs in from_json(self.get(Kind.INDEX, entry.name)):
+                for pack, blobs in from_json(self.get(Kind.INDEX, name)):
                     index.add(pack, blobs)
             except Absent:
                 continue  # replaced by a pruning since it was listed; its successor is listed too
             except ValueError as error:
-                raise damaged(f"index/{entry.name}", "il ne se lit pas") from error
-        self.index = index
+                raise damaged(f"index/{name}", "il ne se lit pas") from error
+            listed.add(name)
+        self.index, self._listed = index, listed
         return index
+
+    def put_index(self, packs: Mapping[str, Iterable[Placed]]) -> str:
+        """Write an index file of packs that `index` knows already; its name."""
+        name = self.put(Kind.INDEX, to_value(packs))
+        self._listed.add(name)
+        return name
 
     def blob(self, identity: bytes) -> bytes:
         """The bytes of a blob, compared with its id. Raises `PromiseBroken`."""
@@ -119,6 +139,15 @@ class Repository:
             return list(decode(self.blob(identity)))
         except ValueError as error:
             raise damaged(f"arbre {identity.hex()}", f"il ne se lit pas ({error})") from error
+
+    def differences(self, old: bytes, new: bytes) -> list[tuple[Node | None, Node | None]]:
+        """What changed from one tree (its id; empty: none) to another, as `node.differences`."""
+        if old == new:
+            return []
+        try:
+            return differences(self.blob(old) if old else b"", self.blob(new) if new else b"")
+        except ValueError as error:
+            raise damaged(f"arbre {new.hex()}", f"il ne se lit pas ({error})") from error
 
     def snapshots(self) -> list[Snapshot]:
         """Every snapshot, oldest first by what its client claimed."""
@@ -340,5 +369,6 @@ __all__ = [
     "open_vault",
     "snapshot_value",
     "squeeze",
+    "squeeze_parts",
     "walk",
 ]

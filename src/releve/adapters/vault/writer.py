@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from releve.adapters.vault.index import FULL, to_value
+from releve.adapters.vault.index import FULL
 from releve.adapters.vault.pack import TARGET, BlobKind, Draft, Placed
-from releve.adapters.vault.repository import Repository, squeeze
+from releve.adapters.vault.repository import Repository, squeeze, squeeze_parts
 from releve.adapters.vault.store import Kind
 
 _IN_FLIGHT = 4  # packs on their way to the store: 64 MiB of memory
@@ -44,6 +44,20 @@ class Writer:
                 return identity
             self._new.add(identity)
         self._keep(kind, identity, plain)
+        return identity
+
+    def save_parts(self, kind: BlobKind, parts: Callable[[], Iterator[bytes]]) -> bytes:
+        """The same for a blob too large for the memory: `parts` gives its bytes, twice, the same."""
+        digest, size = hashlib.sha256(), 0
+        for part in parts():
+            digest.update(part)
+            size += len(part)
+        identity = digest.digest()
+        with self._gate:
+            if identity in self._new or identity in self._repository.index:
+                return identity
+            self._new.add(identity)
+        self._place(kind, identity, self._repository.key.seal(squeeze_parts(parts(), size)), size)
         return identity
 
     def _keep(self, kind: BlobKind, identity: bytes, plain: bytes | memoryview) -> None:
@@ -100,7 +114,7 @@ class Writer:
                 if sum(map(len, self._stored.values())) < FULL:
                     return
                 ready, self._stored = self._stored, {}
-            self._repository.put(Kind.INDEX, to_value(ready))
+            self._repository.put_index(ready)
         finally:
             self._room.release()
 
@@ -118,7 +132,7 @@ class Writer:
         with self._gate:
             ready, self._stored = self._stored, {}
         if ready:
-            self._repository.put(Kind.INDEX, to_value(ready))
+            self._repository.put_index(ready)
 
     @staticmethod
     def _merged(drafts: list[Draft]) -> list[Draft]:

@@ -1,0 +1,1 @@
+"""File shares: captured into a vault as they change, and kept as a hot copy that follows the vault."""
