@@ -176,16 +176,17 @@ def decode(raw: bytes) -> Iterator[Node]:
         yield _node(item)
 
 
-def differences(old: bytes, new: bytes) -> list[tuple[Node | None, Node | None]]:
+def differences(old: bytes, new: bytes) -> Iterator[tuple[Node | None, Node | None]]:
     """What changed between two trees, in the order of the names: (before, after), None where there is none.
 
     Entries whose bytes are the same are never decoded: one change in a folder of 100,000 costs the
     comparison of bytes. Raises ValueError.
     """
     before, after = _entries(old), _entries(new)
-    gone = {one.name: one for one in map(_decoded, before - after)}
-    come = {one.name: one for one in map(_decoded, after - before)}
-    return [(gone.get(name), come.get(name)) for name in sorted(gone.keys() | come.keys())]
+    gone = {_name(one): one for one in before - after}
+    come = {_name(one): one for one in after - before}
+    for name in sorted(gone.keys() | come.keys()):
+        yield _decoded(gone.get(name)), _decoded(come.get(name))
 
 
 _OPEN, _CLOSE = b'{"nodes":[', b"]}\n"
@@ -211,11 +212,15 @@ def _entries(raw: bytes) -> set[bytes]:
     return set(parts)
 
 
-def _decoded(entry: bytes) -> Node:
-    value = json.loads(b'{"name":' + entry + b"}")
-    if not isinstance(value, dict):
+def _name(entry: bytes) -> bytes:
+    found = _ENTRY.match(entry)
+    if found is None:
         raise ValueError("not an entry")
-    return _node(value)
+    return unquote(json.loads(found[0][: -len(b',"type":"')]))
+
+
+def _decoded(entry: bytes | None) -> Node | None:
+    return None if entry is None else _node(json.loads(b'{"name":' + entry + b"}"))
 
 
 def _node(item: Mapping[str, object]) -> Node:

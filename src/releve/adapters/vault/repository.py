@@ -19,7 +19,7 @@ from releve.adapters.vault.node import Node, decode, differences
 from releve.adapters.vault.pack import BlobKind, Placed
 from releve.adapters.vault.polynomial import draw
 from releve.adapters.vault.seal import Forged, Key
-from releve.adapters.vault.store import Absent, FolderStore, Kind, Store
+from releve.adapters.vault.store import Absent, Entry, FolderStore, Kind, Store
 from releve.domain.errors import BadInput, PromiseBroken, Refused, Unreachable
 
 _LARGEST_BLOB = 128 * 1024 * 1024  # bytes a blob may unfold to; larger is not what a backup program wrote
@@ -140,22 +140,23 @@ class Repository:
         except ValueError as error:
             raise damaged(f"arbre {identity.hex()}", f"il ne se lit pas ({error})") from error
 
-    def differences(self, old: bytes, new: bytes) -> list[tuple[Node | None, Node | None]]:
+    def differences(self, old: bytes, new: bytes) -> Iterator[tuple[Node | None, Node | None]]:
         """What changed from one tree (its id; empty: none) to another, as `node.differences`."""
         if old == new:
-            return []
+            return
         try:
-            return differences(self.blob(old) if old else b"", self.blob(new) if new else b"")
+            yield from differences(self.blob(old) if old else b"", self.blob(new) if new else b"")
         except ValueError as error:
             raise damaged(f"arbre {new.hex()}", f"il ne se lit pas ({error})") from error
 
     def snapshots(self) -> list[Snapshot]:
         """Every snapshot, oldest first by what its client claimed."""
-        found = [
-            _snapshot(entry.name, self.get(Kind.SNAPSHOTS, entry.name), entry.seen)
-            for entry in self.store.entries(Kind.SNAPSHOTS)
-        ]
+        found = [self.read_snapshot(entry) for entry in self.store.entries(Kind.SNAPSHOTS)]
         return sorted(found, key=lambda one: (one.at, one.id))
+
+    def read_snapshot(self, entry: Entry) -> Snapshot:
+        """One snapshot as the store lists it. Raises `PromiseBroken`, `Absent`."""
+        return _snapshot(entry.name, self.get(Kind.SNAPSHOTS, entry.name), entry.seen)
 
     def snapshot(self, name: str) -> Snapshot:
         """The snapshot called so: "latest", or the first digits of its id. Raises `BadInput`."""

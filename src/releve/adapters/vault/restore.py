@@ -1,28 +1,21 @@
-"""Snapshot -> folders. Content first, then names' metadata, folders last so that their dates hold.
-
-One thread writes; the chunks of large files are read and opened by two others (as in `archive`).
-"""
+"""Snapshot -> folders. Content first, then names' metadata, folders last so that their dates hold."""
 
 from __future__ import annotations
 
 import os
 import stat
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from releve.adapters.vault.filling import Filler
 from releve.adapters.vault.metadata import put_back
 from releve.adapters.vault.node import Node, format_of
 from releve.adapters.vault.repository import Repository, Snapshot, damaged, walk
 from releve.domain.errors import BadInput, PromiseBroken, Unreachable
 from releve.domain.os_errors import reason, unwritable
 
-_THREADS = 2
-_AHEAD = 4  # chunks of one file on their way: bounds the memory
 _TELL = 256  # files between two words of progress
-_HOLE = bytes(64 * 1024)  # a run of zeros that long is left as a hole
 
 
 @dataclass(slots=True)
@@ -83,8 +76,8 @@ class _Restorer:
         self._root = root
         self._again = again
         self._progress = progress
-        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="vault-restore")
-        self._links: dict[tuple[int, int], bytes] = {}
+        self._filler = Filler(repository)
+        self._links: dict[object, bytes] = {}
         self._later: list[tuple[bytes, Node]] = []  # second names of hard links
         self.done = Restored()
 
@@ -108,7 +101,7 @@ class _Restorer:
         except OSError as error:
             raise unwritable_target(error) from error
         finally:
-            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._filler.close()
         if not found:
             raise BadInput(
                 "unknown-path", "rien ne s'appelle ainsi dans cet instantané", hint="releve vault ls"
@@ -123,13 +116,13 @@ class _Restorer:
     def _linked(self, place: bytes, node: Node) -> bool:
         if node.links < 2 or not node.inode:
             return False
-        first = self._links.setdefault((node.device_id, node.inode), place)
+        first = self._links.setdefault(_group(node), place)
         if first != place:
             self._later.append((place, node))
         return first != place
 
     def _link(self, place: bytes, node: Node) -> None:
-        first = self._links[node.device_id, node.inode]
+        first = self._links[_group(node)]
         try:
             with suppress(FileNotFoundError):
                 os.unlink(place)
@@ -143,10 +136,7 @@ class _Restorer:
             self.done.kept += 1
             return
         try:
-            if node.kind == "file":
-                self._content(place, node)
-            else:
-                _special(place, node)
+            self._filler.make(place, node)
         except PromiseBroken as error:
             with suppress(FileNotFoundError):
                 os.unlink(place)
@@ -159,38 +149,15 @@ class _Restorer:
         self.done.files += 1
         self.done.size += node.size
 
-    def _content(self, place: bytes, node: Node) -> None:
-        with suppress(FileNotFoundError):
-            os.unlink(place)
-        handle = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
-            size, hole = 0, False
-            for chunk in self._chunks(node.content):
-                hole = _write(handle, chunk, size)
-                size += len(chunk)
-            if hole:
-                os.ftruncate(handle, size)
-        finally:
-            os.close(handle)
-        if size != node.size:
-            raise damaged(os.fsdecode(place), f"{size} octets au lieu de {node.size}")
-
-    def _chunks(self, content: Sequence[bytes]) -> Iterator[bytes]:
-        if len(content) < 2:
-            yield from map(self._repository.blob, content)
-            return
-        jobs: deque[Future[bytes]] = deque()
-        for identity in content:
-            jobs.append(self._pool.submit(self._repository.blob, identity))
-            if len(jobs) > _AHEAD:
-                yield jobs.popleft().result()
-        while jobs:
-            yield jobs.popleft().result()
-
     def _finish(self, place: bytes, node: Node) -> None:
         missed = put_back(node, place)
         if missed:
             self.done.missed.append((os.fsdecode(place), ", ".join(missed)))
+
+
+def _group(node: Node) -> object:
+    """What the names of one file share. Its number alone may have been given to another file since."""
+    return node.inode, node.device_id, node.mtime, node.content
 
 
 def _folder(place: bytes) -> None:
@@ -231,37 +198,3 @@ def _already(place: bytes, node: Node) -> bool:
         and facts.st_mtime_ns == node.mtime
         and (node.kind != "file" or facts.st_size == node.size)
     )
-
-
-def _special(place: bytes, node: Node) -> None:
-    with suppress(FileNotFoundError):
-        os.unlink(place)
-    if node.kind == "symlink":
-        os.symlink(node.target, place)
-    elif node.kind == "fifo":
-        os.mkfifo(place, 0o600)
-    elif node.kind in {"dev", "chardev", "socket"}:
-        os.mknod(place, format_of(node.kind) | 0o600, node.device)
-    else:
-        raise PermissionError(1, "genre de fichier inconnu")
-
-
-def _write(handle: int, chunk: bytes, offset: int) -> bool:
-    """Write a chunk at its place, runs of zeros left as holes; whether it ends in one."""
-    if _HOLE not in chunk:
-        _whole(handle, memoryview(chunk), offset)
-        return False
-    view = memoryview(chunk)
-    hole = False
-    for at in range(0, len(chunk), len(_HOLE)):
-        part = view[at : at + len(_HOLE)]
-        hole = part == memoryview(_HOLE)[: len(part)]
-        if not hole:
-            _whole(handle, part, offset + at)
-    return hole
-
-
-def _whole(handle: int, view: memoryview, offset: int) -> None:
-    while view:
-        written = os.pwrite(handle, view, offset)
-        view, offset = view[written:], offset + written

@@ -18,6 +18,7 @@ from itertools import islice
 
 from releve.adapters.engines.files.cache import ROOT, Cache, Row, fit
 from releve.adapters.engines.files.events import Hints, Spot
+from releve.adapters.engines.files.marks import Mark
 from releve.adapters.vault.metadata import node_of
 from releve.adapters.vault.node import Node, encode, tree
 from releve.adapters.vault.pack import BlobKind
@@ -35,12 +36,12 @@ _WIDE = 20_000  # entries of a folder whose tree is made in one piece: about 7 M
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What is captured. `root` is absolute; `tags` go into each snapshot."""
+    """What is captured. `root` is absolute; `epoch` is that of the site which may write."""
 
     id: str
     root: bytes
     hostname: str
-    tags: tuple[str, ...] = ()
+    epoch: int = 0
     excludes: tuple[bytes, ...] = ()
 
 
@@ -79,8 +80,11 @@ class Capture:
         *,
         cover: Callable[[bytes], None],
         now: Callable[[], datetime],
+        number: int = 0,
         still_ours: Callable[[], None] = lambda: None,
     ) -> None:
+        """`number`: that of the share's last snapshot."""
+        self._number = number
         self._repository = repository
         self._share = share
         self._cache = cache
@@ -140,6 +144,7 @@ class Capture:
                 return None
             self._writer.flush()
             self._still_ours()
+            self._number += 1
             name = self._repository.save_snapshot(self._value(at, root, before, changed=root != old_root))
             self._cache.commit(name, root)
         except BaseException:
@@ -191,7 +196,7 @@ class Capture:
             username="releve",
             uid=os.getuid(),
             gid=os.getgid(),
-            tags=self._share.tags,
+            tags=Mark(self._share.id, self._share.epoch, self._number).tags(),
             parent=parent,
             program="releve",
             summary=summary,
@@ -201,7 +206,8 @@ class Capture:
 
     def _whole(self, last: Snapshot | None) -> None:
         self.unread = {}
-        self._folders([(ROOT, b"", _down(self._repository, last, self._share.root) if last else b"")])
+        past = down(self._repository, last) if last is not None else None
+        self._folders([(ROOT, b"", past.subtree if past is not None else b"")])
         if not self._cache.subtree(ROOT):
             self._dirty.add(ROOT)
 
@@ -525,15 +531,15 @@ def _look(root: bytes) -> None:
         raise Unreachable("share-missing", f"« {os.fsdecode(root)} » n'est pas un dossier")
 
 
-def _down(repository: Repository, snapshot: Snapshot, path: bytes) -> bytes:
-    """The tree of a folder in a snapshot; empty when it is not there or cannot be read."""
-    subtree = snapshot.tree
+def down(repository: Repository, snapshot: Snapshot) -> Node | None:
+    """The node of the one folder that a share's snapshot holds; None when it is not there or cannot be read."""
+    subtree, node = snapshot.tree, None
     try:
-        for part in filter(None, path.split(b"/")):
-            found = [node for node in repository.tree(subtree) if node.name == part and node.is_dir]
-            if not found:
-                return b""
-            subtree = found[0].subtree
-    except PromiseBroken:
-        return b""
-    return subtree
+        for part in filter(None, os.fsencode(snapshot.paths[0]).split(b"/")):
+            node = next((one for one in repository.tree(subtree) if one.name == part and one.is_dir), None)
+            if node is None:
+                return None
+            subtree = node.subtree
+    except (PromiseBroken, IndexError):
+        return None
+    return node

@@ -69,6 +69,7 @@ class Fanotify:
         self._some = threading.Event()
         self._paths: dict[bytes, bytes | None] = {}
         self._closed = threading.Event()
+        self._broken: Exception | None = None  # what ended the thread: told to whoever gathers
         self._thread = threading.Thread(target=self._listen, name="fanotify", daemon=True)
         self._thread.start()
 
@@ -87,6 +88,8 @@ class Fanotify:
     def gather(self) -> Hints:
         """See `Watcher`: the kernel's queue is emptied first, so what ended before the call is in."""
         with self._gate:
+            if self._broken is not None:
+                raise self._broken
             self._drain()
             found, self._hints = self._hints, Hints()
             self._some.clear()
@@ -108,8 +111,13 @@ class Fanotify:
         poll.register(self._fd, select.POLLIN)
         while not self._closed.is_set():
             if poll.poll(250):
-                with self._gate:
-                    self._drain()
+                try:
+                    with self._gate:
+                        self._drain()
+                except Exception as error:  # noqa: BLE001 - raised again by `gather`, in the thread that can act
+                    self._broken = error
+                    self._some.set()
+                    return
                 self._closed.wait(0.005)  # let events gather: one look for many is cheaper
 
     def _drain(self) -> None:
@@ -150,9 +158,9 @@ class Fanotify:
         try:
             opened = self._open_handle(handle)
         except OSError as error:
-            if error.errno in {errno.ESTALE, errno.ENOENT}:
-                return None  # removed since: the folder above told so
-            raise
+            if error.errno not in {errno.ESTALE, errno.ENOENT}:
+                self._hints.everything = True  # seen: ENOMEM for a folder that is being removed
+            return None  # removed since: the folder above told so
         try:
             path = os.readlink(b"/proc/self/fd/%d" % opened)
         finally:

@@ -1,0 +1,444 @@
+"""A folder made the same as a tree of the vault, touching only what differs: the hot copy.
+
+Each file is prepared beside (in `.releve`, at the root of the copy), made durable, then renamed into
+place: at any instant a name holds a whole version, the one of before or the one of after.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from releve.adapters.engines.files.capture import WORKROOM
+from releve.adapters.vault.filling import Filler
+from releve.adapters.vault.metadata import put_back
+from releve.adapters.vault.node import Node, format_of
+from releve.adapters.vault.repository import Repository, damaged
+from releve.domain.errors import PromiseBroken, ReleveError
+from releve.domain.os_errors import reason, unwritable
+
+_BATCH_FILES = 2000  # files prepared before they are made durable together
+_BATCH_BYTES = 256 * 1024 * 1024
+_CLOSED = 0o700  # of the root while the copy follows: nobody but us may enter, so nobody writes
+
+
+@dataclass(slots=True)
+class Applied:
+    """What was done to a hot copy. `lost`: (path, why), what the vault could not give: the old version stays."""
+
+    files: int = 0
+    folders: int = 0
+    moved: int = 0
+    removed: int = 0
+    size: int = 0  # bytes written
+    lost: list[tuple[bytes, str]] = field(default_factory=list)
+    missed: list[tuple[bytes, str]] = field(default_factory=list)  # metadata that could not be given
+    aside: list[bytes] = field(default_factory=list)  # what only this side had, moved away
+    gone_here: list[bytes] = field(default_factory=list)  # removed on this side alone, now back
+
+
+@dataclass(slots=True)
+class _Folder:
+    """A folder on its way."""
+
+    path: bytes
+    node: Node | None
+    todo: Iterator[tuple[Node | None, Node | None]]
+
+
+class HotCopy:
+    """Brings a folder from one tree of the vault to another. One thread."""
+
+    def __init__(self, repository: Repository, root: bytes) -> None:
+        self._repository = repository
+        self.root = root
+        self._work = os.path.join(root, WORKROOM)
+        self._filler = Filler(repository)
+        self._later: list[Callable[[], None]] = []
+        self._waiting_bytes = 0
+        self._number = 0
+        self._staged: dict[object, bytes] = {}  # where it goes, or its mark -> where it waits
+        self._left: set[bytes] = (
+            set()
+        )  # paths whose file now also waits elsewhere: not to be changed in place
+        self._links: dict[object, bytes] = {}
+        self._sync = ctypes.CDLL(None, use_errno=True).syncfs
+        self.done = Applied()
+
+    def close(self) -> None:
+        """Give the threads back."""
+        self._filler.close()
+
+    def prepare(self) -> None:
+        """Make the root and an empty workroom, closed to everybody else. Raises `Unreachable`, `Refused`."""
+        try:
+            os.makedirs(self.root, exist_ok=True)
+            os.chmod(self.root, _CLOSED)
+            with suppress(FileNotFoundError):
+                shutil.rmtree(self._work)
+            os.mkdir(self._work, 0o700)
+        except OSError as error:
+            raise _refused(self.root, error) from error
+
+    def release(self, node: Node | None) -> None:
+        """Open the root as its node says (everything else has its own metadata already); no workroom left.
+
+        Without a node (nothing was ever followed) it stays closed.
+        """
+        try:
+            shutil.rmtree(self._work, ignore_errors=True)
+            if node is not None:
+                put_back(node, self.root)
+        except OSError as error:
+            raise _refused(self.root, error) from error
+
+    def apply(self, old: bytes, new: bytes) -> Applied:
+        """From the tree `old` (empty: nothing yet), which the folder holds, to `new`. Safe to repeat.
+
+        Raises `Unreachable`/`Refused` when the disk or the store says no: then call again.
+        """
+        self.done = Applied()
+        try:
+            self._stage(old, new)
+            self._walk(b"", old, new)
+            self._flush()
+            for left in self._staged.values():
+                self._clear(left)
+        except OSError as error:
+            raise _refused(self.root, error) from error
+        finally:
+            self._later, self._waiting_bytes, self._links = [], 0, {}
+            self._staged, self._left = {}, set()
+        return self.done
+
+    # What moved: found first, so that it is neither fetched nor removed
+
+    def _stage(self, old: bytes, new: bytes) -> None:
+        if not old or old == new:
+            return
+        gone: dict[object, bytes] = {}
+        come: dict[object, bytes] = {}
+        shared: set[object] = set()  # marks of hard-linked files: any of their names will do
+        for path, was, is_ in self._changes(old, new):
+            left, found = _mark(was), _mark(is_)
+            if left != found:
+                if left is not None:
+                    gone.setdefault(left, path)
+                if found is not None:
+                    come.setdefault(found, path)
+                    if is_ is not None and is_.links > 1:
+                        shared.add(found)
+        for mark in sorted(gone.keys() & come.keys(), key=lambda one: gone[one]):  # what holds others first
+            source = os.path.join(self.root, gone[mark])
+            place = self._fresh()
+            with suppress(FileNotFoundError):  # moved already by an attempt that was cut
+                if isinstance(mark, bytes):
+                    os.rename(source, place)
+                else:
+                    os.link(
+                        source, place, follow_symlinks=False
+                    )  # the old name stays until the new one is there
+                self._left.add(gone[mark])
+                self._staged[mark if mark in shared else come[mark]] = place
+
+    def _changes(self, old: bytes, new: bytes) -> Iterator[tuple[bytes, Node | None, Node | None]]:
+        """Every entry that differs, with its path; what is in a folder that went or came is an entry too."""
+        waiting = [(b"", old, new)]
+        while waiting:
+            path, before, after = waiting.pop()
+            for was, is_ in self._repository.differences(before, after):
+                inside = _join(path, (was or is_ or _NOBODY).name)
+                below = [one.subtree if one is not None and one.is_dir else b"" for one in (was, is_)]
+                if any(below):
+                    waiting.append((inside, below[0], below[1]))
+                if not all(below):
+                    yield inside, was, is_
+
+    def _walk(self, path: bytes, old: bytes, new: bytes) -> None:
+        stack = [_Folder(path, None, iter(self._repository.differences(old, new)))]
+        while stack:
+            folder = stack[-1]
+            pair = next(folder.todo, None)
+            if pair is None:
+                stack.pop()
+                if folder.node is not None:
+                    self._finish_later(folder.path, folder.node)
+                continue
+            was, is_ = pair
+            if not folder.path and (was or is_ or _NOBODY).name == WORKROOM:
+                continue
+            if is_ is None:
+                self._remove_later(_join(folder.path, (was or _NOBODY).name))
+                continue
+            _sane(is_)
+            inside = _join(folder.path, is_.name)
+            if is_.is_dir:
+                stack.append(self._enter(inside, was, is_))
+            else:
+                self._file(inside, was, is_)
+
+    def _enter(self, path: bytes, was: Node | None, is_: Node) -> _Folder:
+        place = os.path.join(self.root, path)
+        before = was.subtree if was is not None and was.is_dir else b""
+        staged = self._staged.pop(path, None)
+        if staged is not None:
+            self._clear(place)
+            os.rename(staged, place)
+            self.done.moved += 1
+            before = is_.subtree
+        elif not before or not _is_folder(place):
+            if not _is_folder(place):
+                self._clear(place)
+                os.mkdir(place, 0o700)
+            before = b""
+            self.done.folders += 1
+        return _Folder(path, is_, iter(self._repository.differences(before, is_.subtree)))
+
+    def _file(self, path: bytes, was: Node | None, is_: Node) -> None:
+        place = os.path.join(self.root, path)
+        if is_.links > 1 and self._link(path, is_):
+            return
+        if was is not None and path not in self._left and self._same_content(place, was, is_):
+            self._finish_later(path, is_)
+            return
+        staged = self._staged.pop(_mark(is_) if is_.links > 1 else path, None)
+        if staged is None:
+            staged = self._fresh()
+            try:
+                former = (place, was) if was is not None and was.kind == is_.kind == "file" else None
+                self._filler.make(staged, is_, former)
+            except PromiseBroken as error:
+                with suppress(FileNotFoundError):
+                    os.unlink(staged)
+                self.done.lost.append((path, error.sentence))
+                return
+            self._waiting_bytes += is_.size
+            self.done.size += is_.size
+        else:
+            self.done.moved += 1
+        missed = put_back(is_, staged)
+        if missed:
+            self.done.missed.append((path, ", ".join(missed)))
+        self.done.files += 1
+        self._do_later(lambda: self._place(staged, place))
+
+    def _link(self, path: bytes, node: Node) -> bool:
+        """A second name of a file that was just made; False for the first."""
+        first = self._links.setdefault((node.inode, node.device_id, node.mtime, node.content), path)
+        if first == path:
+            return False
+        source, place = os.path.join(self.root, first), os.path.join(self.root, path)
+
+        def act() -> None:
+            draft = self._fresh()
+            os.link(source, draft, follow_symlinks=False)
+            self._place(draft, place)
+
+        self.done.files += 1
+        self._do_later(act)
+        return True
+
+    def _same_content(self, place: bytes, was: Node, is_: Node) -> bool:
+        if was.kind != "file" or is_.kind != "file" or was.content != is_.content:
+            return False
+        if was.links > 1 and (is_.links < 2 or was.inode != is_.inode):
+            return False  # it no longer goes with its other names
+        try:
+            facts = os.lstat(place)
+        except OSError:
+            return False
+        return stat.S_ISREG(facts.st_mode) and facts.st_size == is_.size
+
+    # What is done once the files are durable
+
+    def _do_later(self, act: Callable[[], None]) -> None:
+        self._later.append(act)
+        if len(self._later) >= _BATCH_FILES or self._waiting_bytes >= _BATCH_BYTES:
+            self._flush()
+
+    def _finish_later(self, path: bytes, node: Node) -> None:
+        def act() -> None:
+            missed = put_back(node, os.path.join(self.root, path))
+            if missed:
+                self.done.missed.append((path, ", ".join(missed)))
+
+        self._do_later(act)
+
+    def _remove_later(self, path: bytes) -> None:
+        def act() -> None:
+            self._clear(os.path.join(self.root, path))
+            self.done.removed += 1
+
+        self._do_later(act)
+
+    def _flush(self) -> None:
+        if self._waiting_bytes or self._later:
+            handle = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                if self._sync(handle):
+                    raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+            finally:
+                os.close(handle)
+        later, self._later, self._waiting_bytes = self._later, [], 0
+        for act in later:
+            act()
+
+    def _place(self, draft: bytes, place: bytes) -> None:
+        if _one_file(draft, place):
+            os.unlink(draft)  # a rename between two names of one file does nothing
+            return
+        try:
+            os.rename(draft, place)
+        except IsADirectoryError:
+            self._clear(place)
+            os.rename(draft, place)
+
+    def _clear(self, place: bytes) -> None:
+        try:
+            if _is_folder(place):
+                shutil.rmtree(place)
+            else:
+                os.unlink(place)
+        except FileNotFoundError:
+            return
+
+    def _fresh(self) -> bytes:
+        self._number += 1
+        return os.path.join(self._work, b"%d" % self._number)
+
+    # Where the folder may hold anything: first follow, return, after a power cut
+
+    def settle(self, tree: bytes, base: bytes, aside: bytes) -> Applied:
+        """From whatever the folder holds to `tree`; what is equal stays, nothing that is only here is lost.
+
+        `base`: the last tree known to both sides. What differs from both goes to the folder `aside`, under its
+        path; what stands in the base alone was removed here.
+        """
+        self.done = Applied()
+        try:
+            self._settle(tree, base, aside)
+            self._flush()
+        except OSError as error:
+            raise _refused(self.root, error) from error
+        finally:
+            self._later, self._waiting_bytes, self._links = [], 0, {}
+        return self.done
+
+    def _settle(self, tree: bytes, base: bytes, aside: bytes) -> None:
+        waiting: list[tuple[bytes, bytes, bytes, Node | None]] = [(b"", tree, base, None)]
+        folders: list[tuple[bytes, Node]] = []
+        while waiting:
+            path, wanted, known, node = waiting.pop()
+            if node is not None:
+                folders.append((path, node))
+            want = {one.name: one for one in self._repository.tree(wanted)} if wanted else {}
+            had = {one.name: one for one in self._repository.tree(known)} if known else {}
+            place = os.path.join(self.root, path)
+            for name in sorted(os.listdir(place)):
+                if name not in want and not (name == WORKROOM and not path):
+                    self._strange(_join(path, name), had.get(name), aside)
+            for name, one in want.items():
+                _sane(one)
+                inside = _join(path, name)
+                full = os.path.join(self.root, inside)
+                old = had.get(name)
+                if old is not None and not os.path.lexists(full):
+                    self.done.gone_here.append(inside)
+                if one.is_dir:
+                    if not _is_folder(full):
+                        self._strange(inside, old, aside)
+                        os.mkdir(full, 0o700)
+                        self.done.folders += 1
+                    waiting.append((inside, one.subtree, old.subtree if old else b"", one))
+                elif not _already(full, one):
+                    self._strange(inside, old, aside)
+                    self._file(inside, None, one)
+                elif one.links < 2 or not self._link(inside, one):
+                    self._finish_later(inside, one)
+        for path, node in reversed(folders):
+            self._finish_later(path, node)
+
+    def _strange(self, path: bytes, base: Node | None, aside: bytes) -> None:
+        """Take away what stands here in the place of something else: aside, unless both sides knew it."""
+        full = os.path.join(self.root, path)
+        if not os.path.lexists(full):
+            return
+        if base is not None and _is_folder(full) and base.is_dir:
+            before = {one.name: one for one in self._repository.tree(base.subtree)}
+            for name in sorted(os.listdir(full)):
+                self._strange(_join(path, name), before.get(name), aside)
+            os.rmdir(full)
+            return
+        if base is not None and _already(full, base):
+            os.unlink(full)
+            self.done.removed += 1
+            return
+        place = os.path.join(aside, path)
+        os.makedirs(os.path.dirname(place), mode=0o700, exist_ok=True)
+        shutil.move(os.fsdecode(full), os.fsdecode(place))
+        self.done.aside.append(path)
+
+
+_NOBODY = Node(b"", "irregular", 0, 0)
+
+
+def _mark(node: Node | None) -> object | None:
+    """What tells that a thing which went and a thing which came are one; None when it is not worth it."""
+    if node is None:
+        return None
+    if node.is_dir:
+        return node.subtree
+    if node.links > 1:  # its other names may have stayed where they are
+        return node.inode, node.device_id, node.mtime, node.content, node.target
+    if node.kind == "file" and node.content:
+        return node.inode, 0, node.mtime, node.content, b""
+    return None
+
+
+def _already(place: bytes, node: Node) -> bool:
+    try:
+        facts = os.lstat(place)
+    except OSError:
+        return False
+    if stat.S_IFMT(facts.st_mode) != (0 if node.kind == "irregular" else format_of(node.kind)):
+        return False
+    if node.kind == "symlink":
+        return os.readlink(place) == node.target
+    return facts.st_mtime_ns == node.mtime and (node.kind != "file" or facts.st_size == node.size)
+
+
+def _one_file(one: bytes, other: bytes) -> bool:
+    try:
+        first, second = os.lstat(one), os.lstat(other)
+    except FileNotFoundError:
+        return False
+    return (first.st_dev, first.st_ino) == (second.st_dev, second.st_ino)
+
+
+def _is_folder(place: bytes) -> bool:
+    try:
+        return stat.S_ISDIR(os.lstat(place).st_mode)
+    except OSError:
+        return False
+
+
+def _sane(node: Node) -> None:
+    if node.name in {b"", b".", b".."} or b"/" in node.name or b"\0" in node.name:
+        raise damaged("arbre", f"un nom y est impossible : {node.name!r}")
+
+
+def _join(path: bytes, name: bytes) -> bytes:
+    return path + b"/" + name if path else name
+
+
+def _refused(root: bytes, error: OSError) -> ReleveError:
+    from pathlib import Path
+
+    named = error.filename if isinstance(error.filename, bytes | str) else root
+    found = unwritable(Path(os.fsdecode(named)), error, "hot-copy-unwritable")
+    return found if isinstance(found, ReleveError) else PromiseBroken("hot-copy", reason(error))

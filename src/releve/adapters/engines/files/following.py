@@ -1,0 +1,149 @@
+"""The resident follower of a share: sees new snapshots, brings the hot copy to the newest, says how far it is."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+
+from releve.adapters.engines.files.capture import down
+from releve.adapters.engines.files.follow import Applied, HotCopy
+from releve.adapters.engines.files.marks import Mark, Snapshots
+from releve.adapters.vault.node import Node
+from releve.adapters.vault.repository import Repository, Snapshot
+
+POLL = 0.2  # seconds between two looks at the list of snapshots
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a hot copy stands. Kept in a file; believed only under the `boot` that it was written under.
+
+    `tree`: what the folder holds, as a tree of the vault (hex). `applying`: the tree to which it was being
+    brought: when it is not empty, some of its entries may be there already.
+    """
+
+    boot: str
+    epoch: int = 0
+    number: int = 0
+    snapshot: str = ""
+    at: str = ""  # the snapshot's own time, ISO 8601, by the clock of the site that took it
+    tree: str = ""
+    applying: str = ""
+
+
+@dataclass(slots=True)
+class Lag:
+    """How far the hot copy follows: what was applied last, and what was not."""
+
+    position: Position
+    applied_at: datetime | None = None
+    late: list[str] = field(default_factory=list)  # snapshots of an older epoch: kept, never applied
+    lost: list[tuple[bytes, str]] = field(default_factory=list)
+
+
+class Following:
+    """Brings one hot copy forward. `step` is one look; the caller loops, and stops between two."""
+
+    def __init__(
+        self,
+        repository: Repository,
+        copy: HotCopy,
+        share: str,
+        state: Path,
+        *,
+        epoch: int,
+        boot: str,
+        aside: Path,
+        now: Callable[[], datetime],
+    ) -> None:
+        """`epoch`: the only one that is followed. `aside`: where what only this side had is put."""
+        self._repository = repository
+        self._copy = copy
+        self._snapshots = Snapshots(repository, share)
+        self._state = state
+        self._epoch = epoch
+        self._aside = aside
+        self._now = now
+        found = _read(state)
+        self._sure = found is not None and found.boot == boot and not found.applying
+        self._cut = found.applying if found is not None and found.boot == boot else ""
+        self._base = bytes.fromhex(found.tree) if found else b""
+        self.lag = Lag(replace(found, boot=boot, applying="") if found else Position(boot))
+        self._ready = False
+
+    def step(self) -> Applied | None:
+        """Look, and follow if there is something newer; what was done. Raises what the store and the disk raise."""
+        known = self._snapshots.look()
+        mine = [one for one in known if one[0].epoch == self._epoch]
+        self.lag.late = [
+            one.id for mark, one in known if mark.epoch < self._epoch and one.id != self.lag.position.snapshot
+        ]
+        if not self._ready:
+            self._copy.prepare()
+            self._ready = True
+        if not mine:
+            return None
+        mark, snapshot = mine[-1]
+        if self._sure and (mark.epoch, mark.number) <= (self.lag.position.epoch, self.lag.position.number):
+            return None
+        return self._follow(mark, snapshot)
+
+    def top(self) -> Node | None:
+        """The root of the share as its last applied snapshot describes it."""
+        for _mark, one in reversed(self._snapshots.look()):
+            if one.id == self.lag.position.snapshot:
+                return down(self._repository, one)
+        return None
+
+    def _follow(self, mark: Mark, snapshot: Snapshot) -> Applied:
+        self._repository.refresh_index()
+        node = down(self._repository, snapshot)
+        tree = node.subtree if node is not None else b""
+        here = self.lag.position
+        if self._cut and not self._sure:
+            # Cut in the middle: first what was begun, or what differs from both would stay as it is.
+            self._copy.apply(bytes.fromhex(here.tree), bytes.fromhex(self._cut))
+            self._keep(replace(here, tree=self._cut))
+            self._sure, self._cut = True, ""
+            here = self.lag.position
+        if not self._sure:
+            self._keep(replace(here, applying=tree.hex()))
+            folder = self._aside / f"{self._now():%Y-%m-%dT%H%M%S}"
+            done = self._copy.settle(tree, self._base, os.fsencode(folder))
+        else:
+            self._keep(replace(here, applying=tree.hex()))
+            done = self._copy.apply(bytes.fromhex(here.tree), tree)
+        self._sure, self._cut = True, ""
+        self._keep(
+            replace(
+                here,
+                epoch=mark.epoch,
+                number=mark.number,
+                snapshot=snapshot.id,
+                at=snapshot.at.isoformat(),
+                tree=tree.hex(),
+                applying="",
+            )
+        )
+        self.lag.applied_at = self._now()
+        self.lag.lost = done.lost
+        return done
+
+    def _keep(self, position: Position) -> None:
+        draft = self._state.with_suffix(".new")
+        draft.write_text(json.dumps(asdict(position)), encoding="utf-8")
+        draft.replace(self._state)
+        self.lag.position = position
+
+
+def _read(state: Path) -> Position | None:
+    try:
+        return Position(**json.loads(state.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError):
+        return None  # torn by a power cut: the folder is compared whole instead

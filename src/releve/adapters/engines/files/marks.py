@@ -1,0 +1,57 @@
+"""How a snapshot says whose it is: three tags, which stock restic shows and keeps.
+
+The number, and not the date, says which snapshot is the newer: a client's clock may be set back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from releve.adapters.vault.repository import Repository, Snapshot
+from releve.adapters.vault.store import Absent, Kind
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Mark:
+    """A share's snapshot: under which epoch it was taken, and its number."""
+
+    share: str
+    epoch: int
+    number: int
+
+    def tags(self) -> tuple[str, ...]:
+        """As they stand in the snapshot."""
+        return (f"share={self.share}", f"epoch={self.epoch}", f"number={self.number}")
+
+
+def mark_of(snapshot: Snapshot) -> Mark | None:
+    """The mark of a snapshot; None when it is nobody's (made by a command, or by stock restic)."""
+    found = dict(tag.split("=", 1) for tag in snapshot.tags if "=" in tag)
+    try:
+        return Mark(found["share"], int(found["epoch"]), int(found["number"]))
+    except (KeyError, ValueError):
+        return None
+
+
+class Snapshots:
+    """The snapshots of one share, each file read once."""
+
+    def __init__(self, repository: Repository, share: str) -> None:
+        self._repository = repository
+        self._share = share
+        self._known: dict[str, tuple[Mark, Snapshot] | None] = {}
+
+    def look(self) -> Sequence[tuple[Mark, Snapshot]]:
+        """Those that are there now, oldest first by epoch and number."""
+        names = {entry.name: entry for entry in self._repository.store.entries(Kind.SNAPSHOTS)}
+        for gone in self._known.keys() - names.keys():
+            del self._known[gone]
+        for name in names.keys() - self._known.keys():
+            try:
+                snapshot = self._repository.read_snapshot(names[name])
+            except Absent:
+                continue  # thinned away since it was listed
+            mark = mark_of(snapshot)
+            self._known[name] = (mark, snapshot) if mark and mark.share == self._share else None
+        return sorted((one for one in self._known.values() if one is not None), key=lambda one: one[0])

@@ -1,0 +1,232 @@
+"""A share that people work in: every snapshot is the share, the hot copy is the snapshot."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from releve.adapters.engines.files.events import Hints
+from tests.features import CURRENT_RESTIC
+from tests.shares import Chaos, Rig, inside
+from tests.vaults import reopened, restic
+
+ROUNDS = 40
+PROGRAMS = [
+    pytest.param("restic", marks=pytest.mark.needs("restic"), id="debian12"),
+    pytest.param(str(CURRENT_RESTIC), marks=pytest.mark.needs("restic-current"), id="current"),
+]
+
+
+@pytest.fixture(params=["fanotify", "inotify"])
+def rig(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rig]:
+    """A share, its vault and its hot copy, under each way of hearing."""
+    made = Rig(tmp_path, request.param)
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_by_events_or_by_a_whole_walk_the_tree_is_the_same(rig: Rig, seed: int) -> None:
+    """What the hints lead to is what a walk of everything finds, and the hot copy holds exactly that."""
+    chaos = Chaos(rig.root, seed)
+    for number in range(ROUNDS):
+        chaos.work(chaos.random.randrange(1, 12))
+        rig.take()
+        assert rig.strangers(rig.whole()) == [], f"seed {seed}, round {number}"
+        if number % 4 == 0:
+            rig.follow()
+            assert rig.behind() == [], f"seed {seed}, round {number}"
+    files = sum(1 for path in rig.root.rglob("*") if path.is_symlink() or not path.is_dir())
+    assert rig.capture.counts()[0] == files
+
+
+@pytest.mark.parametrize("seed", range(100, 106))
+def test_changes_during_a_capture_are_in_it_or_in_the_next(rig: Rig, seed: int) -> None:
+    """Somebody works while the share is compared: once they stop, two looks later nothing is missing."""
+    chaos = Chaos(rig.root, seed)
+    for number in range(ROUNDS // 2):
+        chaos.work(5)
+        worker = threading.Thread(target=chaos.work, args=(25,))
+        worker.start()
+        rig.take()
+        worker.join()
+        rig.take()
+        assert rig.strangers(rig.whole()) == [], f"seed {seed}, round {number}"
+        rig.follow()
+        rig.take()
+        rig.follow()
+        assert rig.behind() == [], f"seed {seed}, round {number}"
+
+
+def test_a_lost_cache_is_filled_again_from_the_vault(rig: Rig) -> None:
+    """Without its cache the capture finds the same tree, and reads no file that has not changed."""
+    Chaos(rig.root, 3).work(60)
+    rig.take()
+    before = rig.cache.snapshot
+    last = rig.vault.snapshot(before[0])
+    rig.capture.close()
+    rig.cache.close()
+    (rig.base / "cache.db").write_bytes(b"abimee" * 1000)
+    from releve.adapters.engines.files.cache import Cache
+
+    rig.cache = Cache(rig.base / "cache.db", "essai")
+    assert rig.cache.snapshot == ("", b"")
+    rig.capture = rig.new_capture()
+    taken = rig.capture.take(Hints(everything=True), last=last)
+    assert taken is not None
+    assert rig.strangers(before[1]) == []
+    assert taken.seen.read_bytes == 0
+
+
+def test_an_unchanged_share_gets_its_snapshot_too_when_asked(rig: Rig) -> None:
+    """Freshness of an idle share is a snapshot of the same tree, which costs one small file."""
+    Chaos(rig.root, 4).work(30)
+    first = rig.take()
+    assert first is not None
+    assert rig.capture.take(Hints()) is None
+    second = rig.capture.take(Hints(), force=True)
+    assert second is not None
+    assert second.tree == first.tree
+    assert not second.changed
+    assert second.stored == 0
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_stock_restic_restores_any_snapshot_of_a_capture(rig: Rig, tmp_path: Path, program: str) -> None:
+    """The vault of a capture passes restic's own check, and restic gives back what was there."""
+    chaos = Chaos(rig.root, 5)
+    for _ in range(10):
+        chaos.work(8)
+        rig.take()
+    restic(program, tmp_path / "vault", "check", "--read-data")
+    restic(program, tmp_path / "vault", "restore", "latest", "--target", str(tmp_path / "back"))
+    assert inside(tmp_path / "back" / rig.root.relative_to("/")) == inside(rig.root)
+
+
+def test_what_moves_is_not_fetched_again(rig: Rig) -> None:
+    """A folder that was renamed is renamed in the hot copy too."""
+    folder = rig.root / "dossier"
+    folder.mkdir()
+    for number in range(20):
+        (folder / f"{number}.bin").write_bytes(bytes([number]) * 200_000)
+    rig.take()
+    rig.follow()
+    before = {path.name: path.stat().st_ino for path in (rig.hot / "dossier").iterdir()}
+    (rig.root / "autre").mkdir()
+    folder.rename(rig.root / "autre" / "nom")
+    rig.take()
+    done = rig.follow()
+    assert done is not None
+    assert done.size == 0
+    assert {path.name: path.stat().st_ino for path in (rig.hot / "autre" / "nom").iterdir()} == before
+    assert rig.behind() == []
+
+
+def test_a_cut_follower_finishes_what_it_began(rig: Rig) -> None:
+    """Cut in the middle of a snapshot that the next one takes back: nothing of it stays behind."""
+    (rig.root / "a").write_text("un")
+    rig.take()
+    rig.follow()
+    (rig.root / "a").write_text("deux")
+    (rig.root / "b").write_text("trois")
+    rig.take()
+    copy = rig.following._copy
+    place, calls = copy._place, []
+
+    def cut(draft: bytes, to: bytes) -> None:
+        if calls:
+            raise KeyboardInterrupt
+        calls.append(to)
+        place(draft, to)
+
+    copy._place = cut  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        rig.follow()
+    (rig.root / "b").unlink()
+    (rig.root / "a").write_text("un encore")
+    rig.take()
+    copy.close()
+    rig.following = rig.new_following()
+    rig.follow()
+    assert rig.behind() == []
+
+
+def test_after_the_machine_started_anew_the_copy_is_compared_whole(rig: Rig) -> None:
+    """What a power cut may have torn or undone is found; what only this side had is put aside, not lost."""
+    Chaos(rig.root, 6).work(60)
+    rig.take()
+    rig.follow()
+    victim = next(path for path in sorted(rig.hot.rglob("*")) if path.is_file() and not path.is_symlink())
+    victim.write_bytes(b"tordu")
+    (rig.hot / "inconnu.odt").write_text("saisi ici seulement")
+    rig.following._copy.close()
+    rig.following = rig.new_following(boot="2")
+    done = rig.follow()
+    assert done is not None
+    assert b"inconnu.odt" in done.aside
+    kept = list((rig.base / "aside").rglob("inconnu.odt"))
+    assert [one.read_text() for one in kept] == ["saisi ici seulement"]
+    assert rig.behind() == []
+
+
+def test_snapshots_of_an_older_epoch_are_listed_and_never_applied(rig: Rig) -> None:
+    """A late snapshot of the side that lost the right to write changes nothing in the copy."""
+    (rig.root / "a").write_text("epoque 0")
+    rig.take()
+    rig.follow()
+    rig.following._copy.close()
+    rig.following = rig.new_following(epoch=1)
+    (rig.root / "a").write_text("en retard")
+    late = rig.take()
+    assert late is not None
+    assert rig.follow() is None
+    assert (rig.hot / "a").read_text() == "epoque 0"
+    assert rig.following.lag.late == [late.id]
+
+
+def test_nobody_else_may_enter_a_copy_that_follows(rig: Rig) -> None:
+    """Until it is released, the root is closed; then it has the mode of the share."""
+    rig.root.chmod(0o2775)
+    rig.take()
+    rig.follow()
+    assert rig.hot.stat().st_mode & 0o7777 == 0o700
+    rig.following._copy.release(rig.following.top())
+    assert rig.hot.stat().st_mode & 0o7777 == 0o2775
+    assert not (rig.hot / ".releve").exists()
+
+
+def test_a_share_that_is_not_there_erases_nothing(rig: Rig) -> None:
+    """An unmounted disk is an error, not a share from which everything was removed."""
+    from releve.domain.errors import Unreachable
+
+    (rig.root / "a").write_text("x")
+    rig.take()
+    rig.root.rename(rig.base / "ailleurs")
+    with pytest.raises(Unreachable, match="ne répond pas"):
+        rig.capture.take(Hints(everything=True))
+    assert len(reopened(rig.base / "vault").snapshots()) == 1
+
+
+def test_a_file_without_rights_keeps_its_last_saved_state(rig: Rig) -> None:
+    """What cannot be read any more stays in the snapshots as it was last read, and is named."""
+    import os
+
+    path = rig.root / "secret"
+    path.write_text("avant")
+    rig.take()
+    reader = rig.capture._reader.content
+
+    def denied(one: bytes):
+        if one == os.fsencode(path):
+            raise PermissionError(13, "Permission denied", one)
+        return reader(one)
+
+    rig.capture._reader.content = denied  # type: ignore[method-assign]
+    path.write_text("apres")
+    rig.take()
+    assert list(rig.capture.unread) == [b"secret"]
+    rig.follow()
+    assert (rig.hot / "secret").read_text() == "avant"
