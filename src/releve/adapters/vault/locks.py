@@ -14,11 +14,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from releve.adapters.vault.clock import rfc3339, to_datetime
-from releve.adapters.vault.store import Absent, Kind, Store
+from releve.adapters.vault.store import Absent, Entry, Kind, Store
 from releve.domain.errors import Refused, ReleveError
 
 STALE = timedelta(minutes=30)
@@ -42,13 +42,14 @@ class Sealer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """Somebody's lock."""
+    """Somebody's lock. `view`: the store's time at which its holder last read the list of blobs; None: not told."""
 
     name: str
     at: datetime
     exclusive: bool
     hostname: str
     pid: int
+    view: datetime | None = None
 
     def stale(self, now: datetime) -> bool:
         """Whether its holder is gone, as far as we can tell."""
@@ -80,27 +81,39 @@ def locks(vault: Sealer) -> Iterator[Lock]:
                 bool(value["exclusive"]),
                 str(value["hostname"]),
                 int(value["pid"]),
+                _view(entry, value.get("view_age")),
             )
         except Absent:
             continue  # given back since it was listed
 
 
 @contextmanager
-def hold(vault: Sealer, *, exclusive: bool, now: Callable[[], datetime]) -> Iterator[Callable[[], None]]:
+def hold(
+    vault: Sealer,
+    *,
+    exclusive: bool,
+    now: Callable[[], datetime],
+    view_age: Callable[[], float] | None = None,
+) -> Iterator[Callable[[], None]]:
     """Hold a lock while the body runs; what it yields, called, raises when the lock could not be renewed.
+
+    `view_age`: seconds since the holder last read the list of blobs. A resident holder tells it in each lock,
+    so that a merging knows when nobody counts on what it retired (see `merging`).
 
     Raises `Refused` (vault-locked) when somebody else's lock forbids ours. Stale locks are removed.
     """
+
+    def write() -> str:
+        return _write(vault, exclusive=exclusive, at=now(), view_age=view_age() if view_age else None)
+
     _room(vault, exclusive=exclusive, own="", now=now())
-    mine = [_write(vault, exclusive=exclusive, at=now())]
+    mine = [write()]
     try:
         time.sleep(_SECOND_LOOK)
         _room(vault, exclusive=exclusive, own=mine[0], now=now())
         done = threading.Event()
         renewed = [time.monotonic()]
-        keeper = threading.Thread(
-            target=_keep, args=(vault, exclusive, mine, renewed, done, now), daemon=True
-        )
+        keeper = threading.Thread(target=_keep, args=(vault, write, mine, renewed, done), daemon=True)
         keeper.start()
 
         def still_ours() -> None:
@@ -123,15 +136,14 @@ def hold(vault: Sealer, *, exclusive: bool, now: Callable[[], datetime]) -> Iter
 
 def _keep(
     vault: Sealer,
-    exclusive: bool,  # noqa: FBT001 (a thread takes its arguments by place)
+    write: Callable[[], str],
     mine: list[str],
     renewed: list[float],
     done: threading.Event,
-    now: Callable[[], datetime],
 ) -> None:
     while not done.wait(RENEW):
         try:
-            fresh = _write(vault, exclusive=exclusive, at=now())
+            fresh = write()
             old, mine[0] = mine[0], fresh
             vault.store.remove(Kind.LOCKS, old)
         except ReleveError:
@@ -139,14 +151,22 @@ def _keep(
         renewed[0] = time.monotonic()
 
 
-def _write(vault: Sealer, *, exclusive: bool, at: datetime) -> str:
-    value = {
+def _view(entry: Entry, age: object) -> datetime | None:
+    if not entry.seen or not isinstance(age, int | float):
+        return None
+    return datetime.fromtimestamp(entry.seen / 1e9 - age, UTC)
+
+
+def _write(vault: Sealer, *, exclusive: bool, at: datetime, view_age: float | None) -> str:
+    value: dict[str, object] = {
         "time": rfc3339(at),
         "exclusive": exclusive,
         "hostname": socket.gethostname(),
         "username": str(os.geteuid()),
         "pid": os.getpid(),
     }
+    if view_age is not None:
+        value["view_age"] = round(view_age, 3)
     return vault.put(Kind.LOCKS, value)
 
 

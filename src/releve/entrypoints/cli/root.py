@@ -22,6 +22,7 @@ from releve.entrypoints.cli import (
     reopen,
     report,
     run,
+    share,
     status,
     switch,
     vault,
@@ -83,6 +84,7 @@ for _command in (
     report,
     evidence,
     vault,
+    share,
 ):
     _command.register(app)
 

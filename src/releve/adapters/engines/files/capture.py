@@ -82,8 +82,10 @@ class Capture:
         now: Callable[[], datetime],
         number: int = 0,
         still_ours: Callable[[], None] = lambda: None,
+        viewed: Callable[[], None] = lambda: None,
     ) -> None:
-        """`number`: that of the share's last snapshot."""
+        """`number`: that of the share's last snapshot. `viewed` is told when the vault's list was read anew."""
+        self._viewed = viewed
         self._number = number
         self._repository = repository
         self._share = share
@@ -174,6 +176,7 @@ class Capture:
         else:
             return
         self._listed = begun
+        self._viewed()
 
     def _restart(self) -> None:
         """After an error: what the writer had begun is given up, what the vault really lists is asked again."""

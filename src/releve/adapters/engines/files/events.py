@@ -46,7 +46,10 @@ class Hints:
 class Watcher(Protocol):
     """Listens to a share."""
 
-    how: How
+    @property
+    def how(self) -> How:
+        """How, at this moment."""
+        ...
 
     def cover(self, folder: bytes) -> None:
         """Hear of changes in this folder too; called before the folder is read."""

@@ -1,0 +1,194 @@
+"""`releve share`: a folder captured into a vault as it changes, and its hot copy elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from releve.entrypoints.cli.speech import Answer, Json, answer
+from releve.entrypoints.cli.vault_session import DEFAULT_KEY, KeyRef, Where, opened
+
+_SILENT = 45.0  # seconds without a word of a process that speaks at least every 30
+_STALE = 90.0  # seconds: an idle share gets a snapshot every 30, and two clocks may differ
+Name = Annotated[str, typer.Option("--share", "-s", help="Le nom du partage, le même des deux côtés.")]
+Root = Annotated[str, typer.Option("--root", "-r", help="Le dossier du partage, ou celui de sa copie.")]
+State = Annotated[
+    str, typer.Option("--state", help="Un dossier à nous, pour ce partage et ce côté ; gardez-le.")
+]
+Epoch = Annotated[
+    int, typer.Option("--epoch", min=0, help="L'époque : augmente à chaque changement de côté.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group `share` to the root."""
+    group = typer.Typer(
+        help="Un partage de fichiers : capturé en continu, suivi par une copie.",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+    )
+    app.add_typer(group, name="share")
+
+    @group.command()
+    def capture(
+        where: Where,
+        share: Name,
+        root: Root,
+        state: State,
+        epoch: Epoch = 0,
+        exclude: Annotated[
+            list[str], typer.Option("--exclude", help="Ne pas capturer ce motif (*.tmp) ; répétable.")
+        ] = [],  # noqa: B006
+        watch: Annotated[
+            str, typer.Option("--watch", help="Comment entendre : auto, inotify, ou scan (montage muet).")
+        ] = "auto",
+        every: Annotated[
+            float, typer.Option("--scan-every", min=1, help="Secondes entre deux scans d'un montage muet.")
+        ] = 60.0,
+        key: KeyRef = DEFAULT_KEY,
+        as_json: Json = False,
+    ) -> None:
+        """Capturer sans fin : un instantané par seconde de changement, un toutes les 30 s au repos."""
+        answer(as_json, lambda: _capture(where, key, share, root, state, epoch, exclude, watch, every))
+
+    @group.command()
+    def follow(
+        where: Where,
+        share: Name,
+        root: Root,
+        state: State,
+        epoch: Epoch = 0,
+        key: KeyRef = DEFAULT_KEY,
+        as_json: Json = False,
+    ) -> None:
+        """Tenir une copie à jour depuis le coffre, sans fin ; elle reste fermée à tous."""
+        answer(as_json, lambda: _follow(where, key, share, root, state, epoch))
+
+    @group.command()
+    def status(
+        state: Annotated[str, typer.Argument(metavar="ÉTAT", help="Le dossier donné à --state.")],
+        as_json: Json = False,
+    ) -> None:
+        """Dire jusqu'à quel instant le partage est à l'abri, et ce qui ne l'est pas."""
+        answer(as_json, lambda: _status(state))
+
+
+def _capture(
+    where: str,
+    key: str,
+    share: str,
+    root: str,
+    state: str,
+    epoch: int,
+    excludes: list[str],
+    watch: str,
+    every: float,
+) -> Answer:
+    from releve.domain.errors import BadInput, Exit
+    from releve.entrypoints.worker.share import Post, capture_share
+
+    if watch not in {"auto", "inotify", "scan"}:
+        raise BadInput("usage", f"--watch {watch} : inconnu", hint="--watch auto, inotify ou scan")
+    post = Post(_named(share), Path(root), _made(state), epoch, tuple(excludes), every, watch)
+    return Answer({"share": share, "stopped": True}, "", Exit(capture_share(opened(where, key), post)))
+
+
+def _follow(where: str, key: str, share: str, root: str, state: str, epoch: int) -> Answer:
+    from releve.domain.errors import Exit
+    from releve.entrypoints.worker.share import Post, follow_share
+
+    post = Post(_named(share), Path(root), _made(state), epoch)
+    return Answer({"share": share, "stopped": True}, "", Exit(follow_share(opened(where, key), post)))
+
+
+def _named(share: str) -> str:
+    from releve.domain.errors import BadInput
+
+    if not share or not all(char.isalnum() or char in "-_." for char in share):
+        raise BadInput(
+            "share-name", f"« {share} » : un nom de partage n'a que lettres, chiffres, tirets et points"
+        )
+    return share
+
+
+def _made(state: str) -> Path:
+    from releve.domain.os_errors import unwritable
+
+    folder = Path(state)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(folder, error, "state-folder") from error
+    return folder
+
+
+def _status(state: str) -> Answer:
+    from releve.domain.errors import BadInput, Exit
+    from releve.entrypoints.cli.vault_session import utc_now
+    from releve.entrypoints.worker.share import read_state
+
+    roles = read_state(Path(state))
+    if not roles:
+        raise BadInput(
+            "share-state",
+            f"aucun partage n'a encore rien dit dans {state}",
+            hint="lancez releve share capture ou releve share follow",
+        )
+    now = utc_now()
+    lines: list[str] = []
+    data: dict[str, object] = {}
+    well = True
+    for role, value in roles.items():
+        fine, said = _role(role, value, now)
+        well = well and fine
+        lines += said
+        data[role] = {**value, "well": fine}
+    return Answer(data, "\n".join(lines), Exit.DONE if well else Exit.PROMISE_NOT_KEPT)
+
+
+def _role(role: str, value: Mapping[str, object], now: datetime) -> tuple[bool, list[str]]:
+    from releve.domain.units import say_bytes, say_seconds
+
+    written = datetime.fromisoformat(str(value["written_at"]))
+    silent = (now - written).total_seconds()
+    safe = value.get("safe_until")
+    verb = "capture" if role == "capture" else "copie"
+    lines = [f"{verb} de « {value['share']} » : {value['root']}"]
+    if safe:
+        at = datetime.fromisoformat(str(safe))
+        what = "à l'abri dans le coffre" if role == "capture" else "dans la copie"
+        lines.append(
+            f"  {what} jusqu'au {at.astimezone():%d/%m/%Y %H:%M:%S} (il y a {say_seconds((now - at).total_seconds())})"
+        )
+    else:
+        lines.append("  rien n'est encore à l'abri" if role == "capture" else "  la copie est encore vide")
+    if role == "capture":
+        lines.append(
+            f"  {value['files']} fichiers, {say_bytes(int(str(value['bytes'])))} ; par {value['how']}, "
+            f"un instantané toutes les {value['every_seconds']} s"
+        )
+    if value.get("open_since"):
+        lines.append(f"  des fichiers encore ouverts sont écrits depuis {value['open_since']}")
+    troubles = [f"  non lu : {one['path']} : {one['why']}" for one in _items(value, "unread")]
+    troubles += [f"  perdu dans le coffre : {one['path']} : {one['why']}" for one in _items(value, "lost")]
+    late = value.get("late")
+    if isinstance(late, list) and late:
+        lines.append(f"  {len(late)} instantanés d'une époque passée, gardés et non appliqués")
+    if value.get("troubled"):
+        troubles.append(f"  en panne : {value['troubled']}")
+    if role == "follow" and safe and (now - datetime.fromisoformat(str(safe))).total_seconds() > _STALE:
+        troubles.append(
+            "  plus rien de nouveau n'arrive : l'autre côté ne capture plus, ou le coffre est coupé"
+        )
+    if silent > _SILENT:
+        troubles.append(f"  plus aucune nouvelle depuis {say_seconds(silent)} : le processus est arrêté ?")
+    return bool(safe) and not troubles, lines + troubles
+
+
+def _items(value: Mapping[str, object], name: str) -> list[Mapping[str, object]]:
+    found = value.get(name)
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []

@@ -1,0 +1,303 @@
+"""The resident processes of a share: one captures on the side that writes, one follows on the relief.
+
+Each is a process of its own, so that a share of a million files never slows the guard of a database. What
+it knows is a small file in its state folder, written whole: `releve share status` reads nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from releve.adapters.engines.files.cache import Cache
+from releve.adapters.engines.files.capture import Capture, Share
+from releve.adapters.engines.files.events import Scans, Watcher
+from releve.adapters.engines.files.follow import Applied, HotCopy
+from releve.adapters.engines.files.following import POLL, Following
+from releve.adapters.engines.files.live import Freshness, Live
+from releve.adapters.engines.files.marks import Snapshots
+from releve.adapters.hosts.lock import hold as only_one
+from releve.adapters.vault.locks import hold
+from releve.domain.errors import BadInput, Refused, ReleveError, Unreachable
+from releve.domain.os_errors import reason
+
+if TYPE_CHECKING:
+    from releve.adapters.vault.repository import Repository
+
+_TURN = 0.25  # seconds: at most so long until an order to stop is heard
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+_RETRY = 5.0  # seconds between two attempts of a follower that was refused
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """Where a share process stands: its folder on disk, its state folder, the epoch it works under."""
+
+    share: str
+    root: Path
+    state: Path
+    epoch: int = 0
+    excludes: tuple[str, ...] = ()
+    scan_every: float = 60.0  # seconds, where nothing tells of changes
+    how: str = "auto"  # auto, inotify, scan
+
+
+def capture_share(vault: Repository, post: Post) -> int:
+    """Capture until SIGTERM or SIGINT; the last look is taken before it returns 0."""
+    stop = _Stop()
+    root = _root_of(post)
+    _outside(vault, post.root)
+    with ExitStack() as stack:
+        stack.enter_context(only_one(post.state / "share.lock", f"la capture de « {post.share} »"))
+        snapshots = Snapshots(vault, post.share).look()
+        if snapshots and snapshots[-1][0].epoch > post.epoch:
+            raise Refused(
+                "share-epoch-past",
+                f"« {post.share} » est écrit ailleurs, sous l'époque {snapshots[-1][0].epoch}",
+                hint="ce côté ne capture plus : il peut suivre (releve share follow)",
+            )
+        vault.load_index()
+        view = _View(vault)
+        still_ours = stack.enter_context(hold(vault, exclusive=False, now=_now, view_age=view.age))
+        watcher = _watcher(root, post)
+        stack.callback(watcher.close)
+        cache = Cache(post.state / "capture.db", f"{vault.id} {post.share} {root!r} {_boot()}")
+        stack.callback(cache.close)
+        share = Share(
+            post.share,
+            root,
+            socket.gethostname(),
+            post.epoch,
+            tuple(os.fsencode(one) for one in post.excludes),
+        )
+        capture = Capture(
+            vault,
+            share,
+            cache,
+            cover=watcher.cover,
+            now=_now,
+            number=snapshots[-1][0].number if snapshots else 0,
+            still_ours=still_ours,
+            viewed=view.taken,
+        )
+        stack.callback(capture.close)
+        live = Live(
+            capture,
+            watcher,
+            last=snapshots[-1][1] if snapshots else None,
+            now=_now,
+            tell=lambda fresh: _tell(post, "capture", _capture_value(fresh)),
+        )
+        say(f"capture de « {post.share} » dans {vault.store.where} ({live.freshness.how})")
+        troubled = ""
+        while not stop.asked:
+            live.step(_TURN)
+            troubled = _once(troubled, live.freshness.troubled)
+        live.finish()
+    return 0
+
+
+def follow_share(vault: Repository, post: Post) -> int:
+    """Follow until SIGTERM or SIGINT."""
+    stop = _Stop()
+    post.root.parent.mkdir(parents=True, exist_ok=True)
+    _outside(vault, post.root)
+    with ExitStack() as stack:
+        stack.enter_context(only_one(post.state / "share.lock", f"la copie de « {post.share} »"))
+        copy = HotCopy(vault, os.fsencode(post.root.absolute()))
+        stack.callback(copy.close)
+        following = Following(
+            vault,
+            copy,
+            post.share,
+            post.state / "position.json",
+            epoch=post.epoch,
+            boot=_boot(),
+            aside=post.state / "aside",
+            now=_now,
+        )
+        say(f"copie de « {post.share} » depuis {vault.store.where}")
+        troubled, looked = "", 0.0
+        while not stop.asked:
+            trouble: ReleveError | None = None
+            done: Applied | None = None
+            try:
+                done = following.step()
+            except ReleveError as error:
+                trouble = error
+            if done is not None or trouble is not None or time.monotonic() - looked > _RETRY:
+                looked = time.monotonic()
+                _tell(post, "follow", _follow_value(following, trouble))
+            troubled = _once(troubled, f"{trouble.sentence} [{trouble.code}]" if trouble else "")
+            stop.wait(_RETRY if trouble else POLL)
+    return 0
+
+
+def read_state(state: Path) -> Mapping[str, Mapping[str, object]]:
+    """What the processes of a state folder said last, by role ("capture", "follow")."""
+    found: dict[str, Mapping[str, object]] = {}
+    for role in ("capture", "follow"):
+        try:
+            found[role] = json.loads((state / f"{role}.json").read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError) as error:
+            raise Unreachable("share-state", f"l'état {state} ne se lit pas : {error}") from error
+    return found
+
+
+def say(line: str) -> None:
+    """One line of the log, on stderr."""
+    sys.stderr.write(f"{_now():%Y-%m-%dT%H:%M:%S.%fZ} {line}\n")
+    sys.stderr.flush()
+
+
+class _Stop:
+    """Set by SIGTERM and SIGINT."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._ask)
+
+    def _ask(self, *_: object) -> None:
+        self.asked = True
+
+    def wait(self, seconds: float) -> None:
+        """Wait, in short turns."""
+        end = time.monotonic() + seconds
+        while not self.asked and (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, _TURN))
+
+
+class _View:
+    """How long ago the capture last read what the vault lists: told in its lock, for whoever deletes."""
+
+    def __init__(self, vault: Repository) -> None:
+        self._vault = vault
+        self._at = time.monotonic()
+
+    def taken(self) -> None:
+        """The list was read anew, and nothing decided before counts any more."""
+        self._at = time.monotonic()
+
+    def age(self) -> float:
+        """Seconds."""
+        return time.monotonic() - self._at
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _boot() -> str:
+    try:
+        return _BOOT.read_text(encoding="ascii").strip()
+    except OSError:
+        return f"{time.time() - time.monotonic():.0f}"  # no Linux: the instant of the start, to the second
+
+
+def _once(before: str, now: str) -> str:
+    if now and now != before:
+        say(now)
+    elif before and not now:
+        say("de nouveau en ordre")
+    return now
+
+
+def _root_of(post: Post) -> bytes:
+    if not post.root.is_dir():
+        raise BadInput("share-missing", f"« {post.root} » n'est pas un dossier qui se lit")
+    return os.fsencode(post.root.absolute())
+
+
+def _outside(vault: Repository, root: Path) -> None:
+    where = Path(vault.store.where)
+    for one, other in ((where, root), (root, where)):
+        if one.exists() and one.resolve().is_relative_to(other.resolve()):
+            raise BadInput(
+                "vault-inside",
+                f"le coffre {where} et le partage {root} sont l'un dans l'autre",
+                hint="placez le coffre ailleurs, sur un autre disque et un autre site",
+            )
+
+
+def _watcher(root: bytes, post: Post) -> Watcher:
+    from releve.adapters.engines.files.fanotify import Fanotify
+    from releve.adapters.engines.files.inotify import Inotify
+
+    if post.how == "scan":
+        return Scans(post.scan_every)
+    if post.how == "auto":
+        try:
+            return Fanotify(root)
+        except Unreachable as error:
+            say(f"{error.sentence} ; {error.hint}")
+    return Inotify(root, post.scan_every)
+
+
+def _capture_value(fresh: Freshness) -> Mapping[str, object]:
+    return {
+        "how": fresh.how,
+        "safe_until": _iso(fresh.safe_until),
+        "snapshot": fresh.snapshot,
+        "open_since": _iso(fresh.open_since),
+        "every_seconds": round(fresh.every, 2),
+        "taken": fresh.taken,
+        "stored_bytes": fresh.stored,
+        "files": fresh.files,
+        "bytes": fresh.size,
+        "unread": [{"path": _shown(path), "why": why} for path, why in sorted(fresh.unread.items())],
+        "troubled": fresh.troubled,
+        "troubled_since": _iso(fresh.troubled_since),
+    }
+
+
+def _follow_value(following: Following, trouble: ReleveError | None) -> Mapping[str, object]:
+    lag = following.lag
+    return {
+        "snapshot": lag.position.snapshot,
+        "epoch": lag.position.epoch,
+        "number": lag.position.number,
+        "safe_until": lag.position.at or None,
+        "applied_at": _iso(lag.applied_at),
+        "late": lag.late,
+        "lost": [{"path": _shown(path), "why": why} for path, why in lag.lost],
+        "troubled": f"{trouble.sentence} [{trouble.code}]" if trouble else "",
+    }
+
+
+def _tell(post: Post, role: str, value: Mapping[str, object]) -> None:
+    path = post.state / f"{role}.json"
+    whole = {
+        "share": post.share,
+        "root": str(post.root),
+        "epoch": post.epoch,
+        "pid": os.getpid(),
+        "written_at": _iso(_now()),
+        **value,
+    }
+    draft = path.with_suffix(".new")
+    try:
+        draft.write_text(json.dumps(whole, ensure_ascii=False), encoding="utf-8")
+        draft.replace(path)
+    except OSError as error:  # the share goes on; its state is then old, and is shown as such
+        say(f"l'état {path} ne peut pas être écrit : {reason(error)}")
+
+
+def _iso(at: datetime | None) -> str | None:
+    return at.isoformat() if at else None
+
+
+def _shown(path: bytes) -> str:
+    return path.decode("utf-8", "backslashreplace")
