@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import struct
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -15,7 +16,8 @@ from releve.adapters.vault.pack import BlobKind, Placed
 FULL = 50_000  # blobs in one index file, as restic does
 _RECORD = struct.Struct(">32sIBIII4x")  # id, pack number, kind, offset, length, plain length
 _ID = 32
-_RECENT = 20_000  # blobs kept in the quick dictionary before they join a sorted run
+_PARTS = 64
+_RECENT = 400  # blobs of a part kept in its quick dictionary before they join a sorted run
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,63 +28,92 @@ class Where:
     blob: Placed
 
 
-class Index:
-    """Blobs by id. One thread adds at a time; readers need no lock."""
+class _Part:
+    """The records of ids that begin alike."""
+
+    __slots__ = ("recent", "runs")
 
     def __init__(self) -> None:
-        self._packs: list[str] = []
-        self._recent: dict[bytes, bytes] = {}
-        self._runs: list[bytes] = []  # sorted records, each run at least twice the next
+        self.recent: dict[bytes, bytes] = {}
+        self.runs: list[bytes] = []  # sorted records, each run at least twice the next
 
-    def add(self, pack: str, blobs: Iterable[Placed]) -> None:
-        """Remember what a pack holds. A blob known already keeps its first place."""
-        number = len(self._packs)
-        self._packs.append(pack)
-        for blob in blobs:
-            if blob.id not in self:
-                self._recent[blob.id] = _RECORD.pack(
-                    blob.id, number, blob.kind, blob.offset, blob.length, blob.plain
-                )
-        if len(self._recent) >= _RECENT:
+    def add(self, identity: bytes, record: bytes) -> None:
+        self.recent[identity] = record
+        if len(self.recent) >= _RECENT:
             self._settle()
 
     def _settle(self) -> None:
-        runs = [*self._runs, b"".join(sorted(self._recent.values()))]
+        runs = [*self.runs, b"".join(sorted(self.recent.values()))]
         while len(runs) > 1 and len(runs[-2]) < 2 * len(runs[-1]):
             both = sorted([*_records(runs[-2]), *_records(runs[-1])])
             runs[-2:] = [b"".join(both)]
-        self._runs = runs
-        self._recent = {}
+        self.runs = runs
+        self.recent = {}
 
-    def __contains__(self, identity: bytes) -> bool:
-        return self._record(identity) is not None
-
-    def find(self, identity: bytes) -> Where | None:
-        """Where a blob lies; None when nobody said so."""
-        record = self._record(identity)
-        return None if record is None else self._read(record)
-
-    def _record(self, identity: bytes) -> bytes | None:
-        found = self._recent.get(identity)
+    def find(self, identity: bytes) -> bytes | None:
+        found = self.recent.get(identity)
         if found is not None:
             return found
-        for run in self._runs:
+        for run in self.runs:
             found = _search(run, identity)
             if found is not None:
                 return found
         return None
+
+    def __iter__(self) -> Iterator[bytes]:
+        for run in self.runs:
+            yield from _records(run)
+        yield from list(self.recent.values())
+
+
+class Index:
+    """Blobs by id. Readers need no lock.
+
+    In parts by the first byte, so that sorting what was added never holds more than a part in objects.
+    """
+
+    def __init__(self) -> None:
+        self._gate = threading.Lock()
+        self._packs: list[str] = []
+        self._numbers: dict[str, int] = {}
+        self._parts = [_Part() for _ in range(_PARTS)]
+
+    def add(self, pack: str, blobs: Iterable[Placed]) -> None:
+        """Remember what a pack holds. A blob known already keeps its first place."""
+        with self._gate:
+            number = self._numbers.setdefault(pack, len(self._packs))
+            if number == len(self._packs):
+                self._packs.append(pack)
+            for blob in blobs:
+                part = self._parts[blob.id[0] % _PARTS]
+                if part.find(blob.id) is None:
+                    part.add(
+                        blob.id,
+                        _RECORD.pack(blob.id, number, blob.kind, blob.offset, blob.length, blob.plain),
+                    )
+
+    def packs(self) -> set[str]:
+        """The packs that the lists name."""
+        return set(self._numbers)
+
+    def __contains__(self, identity: bytes) -> bool:
+        return self._parts[identity[0] % _PARTS].find(identity) is not None
+
+    def find(self, identity: bytes) -> Where | None:
+        """Where a blob lies; None when nobody said so."""
+        record = self._parts[identity[0] % _PARTS].find(identity)
+        return None if record is None else self._read(record)
 
     def _read(self, record: bytes) -> Where:
         identity, number, kind, offset, length, plain = _RECORD.unpack(record)
         return Where(self._packs[number], Placed(identity, BlobKind(kind), offset, length, plain))
 
     def __iter__(self) -> Iterator[Where]:
-        for run in self._runs:
-            yield from map(self._read, _records(run))
-        yield from map(self._read, list(self._recent.values()))
+        for part in self._parts:
+            yield from map(self._read, part)
 
     def __len__(self) -> int:
-        return len(self._recent) + sum(len(run) // _RECORD.size for run in self._runs)
+        return sum(len(part.recent) + sum(map(len, part.runs)) // _RECORD.size for part in self._parts)
 
 
 def _records(run: bytes) -> Iterator[bytes]:

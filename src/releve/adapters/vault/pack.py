@@ -14,6 +14,7 @@ from enum import IntEnum
 from releve.adapters.vault.seal import OVERHEAD, Forged, Key
 
 TARGET = 16 * 1024 * 1024  # bytes: a pack is closed once it is that large (restic's default)
+MOST = 20_000  # blobs of a pack: tiny ones would otherwise hold 280,000 in memory until 16 MiB are full
 _PLAIN = struct.Struct("<BI32s")
 _SQUEEZED = struct.Struct("<BII32s")
 _LENGTH = struct.Struct("<I")
@@ -53,6 +54,11 @@ class Draft:
         self.size = 0
         self.blobs: list[Placed] = []
         self._parts: list[bytes] = []
+
+    @property
+    def full(self) -> bool:
+        """Whether it is to be closed."""
+        return self.size >= TARGET or len(self.blobs) >= MOST
 
     def add(self, identity: bytes, sealed: bytes, plain: int) -> None:
         """Append a sealed blob; `plain` as in `Placed`."""

@@ -13,7 +13,7 @@ from datetime import datetime
 from releve.adapters.vault.index import FULL, Where, from_json, to_value
 from releve.adapters.vault.locks import hold
 from releve.adapters.vault.node import decode
-from releve.adapters.vault.pack import TARGET, Placed
+from releve.adapters.vault.pack import MOST, TARGET, Placed
 from releve.adapters.vault.repository import Repository, open_blob
 from releve.adapters.vault.store import Kind
 from releve.adapters.vault.writer import Writer
@@ -69,7 +69,7 @@ def plan(repository: Repository) -> Pruning:
             freed += size
         elif sum(where.blob.length for where in places if where.blob.id not in used):
             partial.append((size - alive, pack))
-        elif size < _SMALL:
+        elif size < _SMALL and len(places) < MOST // 4:
             small.append(pack)
         else:
             keep.append(pack)

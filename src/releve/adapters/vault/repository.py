@@ -74,6 +74,7 @@ class Repository:
         self.key = key
         self.id = identity
         self.index = Index()
+        self._looking = threading.Lock()
         self._listed: set[str] = set()  # index files that `index` holds
 
     def put(self, kind: Kind, value: object) -> str:
@@ -96,41 +97,59 @@ class Repository:
 
     def load_index(self) -> Index:
         """Read every index file. Snapshots must be listed before this, never after."""
-        self.index, self._listed = Index(), set()
-        return self.refresh_index()
+        with self._looking:
+            self.index, self._listed = Index(), set()
+            return self._refresh()
 
     def refresh_index(self) -> Index:
         """Read the index files that are new since the last look; all of them when one has gone."""
-        names = {entry.name for entry in self.store.entries(Kind.INDEX)}
-        index, listed = (self.index, self._listed) if self._listed <= names else (Index(), set[str]())
-        for name in sorted(names - listed):
-            try:
-                for pack, blobs in from_json(self.get(Kind.INDEX, name)):
-                    index.add(pack, blobs)
-            except Absent:
-                continue  # replaced by a pruning since it was listed; its successor is listed too
-            except ValueError as error:
-                raise damaged(f"index/{name}", "il ne se lit pas") from error
-            listed.add(name)
-        self.index, self._listed = index, listed
-        return index
+        with self._looking:
+            return self._refresh()
+
+    def _refresh(self) -> Index:
+        index, listed = self.index, self._listed
+        while True:
+            names = {entry.name for entry in self.store.entries(Kind.INDEX)}
+            if not listed <= names:
+                index, listed = Index(), set()
+            fresh = sorted(names - listed)
+            for name in fresh:
+                try:
+                    for pack, blobs in from_json(self.get(Kind.INDEX, name)):
+                        index.add(pack, blobs)
+                except Absent:
+                    break  # replaced by a merging since it was listed: look again, its successor is there
+                except ValueError as error:
+                    raise damaged(f"index/{name}", "il ne se lit pas") from error
+                listed.add(name)
+            else:
+                self.index, self._listed = index, listed
+                return index
 
     def put_index(self, packs: Mapping[str, Iterable[Placed]]) -> str:
         """Write an index file of packs that `index` knows already; its name."""
         name = self.put(Kind.INDEX, to_value(packs))
-        self._listed.add(name)
+        with self._looking:
+            for pack, blobs in packs.items():
+                self.index.add(pack, blobs)  # known already, unless the list was read anew meanwhile
+            self._listed.add(name)
         return name
 
     def blob(self, identity: bytes) -> bytes:
         """The bytes of a blob, compared with its id. Raises `PromiseBroken`."""
         where = self.index.find(identity)
         if where is None:
+            where = self.refresh_index().find(identity)
+        if where is None:
             raise damaged(f"bloc {identity.hex()}", "aucun index ne dit où il est")
         place = where.blob
         try:
             sealed = self.store.read(Kind.DATA, where.pack, place.offset, place.length)
         except Absent as error:
-            raise damaged(f"data/{where.pack}", "ce fichier manque") from error
+            moved = self.refresh_index().find(identity)  # a merging may have moved it since
+            if moved is None or moved.pack == where.pack:
+                raise damaged(f"data/{where.pack}", "ce fichier manque") from error
+            return self.blob(identity)
         return open_blob(self.key, sealed, identity, place.plain, f"data/{where.pack}")
 
     def tree(self, identity: bytes) -> list[Node]:

@@ -82,7 +82,7 @@ class Writer:
             self.added_blobs += 1
             self.added_bytes += plain
             self.stored_bytes += len(sealed)
-            if draft.size >= TARGET:
+            if draft.full:
                 drafts.remove(draft)
                 full = draft
         if full is not None:

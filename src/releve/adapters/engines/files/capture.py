@@ -30,7 +30,7 @@ from releve.domain.os_errors import reason
 
 WORKROOM = b".releve"  # at the root of a share: where a hot copy prepares its files; never saved
 _SAME_TICK = 20_000_000  # ns: two writes so close may leave the same dates (a kernel tick is 1 to 10 ms)
-_LOOK_AGAIN = 30.0  # seconds between two looks at the vault's list of index files
+_LOOK_AGAIN = 10.0  # seconds between two looks at the vault's list of index files
 _WIDE = 20_000  # entries of a folder whose tree is made in one piece: about 7 MB
 
 

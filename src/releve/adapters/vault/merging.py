@@ -1,0 +1,296 @@
+"""Taking room back while others write: what the relief does to a vault that a capture never stops adding to.
+
+A pruning needs the vault for itself. A merging does not: what it retires leaves the list of blobs first, and
+leaves the store only once every writer has read that list anew, and no snapshot has come to need it.
+
+1. Packs that are small, or of which little is used, are written again in larger ones.
+2. A new list of blobs is written without the retired packs; their names are noted beside, on the relief.
+3. The old lists are removed. From here on, nobody who looks counts on the retired packs.
+4. At once and at each run: whatever a live snapshot needs and no list has is put back from a retired pack.
+5. Retired packs that are old enough, and known to no writer at work, are removed.
+
+The crash windows are in docs/concepts/vault.md.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from releve.adapters.vault.index import FULL, from_json, to_value
+from releve.adapters.vault.locks import Lock, hold, locks
+from releve.adapters.vault.pack import MOST, TARGET, Placed, header_of
+from releve.adapters.vault.repository import Repository, damaged, open_blob
+from releve.adapters.vault.seal import Forged
+from releve.adapters.vault.store import Absent, Entry, Kind
+from releve.adapters.vault.writer import Writer
+
+YOUNG = timedelta(
+    minutes=10
+)  # packs and leftovers that are younger are not looked at: somebody may be writing
+LEFT_OVER = timedelta(hours=24)  # packs in no list: an interrupted saving finds them again within a day
+GRACE = timedelta(minutes=10)  # between leaving the list and leaving the store, whatever the writers say
+MARGIN = timedelta(minutes=1)  # between a writer's look at the list and the retirement that it must have seen
+_SMALL = TARGET // 4
+_FEW = 8  # small packs that are not worth a merging
+_WASTE = 0.5  # share of a pack that may be unused before it is written again
+
+
+@dataclass(frozen=True, slots=True)
+class Retired:
+    """A pack that left the list; `at`: by the store's clock (aware)."""
+
+    pack: str
+    at: datetime
+
+
+Keep = Callable[[Mapping[str, Retired]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """What a merging did. Sizes in bytes."""
+
+    rewritten: int = 0  # packs
+    dead: int = 0  # packs of which nothing was used
+    moved: int = 0
+    recalled: int = 0  # retired packs that a snapshot needs again
+    removed: int = 0  # retired packs that left the store
+    freed: int = 0
+    waiting: int = 0  # retired packs that somebody may still count on
+    lists: int = 0  # index files replaced
+
+
+def merge(
+    repository: Repository,
+    retired: Mapping[str, Retired],
+    *,
+    keep: Keep,
+    now: Callable[[], datetime],
+    progress: Callable[[int, int], None] = lambda _done, _all: None,
+) -> Merged:
+    """One run. `retired`: what earlier runs noted; `keep` makes the note durable, before anything is removed.
+
+    Raises `PromiseBroken` when a tree cannot be read: then nothing is retired nor removed.
+    """
+    with hold(repository, exclusive=False, now=now) as still_ours:
+        repository.load_index()
+        used, noted, done = _settled(repository, dict(retired), keep, Merged())
+        noted, done = _sweep(repository, noted, keep, done, still_ours)
+        noted, done = _retire(repository, noted, used, keep, done, still_ours, progress)
+        if done.lists:  # a snapshot that came meanwhile may count on what was just retired
+            _, noted, done = _settled(repository, noted, keep, done)
+        return replace(done, waiting=len(noted))
+
+
+def reached(repository: Repository, roots: Sequence[bytes]) -> tuple[set[bytes], set[bytes]]:
+    """(ids that these trees reach, those of them that no list has). What is below a missing tree is not seen.
+
+    Ids are taken from the bytes of a tree, ten times faster than by decoding it: within a JSON string a quote
+    is escaped, so neither pattern can match in a name or an attribute.
+    """
+    used: set[bytes] = set()
+    missing: set[bytes] = set()
+    trees: set[bytes] = set()
+    waiting = list(roots)
+    while waiting:
+        identity = waiting.pop()
+        if identity in trees:
+            continue
+        trees.add(identity)
+        used.add(identity)
+        if identity not in repository.index:
+            missing.add(identity)
+            continue
+        raw = repository.blob(identity)
+        waiting += [one for one in map(_raw, _SUBTREE.findall(raw)) if one not in trees]
+        for content in _CONTENT.findall(raw):
+            for text in content.split(b","):
+                one = _raw(text[1:-1])
+                if one not in used:
+                    used.add(one)
+                    if one not in repository.index:
+                        missing.add(one)
+    return used, missing
+
+
+_SUBTREE = re.compile(rb'"subtree":"([0-9a-f]{64})"')
+_CONTENT = re.compile(rb'"content":\[([^\]]+)\]')
+
+
+def _raw(text: bytes) -> bytes:
+    return bytes.fromhex(text.decode("ascii"))
+
+
+def _settled(
+    repository: Repository, retired: dict[str, Retired], keep: Keep, done: Merged
+) -> tuple[set[bytes], dict[str, Retired], Merged]:
+    """What live snapshots use, once every retired pack that they have come to need is back in the list."""
+    roots = [one.tree for one in repository.snapshots()]
+    repository.refresh_index()
+    pending = {name: _contents(repository, name) for name in retired}
+    back: dict[str, list[Placed]] = {}
+    while True:
+        used, missing = reached(repository, roots)
+        found = {name for name, blobs in pending.items() if any(blob.id in missing for blob in blobs)}
+        if not found:
+            break
+        for name in sorted(found):
+            back[name] = pending.pop(name)
+            repository.index.add(name, back[name])
+    listed = repository.index.packs() & retired.keys()
+    if back:
+        repository.put_index(back)
+    if back or listed:
+        retired = {name: one for name, one in retired.items() if name not in back and name not in listed}
+        keep(retired)
+    if missing:
+        raise damaged(f"{len(missing)} blocs", "des instantanés les nomment et aucun paquet ne les a")
+    return used, retired, replace(done, recalled=done.recalled + len(back))
+
+
+def _contents(repository: Repository, name: str) -> list[Placed]:
+    try:
+        return header_of(repository.store.read(Kind.DATA, name), repository.key)
+    except (Absent, Forged):
+        return []
+
+
+def _sweep(
+    repository: Repository,
+    retired: dict[str, Retired],
+    keep: Keep,
+    done: Merged,
+    still_ours: Callable[[], None],
+) -> tuple[dict[str, Retired], Merged]:
+    """Remove the retired packs that nobody can count on."""
+    views = [one.view for one in locks(repository) if not _ours(one)]
+    clock = _store_clock(repository)
+    gone = [
+        name
+        for name, one in retired.items()
+        if clock is not None
+        and clock >= one.at + GRACE
+        and all(view is not None and view >= one.at + MARGIN for view in views)
+    ]
+    sizes = {entry.name: entry.size for entry in repository.store.entries(Kind.DATA)} if gone else {}
+    for name in gone:
+        still_ours()
+        repository.store.remove(Kind.DATA, name)
+    left = {name: one for name, one in retired.items() if name not in gone}
+    if gone:
+        keep(left)
+    freed = sum(sizes.get(name, 0) for name in gone)
+    return left, replace(done, removed=len(gone), freed=freed)
+
+
+def _ours(lock: Lock) -> bool:
+    return lock.hostname == socket.gethostname() and lock.pid == os.getpid()
+
+
+def _store_clock(repository: Repository) -> datetime | None:
+    """What time it is for the store: that of our own lock, which was just written. None: it has no clock."""
+    mine = {one.name for one in locks(repository) if _ours(one)}
+    seen = [entry.seen for entry in repository.store.entries(Kind.LOCKS) if entry.name in mine and entry.seen]
+    return _at(max(seen)) if seen else None
+
+
+def _retire(
+    repository: Repository,
+    retired: dict[str, Retired],
+    used: set[bytes],
+    keep: Keep,
+    done: Merged,
+    still_ours: Callable[[], None],
+    progress: Callable[[int, int], None],
+) -> tuple[dict[str, Retired], Merged]:
+    """Write small and wasted packs again, then the list without them; note them first."""
+    clock = _store_clock(repository)
+    if clock is None:
+        return retired, done
+    old_lists = list(repository.store.entries(Kind.INDEX))
+    packs: dict[str, list[Placed]] = {}
+    for entry in old_lists:
+        packs.update(from_json(repository.get(Kind.INDEX, entry.name)))
+    files = {entry.name: entry for entry in repository.store.entries(Kind.DATA)}
+    dead, again = _choose(packs, files, used, clock)
+    stray = [
+        name
+        for name, entry in files.items()
+        if name not in packs and name not in retired and entry.seen and clock - _at(entry.seen) > LEFT_OVER
+    ]
+    if not dead and not again and not stray and len(old_lists) < 2 * _FEW:
+        return retired, done
+    wanted = set(used)
+    old = {entry.name for entry in old_lists}
+    total = sum(blob.length for name in again for blob in packs[name] if blob.id in used)
+    moved = 0
+    writer = Writer(repository, still_ours)
+    try:
+        for name in again:
+            raw = memoryview(repository.store.read(Kind.DATA, name))
+            for blob in packs[name]:
+                if blob.id in wanted:
+                    sealed = raw[blob.offset : blob.offset + blob.length]
+                    open_blob(repository.key, sealed, blob.id, blob.plain, f"data/{name}")
+                    writer.keep_sealed(blob.kind, blob.id, bytes(sealed), blob.plain)
+                    wanted.discard(blob.id)
+                    moved += blob.length
+            progress(moved, total)
+        writer.flush()
+    finally:
+        writer.close()
+    out = {*dead, *again}
+    noted = retired | {name: Retired(name, clock) for name in (*out, *stray)}
+    keep(noted)
+    staying = {name: blobs for name, blobs in packs.items() if name not in out}
+    fresh = _lists(repository, staying)
+    still_ours()
+    for name in old - fresh:
+        repository.store.remove(Kind.INDEX, name)
+    repository.load_index()
+    return noted, replace(done, rewritten=len(again), dead=len(dead), moved=moved, lists=len(old))
+
+
+def _choose(
+    packs: Mapping[str, list[Placed]], files: Mapping[str, Entry], used: set[bytes], clock: datetime
+) -> tuple[list[str], list[str]]:
+    """(packs of which nothing is used, packs to write again), none of them young."""
+    dead: list[str] = []
+    small: list[str] = []
+    wasted: list[str] = []
+    for name, blobs in packs.items():
+        entry = files.get(name)
+        if entry is None or not entry.seen or clock - _at(entry.seen) < YOUNG:
+            continue
+        size = sum(blob.length for blob in blobs)
+        alive = sum(blob.length for blob in blobs if blob.id in used)
+        if not alive:
+            dead.append(name)
+        elif alive < (1 - _WASTE) * size:
+            wasted.append(name)
+        elif size < _SMALL and len(blobs) < MOST // 4:
+            small.append(name)
+    return sorted(dead), sorted([*wasted, *(small if len(small) >= _FEW else [])])
+
+
+def _lists(repository: Repository, packs: Mapping[str, list[Placed]]) -> set[str]:
+    """Write the list of blobs anew, in as few files as the format likes; their names."""
+    names: set[str] = set()
+    part: dict[str, list[Placed]] = {}
+    for name, blobs in packs.items():
+        part[name] = blobs
+        if sum(map(len, part.values())) >= FULL:
+            names.add(repository.put(Kind.INDEX, to_value(part)))
+            part = {}
+    if part:
+        names.add(repository.put(Kind.INDEX, to_value(part)))
+    return names
+
+
+def _at(seen: int) -> datetime:
+    return datetime.fromtimestamp(seen / 1e9, UTC)
