@@ -49,11 +49,9 @@ class Reader:
 
     def _chunks(self, handle: int, size: int) -> tuple[tuple[bytes, ...], int]:
         if size < SMALLEST:
-            whole = os.read(handle, SMALLEST)
-            if len(whole) < SMALLEST:
-                rest = os.read(handle, SMALLEST) if len(whole) != size else b""
-                whole += rest
-                return ((self._writer.save(BlobKind.DATA, whole),) if whole else ()), len(whole)
+            whole = os.read(handle, size + 1)  # and not more: room for 512 KiB costs more than most files
+            if len(whole) == size:
+                return ((self._writer.save(BlobKind.DATA, whole),) if whole else ()), size
             os.lseek(handle, 0, os.SEEK_SET)
         content: list[bytes] = []
         total = 0

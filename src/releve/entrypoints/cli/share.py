@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from releve.entrypoints.cli.speech import Answer, Json, answer
-from releve.entrypoints.cli.vault_session import DEFAULT_KEY, KeyRef, Where, opened
+from releve.entrypoints.cli.vault_session import DEFAULT_KEY, KeyRef, Where, bar, opened
 
 _SILENT = 45.0  # seconds without a word of a process that speaks at least every 30
 _STALE = 90.0  # seconds: an idle share gets a snapshot every 30, and two clocks may differ
@@ -62,11 +62,28 @@ def register(app: typer.Typer) -> None:
         root: Root,
         state: State,
         epoch: Epoch = 0,
+        thinning: Annotated[
+            bool, typer.Option("--thin/--no-thin", help="Éclaircir l'historique toutes les 10 minutes.")
+        ] = True,
         key: KeyRef = DEFAULT_KEY,
         as_json: Json = False,
     ) -> None:
         """Tenir une copie à jour depuis le coffre, sans fin ; elle reste fermée à tous."""
-        answer(as_json, lambda: _follow(where, key, share, root, state, epoch))
+        answer(as_json, lambda: _follow(where, key, share, root, state, epoch, thinning=thinning))
+
+    @group.command()
+    def thin(
+        where: Where,
+        share: Name,
+        state: State,
+        yes: Annotated[
+            bool, typer.Option("--yes", help="Le faire ; sans cette option, rien n'est touché.")
+        ] = False,
+        key: KeyRef = DEFAULT_KEY,
+        as_json: Json = False,
+    ) -> None:
+        """Éclaircir l'historique et rendre la place, pendant que la capture continue. Au secours seulement."""
+        answer(as_json, lambda: _thin(where, key, share, state, yes=yes))
 
     @group.command()
     def status(
@@ -97,12 +114,58 @@ def _capture(
     return Answer({"share": share, "stopped": True}, "", Exit(capture_share(opened(where, key), post)))
 
 
-def _follow(where: str, key: str, share: str, root: str, state: str, epoch: int) -> Answer:
+def _follow(where: str, key: str, share: str, root: str, state: str, epoch: int, *, thinning: bool) -> Answer:
+    import sys
+
     from releve.domain.errors import Exit
     from releve.entrypoints.worker.share import Post, follow_share
 
     post = Post(_named(share), Path(root), _made(state), epoch)
-    return Answer({"share": share, "stopped": True}, "", Exit(follow_share(opened(where, key), post)))
+    thin = [
+        sys.executable,
+        "-m",
+        "releve",
+        "share",
+        "thin",
+        where,
+        "-s",
+        share,
+        "--state",
+        state,
+        "-k",
+        key,
+        "--yes",
+    ]
+    code = follow_share(opened(where, key), post, thin if thinning else ())
+    return Answer({"share": share, "stopped": True}, "", Exit(code))
+
+
+def _thin(where: str, key: str, share: str, state: str, *, yes: bool) -> Answer:
+    from releve.domain.units import say_bytes
+    from releve.entrypoints.worker.thinning import thin_share
+
+    with bar("éclaircissage") as tell:
+        rulings, merged = thin_share(opened(where, key), _named(share), _made(state), yes=yes, progress=tell)
+    gone = [one for one in rulings if not one.keep]
+    data = {
+        "done": yes,
+        "snapshots": len(rulings),
+        "removed": [one.snapshot.id for one in gone],
+        "rewritten_packs": merged.rewritten,
+        "retired_packs": merged.dead + merged.rewritten,
+        "recalled_packs": merged.recalled,
+        "removed_packs": merged.removed,
+        "freed_bytes": merged.freed,
+        "waiting_packs": merged.waiting,
+    }
+    verb = "retirés" if yes else "seraient retirés (rien n'est fait sans --yes)"
+    lines = [f"{len(gone)} instantanés sur {len(rulings)} {verb}"]
+    if yes:
+        lines.append(
+            f"{merged.rewritten} paquets regroupés, {merged.removed} enlevés ({say_bytes(merged.freed)}), "
+            f"{merged.waiting} attendent que plus personne n'y compte"
+        )
+    return Answer(data, "\n".join(lines))
 
 
 def _named(share: str) -> str:

@@ -10,9 +10,10 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 _TURN = 0.25  # seconds: at most so long until an order to stop is heard
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
+_THIN_EVERY = 600.0  # seconds between two thinnings
 _RETRY = 5.0  # seconds between two attempts of a follower that was refused
 
 
@@ -107,8 +109,8 @@ def capture_share(vault: Repository, post: Post) -> int:
     return 0
 
 
-def follow_share(vault: Repository, post: Post) -> int:
-    """Follow until SIGTERM or SIGINT."""
+def follow_share(vault: Repository, post: Post, thin: Sequence[str] = ()) -> int:
+    """Follow until SIGTERM or SIGINT. `thin`: the command that thins the history, started from time to time."""
     stop = _Stop()
     post.root.parent.mkdir(parents=True, exist_ok=True)
     _outside(vault, post.root)
@@ -126,6 +128,8 @@ def follow_share(vault: Repository, post: Post) -> int:
             aside=post.state / "aside",
             now=_now,
         )
+        thinner = _Thinner(thin)
+        stack.callback(thinner.close)
         say(f"copie de « {post.share} » depuis {vault.store.where}")
         troubled, looked = "", 0.0
         while not stop.asked:
@@ -139,6 +143,7 @@ def follow_share(vault: Repository, post: Post) -> int:
                 looked = time.monotonic()
                 _tell(post, "follow", _follow_value(following, trouble))
             troubled = _once(troubled, f"{trouble.sentence} [{trouble.code}]" if trouble else "")
+            thinner.tick()
             stop.wait(_RETRY if trouble else POLL)
     return 0
 
@@ -178,6 +183,33 @@ class _Stop:
         end = time.monotonic() + seconds
         while not self.asked and (left := end - time.monotonic()) > 0:
             time.sleep(min(left, _TURN))
+
+
+class _Thinner:
+    """Starts the thinning in a process of its own: it may take a minute, and the copy goes on meanwhile."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self._command = command
+        self._running: subprocess.Popen[bytes] | None = None
+        self._next = time.monotonic() + _THIN_EVERY
+
+    def tick(self) -> None:
+        """Start it when it is time; say how it ended."""
+        if self._running is not None and (code := self._running.poll()) is not None:
+            self._running = None
+            if code:
+                say(f"l'éclaircissage a échoué (code {code}) ; il sera repris")
+        if self._command and self._running is None and time.monotonic() >= self._next:
+            self._next = time.monotonic() + _THIN_EVERY
+            self._running = subprocess.Popen(
+                self._command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+            )
+
+    def close(self) -> None:
+        """Stop it: cut anywhere, it loses nothing."""
+        if self._running is not None:
+            self._running.terminate()
+            self._running.wait()
 
 
 class _View:

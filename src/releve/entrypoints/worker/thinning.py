@@ -1,0 +1,87 @@
+"""Thinning a share's history and taking its room back: the relief's work, and nobody else's."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from releve.adapters.engines.files.marks import Snapshots
+from releve.adapters.hosts.lock import hold as only_one
+from releve.adapters.vault.merging import Merged, Retired, merge
+from releve.adapters.vault.store import Kind
+from releve.cycle.protect.retention import Flow, Held, Ruling, thin
+from releve.domain.errors import Unreachable
+
+if TYPE_CHECKING:
+    from releve.adapters.vault.repository import Repository
+
+
+def thin_share(
+    vault: Repository,
+    share: str,
+    state: Path,
+    *,
+    yes: bool,
+    progress: Callable[[int, int], None] = lambda _done, _all: None,
+) -> tuple[list[Ruling], Merged]:
+    """Rule on each snapshot of the share; with `yes`, remove and merge. Safe to cut anywhere and to repeat."""
+    with ExitStack() as stack:
+        stack.enter_context(only_one(state / "thin.lock", f"l'éclaircissage de « {share} »"))
+        held = [Held(one.id, one.at, one.seen, (share,)) for _mark, one in Snapshots(vault, share).look()]
+        rulings = thin(held, Flow(), datetime.now(UTC), _standing(state))
+        if not yes:
+            return rulings, Merged()
+        for ruling in rulings:
+            if not ruling.keep:
+                vault.store.remove(Kind.SNAPSHOTS, ruling.snapshot.id)
+        note = state / "retired.json"
+        return rulings, merge(
+            vault,
+            _read(note),
+            keep=lambda retired: _write(note, retired),
+            now=lambda: datetime.now(UTC),
+            progress=progress,
+        )
+
+
+def _standing(state: Path) -> frozenset[str]:
+    """The snapshot from which the copy goes on: without it, everything would have to be compared."""
+    try:
+        return frozenset({str(json.loads((state / "position.json").read_text(encoding="utf-8"))["snapshot"])})
+    except FileNotFoundError:
+        return frozenset()
+    except (ValueError, KeyError, TypeError) as error:
+        raise Unreachable("share-state", f"la position de la copie ne se lit pas : {error}") from error
+
+
+def _read(note: Path) -> Mapping[str, Retired]:
+    try:
+        found = json.loads(note.read_text(encoding="utf-8"))
+        return {name: Retired(name, datetime.fromisoformat(at)) for name, at in found.items()}
+    except FileNotFoundError:
+        return {}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise Unreachable(
+            "share-state",
+            f"la note {note} ne se lit pas : {error}",
+            hint="supprimez-la : ses paquets, dans aucune liste, partiront après un jour",
+        ) from error
+
+
+def _write(note: Path, retired: Mapping[str, Retired]) -> None:
+    draft = note.with_suffix(".new")
+    with draft.open("w", encoding="utf-8") as file:
+        json.dump({name: one.at.isoformat() for name, one in retired.items()}, file)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(note)
+    folder = os.open(note.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
