@@ -19,7 +19,7 @@ from releve.adapters.vault.node import Node, decode, differences
 from releve.adapters.vault.pack import BlobKind, Placed
 from releve.adapters.vault.polynomial import draw
 from releve.adapters.vault.seal import Forged, Key
-from releve.adapters.vault.store import Absent, Entry, FolderStore, Kind, Store
+from releve.adapters.vault.store import Absent, Entry, Kind, Store
 from releve.domain.errors import BadInput, PromiseBroken, Refused, Unreachable
 
 _LARGEST_BLOB = 128 * 1024 * 1024  # bytes a blob may unfold to; larger is not what a backup program wrote
@@ -74,6 +74,7 @@ class Repository:
         self.key = key
         self.id = identity
         self.index = Index()
+        self.lacking: tuple[str, ...] = ()  # of the server, when the vault was just made
         self._looking = threading.Lock()
         self._listed: set[str] = set()  # index files that `index` holds
 
@@ -255,17 +256,22 @@ def open_blob(key: Key, sealed: bytes | memoryview, identity: bytes, plain: int,
     return raw
 
 
-def create(store: FolderStore, password: str, at: datetime, cost: Cost = USUAL) -> Repository:
-    """Make an empty vault; its first key is `password`. Raises `BadInput` when something is there."""
+def create(store: Store, password: str, at: datetime, cost: Cost = USUAL) -> Repository:
+    """Make an empty vault; its first key is `password`. Raises `BadInput` when something is there.
+
+    What the server does not do is in `lacking` of the result, in words.
+    """
     _strong(password)
-    store.make()
+    lacking = tuple(store.make())
     key = Key.new()
     raw = wrap(key, password, at=at, cost=cost)
     store.write(Kind.KEYS, hashlib.sha256(raw).hexdigest(), [raw])
     identity = secrets.token_hex(32)
     value = {"version": 2, "id": identity, "chunker_polynomial": f"{draw():x}"}
     store.write(Kind.CONFIG, "config", [key.seal(json.dumps(value, separators=(",", ":")).encode())])
-    return Repository(store, key, identity)
+    vault = Repository(store, key, identity)
+    vault.lacking = lacking
+    return vault
 
 
 def open_vault(store: Store, password: str) -> Repository:

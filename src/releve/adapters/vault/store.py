@@ -48,6 +48,10 @@ class Store(Protocol):
 
     where: str
 
+    def make(self) -> Sequence[str]:
+        """Make an empty place; what the server there does not do, in words. Raises `BadInput` on one that is not empty."""
+        ...
+
     def entries(self, kind: Kind) -> Iterator[Entry]:
         """Every file of a kind, in no order. Names that are not 64 hexadecimal digits are not ours."""
         ...
@@ -140,6 +144,15 @@ def is_name(name: str) -> bool:
     return len(name) == 64 and _HEX.issuperset(name)
 
 
+def not_empty(where: str) -> BadInput:
+    """The error of a new vault where something lies already."""
+    return BadInput(
+        "vault-not-empty",
+        f"« {where} » n'est pas vide",
+        hint="choisissez un dossier neuf : un coffre ne se mêle à rien d'autre",
+    )
+
+
 class FolderStore:
     """A folder: a disk, a USB drive, a mounted NAS."""
 
@@ -148,15 +161,11 @@ class FolderStore:
         self.where = str(root)
         self._disk: Disk = disk or RealDisk()
 
-    def make(self) -> None:
-        """Make the folders of an empty vault. Raises `BadInput` where something else lies already."""
+    def make(self) -> Sequence[str]:
+        """See `Store`."""
         try:
             if self.root.exists() and any(self.root.iterdir()):
-                raise BadInput(
-                    "vault-not-empty",
-                    f"« {self.root} » n'est pas vide",
-                    hint="choisissez un dossier neuf : un coffre ne se mêle à rien d'autre",
-                )
+                raise not_empty(str(self.root))
             for kind in Kind:
                 if kind is not Kind.CONFIG:
                     self._disk.mkdir(self.root / kind)
@@ -166,6 +175,7 @@ class FolderStore:
             self._disk.sync(self.root / Kind.DATA)
         except OSError as error:
             raise self._said(error) from error
+        return ()
 
     def entries(self, kind: Kind) -> Iterator[Entry]:
         """See `Store`."""

@@ -14,6 +14,7 @@ from releve.adapters.vault.repository import Repository, squeeze, squeeze_parts
 from releve.adapters.vault.store import Kind
 
 _IN_FLIGHT = 4  # packs on their way to the store: 64 MiB of memory
+_LISTED = 64  # packs, about 1 GiB: an upload that is cut goes on from the last list
 _SENDERS = 2  # while one waits for its fsync, the other hashes
 _SIDE_BY_SIDE = 2  # drafts filled at random, so that pack sizes do not tell chunk lengths (restic PR 5295)
 
@@ -111,7 +112,7 @@ class Writer:
                 self._stored[name] = draft.blobs
                 self._repository.index.add(name, draft.blobs)
                 self._new.difference_update(blob.id for blob in draft.blobs)
-                if sum(map(len, self._stored.values())) < FULL:
+                if sum(map(len, self._stored.values())) < FULL and len(self._stored) < _LISTED:
                     return
                 ready, self._stored = self._stored, {}
             self._repository.put_index(ready)

@@ -117,6 +117,7 @@ def _init(where: str, key: str) -> Answer:
             raise unwritable(Path(ref.target), error) from error
     vault = create(store_at(where), drawn or resolve(ref), utc_now())
     lines = [f"coffre fait : {where}", f"identifiant : {vault.id[:16]}"]
+    lines += [f"ce serveur : {one} ; Relève fait avec" for one in vault.lacking]
     if drawn:
         lines.append(f"clé tirée au hasard, dans {ref.target}")
     lines += [
@@ -124,7 +125,10 @@ def _init(where: str, key: str) -> Answer:
         "Sans clé, personne ne rouvre ce coffre, nous non plus. Faites-en maintenant une feuille :",
         f"  releve vault key print {where} --key {ref} --output cle-de-secours.pdf",
     ]
-    return Answer({"vault": vault.id, "where": where, "key_drawn": bool(drawn)}, "\n".join(lines))
+    return Answer(
+        {"vault": vault.id, "where": where, "key_drawn": bool(drawn), "lacking": list(vault.lacking)},
+        "\n".join(lines),
+    )
 
 
 def _save(where: str, key: str, paths: list[str], tags: list[str], excludes: list[str]) -> Answer:
@@ -136,9 +140,9 @@ def _save(where: str, key: str, paths: list[str], tags: list[str], excludes: lis
     from releve.entrypoints.cli.vault_session import utc_now
 
     vault = opened(where, key)
-    inside = Path(where).resolve()
+    inside = Path(where).resolve()  # an address of a server lies in no folder
     for path in paths:
-        if inside.is_relative_to(Path(path).resolve()):
+        if Path(where).exists() and inside.is_relative_to(Path(path).resolve()):
             raise BadInput(
                 "vault-inside",
                 f"le coffre est dans « {path} » : il se sauverait lui-même",

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,11 +16,15 @@ from releve.domain.plan import SecretRef
 
 if TYPE_CHECKING:
     from releve.adapters.vault.repository import Repository
-    from releve.adapters.vault.store import FolderStore
+    from releve.adapters.vault.store import Store
 
 Where = Annotated[
     str,
-    typer.Argument(metavar="COFFRE", envvar="RELEVE_VAULT", help="Le dossier du coffre (disque, NAS monté)."),
+    typer.Argument(
+        metavar="COFFRE",
+        envvar="RELEVE_VAULT",
+        help="Le coffre : un dossier (disque, NAS monté), s3:https://… ou rest:http://…",
+    ),
 ]
 KeyRef = Annotated[
     str,
@@ -59,11 +62,11 @@ def password(text: str) -> str:
     return resolve(secret_ref(text))
 
 
-def store_at(where: str) -> FolderStore:
-    """The store of that name."""
-    from releve.adapters.vault.store import FolderStore
+def store_at(where: str) -> Store:
+    """The store of that address."""
+    from releve.adapters.vault.places import store_at as found
 
-    return FolderStore(Path(where).absolute())
+    return found(where)
 
 
 def opened(where: str, key: str) -> Repository:

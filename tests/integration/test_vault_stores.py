@@ -1,0 +1,437 @@
+"""One vault, three kinds of places: a folder, an S3 server, a REST server. The same must hold on each."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import httpx
+import pytest
+
+from releve.adapters.vault.locks import hold
+from releve.adapters.vault.places import store_at
+from releve.adapters.vault.pruning import forget, prune
+from releve.adapters.vault.repository import Repository, create, open_vault
+from releve.adapters.vault.rest import RestStore
+from releve.adapters.vault.restore import restore
+from releve.adapters.vault.s3 import S3Store
+from releve.adapters.vault.saving import save
+from releve.adapters.vault.store import Absent, Kind, Store
+from releve.adapters.vault.verify import verify
+from releve.domain.errors import BadInput, PromiseBroken, Refused, Unreachable
+from tests.features import CURRENT_RESTIC
+from tests.vaults import CHEAP, PASSWORD, now, picture
+
+KEYS = {"AWS_ACCESS_KEY_ID": "essai", "AWS_SECRET_ACCESS_KEY": "essai-secret"}
+RCLONE = Path(sys.executable).parent / "rclone"
+
+
+def _free() -> int:
+    with closing(socket.socket()) as plug:
+        plug.bind(("127.0.0.1", 0))
+        return int(plug.getsockname()[1])
+
+
+class Rclone:
+    """`rclone serve restic` in front of a folder."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        self.port = _free()
+        self.where = f"rest:http://127.0.0.1:{self.port}/"
+        self._process = subprocess.Popen(
+            [str(RCLONE), "serve", "restic", "--addr", f"127.0.0.1:{self.port}", *options, str(folder)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), timeout=0.2).close()
+                return
+            except OSError:
+                assert time.monotonic() < deadline, "rclone does not start"
+                time.sleep(0.05)
+
+    def stop(self) -> None:
+        self._process.terminate()
+        self._process.wait()
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """An S3 server of moto's, with an empty bucket; its address."""
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    _host, port = server.get_host_and_port()
+    base = f"http://127.0.0.1:{port}"
+    boto3.client("s3", endpoint_url=base, region_name="us-east-1").create_bucket(Bucket="seau")
+    yield f"s3:{base}/seau/coffre"
+    boto3.client("s3", endpoint_url=base, region_name="us-east-1")
+    httpx.post(f"{base}/moto-api/reset")
+    server.stop()
+
+
+@pytest.fixture
+def rest(tmp_path: Path) -> Iterator[str]:
+    """A REST server; its address."""
+    server = Rclone(tmp_path / "behind")
+    yield server.where
+    server.stop()
+
+
+@pytest.fixture(params=["folder", "s3", "rest"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty place of each kind."""
+    if request.param == "folder":
+        return str(tmp_path / "vault")
+    return str(request.getfixturevalue(request.param))
+
+
+def _source(folder: Path) -> Path:
+    folder.mkdir()
+    (folder / "petit").write_text("bonjour")
+    (folder / "vide").write_bytes(b"")
+    (folder / "grand.bin").write_bytes(os.urandom(3_000_000))
+    (folder / "sous").mkdir()
+    (folder / "sous" / "lien").symlink_to("petit")
+    return folder
+
+
+def _made(place: str) -> Repository:
+    return create(store_at(place), PASSWORD, now(), CHEAP)
+
+
+def _opened(place: str) -> Repository:
+    vault = open_vault(store_at(place), PASSWORD)
+    vault.load_index()
+    return vault
+
+
+def test_what_is_saved_comes_back(place: str, tmp_path: Path) -> None:
+    """Saved, verified byte for byte and restored identical, wherever the vault lies."""
+    source = _source(tmp_path / "source")
+    saved = save(_made(place), [str(source)], now=now)
+    again = save(open_vault(store_at(place), PASSWORD), [str(source)], now=now)
+    assert again.blobs == 0
+    verdict = verify(open_vault(store_at(place), PASSWORD))
+    assert verdict.sound, verdict.troubles
+    vault = _opened(place)
+    restore(vault, vault.snapshot(saved.id), str(tmp_path / "out"))
+    assert picture(tmp_path / "out" / source.relative_to("/")) == picture(source)
+
+
+@pytest.mark.needs("restic-current")
+def test_stock_restic_reads_the_same_address(place: str, tmp_path: Path) -> None:
+    """The address is written as restic writes it, and restic finds nothing to say."""
+    source = _source(tmp_path / "source")
+    save(_made(place), [str(source)], now=now)
+    environment = {**os.environ, "RESTIC_PASSWORD": PASSWORD, "AWS_DEFAULT_REGION": "us-east-1"}
+    argv = [str(CURRENT_RESTIC), "--no-cache", "-r", place, "check", "--read-data"]
+    ran = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False, timeout=120)
+    assert "no errors were found" in ran.stdout, ran.stdout + ran.stderr
+
+
+def test_forgetting_and_pruning_give_room_back(place: str, tmp_path: Path) -> None:
+    """A removed snapshot's data leaves the place."""
+    source = _source(tmp_path / "source")
+    vault = _made(place)
+    first = save(vault, [str(source)], now=now)
+    (source / "grand.bin").unlink()
+    save(vault, [str(source)], now=now)
+    before = sum(one.size for one in vault.store.entries(Kind.DATA))
+    forget(vault, [first.id], now=now)
+    prune(vault, now=now)
+    assert sum(one.size for one in vault.store.entries(Kind.DATA)) < before - 2_900_000
+    assert verify(_opened(place)).sound
+
+
+def test_the_verbs_of_a_place(place: str) -> None:
+    """Parts of a file, files that are not there, a second write of the same name."""
+    store = store_at(place)
+    assert list(store.make()) == []
+    name = "ab" * 32
+    with pytest.raises(Absent):
+        store.read(Kind.DATA, name)
+    store.write(Kind.DATA, name, [b"0123", b"456789"])
+    store.write(Kind.DATA, name, [b"0123", b"456789"])
+    assert store.read(Kind.DATA, name) == b"0123456789"
+    assert store.read(Kind.DATA, name, 3, 4) == b"3456"
+    assert store.read(Kind.DATA, name, 3, 0) == b""
+    assert [(one.name, one.size) for one in store.entries(Kind.DATA)] == [(name, 10)]
+    store.replace(Kind.DATA, name, [b"autre"])
+    assert store.read(Kind.DATA, name) == b"autre"
+    store.remove(Kind.DATA, name)
+    store.remove(Kind.DATA, name)
+    assert list(store.entries(Kind.DATA)) == []
+
+
+def test_a_place_that_holds_something_is_left_alone(place: str) -> None:
+    """A second init changes nothing."""
+    _made(place)
+    with pytest.raises(BadInput, match="n'est pas vide"):
+        _made(place)
+    assert open_vault(store_at(place), PASSWORD).keys()
+
+
+def test_an_append_only_server_takes_and_never_gives_up(tmp_path: Path) -> None:
+    """With --append-only: saving works, its lock goes away, and nothing else can be removed."""
+    server = Rclone(tmp_path / "behind", "--append-only")
+    try:
+        vault = _made(server.where)
+        source = _source(tmp_path / "source")
+        saved = save(vault, [str(source)], now=now)
+        save(vault, [str(source)], now=now)
+        assert list(vault.store.entries(Kind.LOCKS)) == []
+        with pytest.raises(Refused, match="refuse"):
+            forget(vault, [saved.id], now=now)
+        assert len(vault.snapshots()) == 2
+        with pytest.raises(Refused):
+            vault.store.write(Kind.CONFIG, "config", [b"autre"])
+    finally:
+        server.stop()
+
+
+class Cutter:
+    """A way to a server that lets so many bytes pass, then cuts, for so many connections."""
+
+    def __init__(self, port: int, passing: int) -> None:
+        self.passing = passing  # bytes upstream, all connections together; -1: no end
+        self._to = port
+        self._listen = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listen.getsockname()[1])
+        self.cuts = 0
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                near, _ = self._listen.accept()
+            except OSError:
+                return
+            far = socket.create_connection(("127.0.0.1", self._to))
+            threading.Thread(target=self._pump, args=(near, far, True), daemon=True).start()
+            threading.Thread(target=self._pump, args=(far, near, False), daemon=True).start()
+
+    def _pump(self, source: socket.socket, target: socket.socket, up: bool) -> None:
+        try:
+            while data := source.recv(65536):
+                if up and self.passing >= 0:
+                    self.passing -= len(data)
+                    if self.passing < 0:
+                        self.passing = 0
+                        self.cuts += 1
+                        break
+                target.sendall(data)
+        except OSError:
+            pass
+        for plug in (source, target):
+            try:
+                plug.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                continue
+
+    def close(self) -> None:
+        self._listen.close()
+
+
+def test_a_network_cut_in_an_upload_is_said_and_the_next_run_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cut in the middle: a clear error; then the same command finishes, and the vault is whole."""
+    monkeypatch.setattr("releve.adapters.vault.rest._PAUSES", (0.01, 0.01))
+    server = Rclone(tmp_path / "behind")
+    cutter = Cutter(server.port, 2_000_000)
+    try:
+        where = f"rest:http://127.0.0.1:{cutter.port}/"
+        source = _source(tmp_path / "source")
+        vault = _made(where)
+        with pytest.raises(Unreachable) as said:
+            save(vault, [str(source)], now=now)
+        assert said.value.code == "vault-unreachable"
+        assert said.value.retryable
+        assert cutter.cuts
+        cutter.passing = -1
+        save(open_vault(store_at(where), PASSWORD), [str(source)], now=now)
+        assert verify(open_vault(store_at(where), PASSWORD)).sound
+    finally:
+        cutter.close()
+        server.stop()
+
+
+def test_a_server_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing listens: a clear error, no trace of the password of the address."""
+    monkeypatch.setattr("releve.adapters.vault.rest._PAUSES", (0.01,))
+    with pytest.raises(Unreachable) as said:
+        open_vault(store_at(f"rest:http://moi:motdepasse@127.0.0.1:{_free()}/"), PASSWORD)
+    assert "motdepasse" not in f"{said.value.sentence} {said.value.context}"
+
+
+@pytest.mark.parametrize("where", ["s3:serveur/seau", "s3:https://serveur", "rest:ftp://x/", "rest:serveur"])
+def test_an_address_that_is_none(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Said at once, with how it is written."""
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(BadInput, match="n'est pas une adresse"):
+        store_at(where)
+
+
+def test_s3_without_keys_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variable that is missing is named."""
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
+    with pytest.raises(BadInput, match="AWS_ACCESS_KEY_ID"):
+        S3Store("s3:https://127.0.0.1/seau")
+
+
+def test_a_server_that_calls_itself_s3_is_probed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An S3 of rclone's overwrites and knows no ranges: both are told, and the vault works all the same."""
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
+    (tmp_path / "behind" / "seau").mkdir(parents=True)
+    port = _free()
+    pair = f"{KEYS['AWS_ACCESS_KEY_ID']},{KEYS['AWS_SECRET_ACCESS_KEY']}"
+    argv = [
+        str(RCLONE),
+        "serve",
+        "s3",
+        "--addr",
+        f"127.0.0.1:{port}",
+        "--auth-key",
+        pair,
+        str(tmp_path / "behind"),
+    ]
+    process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=0.2).close()
+                break
+            except OSError:
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+        where = f"s3:http://127.0.0.1:{port}/seau/coffre"
+        vault = _made(where)
+        assert vault.lacking
+        source = _source(tmp_path / "source")
+        saved = save(vault, [str(source)], now=now)
+        assert verify(_opened(where)).sound
+        back = _opened(where)
+        restore(back, back.snapshot(saved.id), str(tmp_path / "out"))
+        assert picture(tmp_path / "out" / source.relative_to("/")) == picture(source)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+class Liar:
+    """A store that lies in one way about one kind of file."""
+
+    def __init__(self, honest: Store, kind: Kind, lie: str) -> None:
+        self._honest, self._kind, self._lie = honest, kind, lie
+        self.where = honest.where
+        self.lied = 0
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._honest, name)
+
+    def read(self, kind: Kind, name: str, offset: int = 0, length: int = -1) -> bytes:
+        found = self._honest.read(kind, name, offset, length)
+        if kind is not self._kind or not found:
+            return found
+        self.lied += 1
+        match self._lie:
+            case "flip":
+                return found[:-1] + bytes([found[-1] ^ 1])
+            case "short":
+                return found[: len(found) // 2]
+            case "long":
+                return found + b"\0"
+            case "empty":
+                return b""
+            case "other":
+                if kind is Kind.CONFIG:
+                    return found[::-1]  # there is only one
+                others = [one.name for one in self._honest.entries(kind) if one.name != name]
+                return self._honest.read(kind, others[0], offset, length) if others else found[::-1]
+            case _:
+                return bytes(len(found))
+
+
+LIES: Sequence[str] = ("flip", "short", "long", "empty", "other", "zeros")
+
+
+@pytest.mark.parametrize("lie", LIES)
+@pytest.mark.parametrize("kind", [Kind.DATA, Kind.INDEX, Kind.SNAPSHOTS, Kind.KEYS, Kind.CONFIG])
+def test_a_store_that_lies_is_never_believed(tmp_path: Path, kind: Kind, lie: str) -> None:
+    """Whatever it gives instead, nothing wrong is restored: an error names what is damaged."""
+    source = _source(tmp_path / "source")
+    place = str(tmp_path / "vault")
+    vault = _made(place)
+    save(vault, [str(source)], now=now)
+    (source / "petit").write_text("un autre jour")
+    saved = save(vault, [str(source)], now=now)
+    vault.add_key("une-deuxieme-cle-d-essai", now(), CHEAP)
+    liar = Liar(store_at(place), kind, lie)
+    code, lost = "", set[str]()
+    try:
+        lied = open_vault(liar, PASSWORD)  # type: ignore[arg-type]
+        snapshot = lied.snapshot(saved.id)
+        lied.load_index()
+        done = restore(lied, snapshot, str(tmp_path / "out"))
+        lost = {path for path, _ in done.lost}
+    except (PromiseBroken, Refused) as error:
+        code = error.code
+    assert liar.lied
+    assert code in {"", "vault-damaged", "vault-wrong-key"}
+    for path in ("petit", "grand.bin") if not code else ():
+        out = tmp_path / "out" / (source / path).relative_to("/")
+        if str(out) in lost:
+            assert not out.exists()
+        else:
+            assert out.read_bytes() == (source / path).read_bytes()
+
+
+def test_two_writers_at_once(place: str, tmp_path: Path) -> None:
+    """Two machines save at the same time: both snapshots are whole."""
+    _made(place)
+    sources = [_source(tmp_path / f"source{number}") for number in range(2)]
+    failed: list[BaseException] = []
+
+    def one(source: Path) -> None:
+        try:
+            save(open_vault(store_at(place), PASSWORD), [str(source)], now=now)
+        except BaseException as error:  # noqa: BLE001 - shown below
+            failed.append(error)
+
+    threads = [threading.Thread(target=one, args=(source,)) for source in sources]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    assert len(_opened(place).snapshots()) == 2
+    assert verify(_opened(place)).sound
+
+
+def test_a_lock_in_a_server_holds_too(place: str) -> None:
+    """An exclusive lock, wherever the vault lies, keeps a writer out."""
+    vault = _made(place)
+    with hold(vault, exclusive=True, now=now), pytest.raises(Refused, match="est utilisé"):
+        save(open_vault(store_at(place), PASSWORD), [str(Path(__file__).parent)], now=now)
+
+
+def test_rest_addresses_keep_their_password_to_themselves() -> None:
+    """The address that is shown has no account in it."""
+    assert RestStore("rest:https://moi:secret@serveur:8000/a/").where == "rest:https://serveur:8000/a/"
