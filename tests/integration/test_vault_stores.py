@@ -39,6 +39,16 @@ def _free() -> int:
         return int(plug.getsockname()[1])
 
 
+def _until_it_answers(port: int) -> None:
+    deadline = time.monotonic() + 20
+    while True:
+        with closing(socket.socket()) as plug:
+            if plug.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        assert time.monotonic() < deadline, "the server does not start"
+        time.sleep(0.05)
+
+
 class Rclone:
     """`rclone serve restic` in front of a folder."""
 
@@ -50,14 +60,7 @@ class Rclone:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        deadline = time.monotonic() + 20
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=0.2).close()
-                return
-            except OSError:
-                assert time.monotonic() < deadline, "rclone does not start"
-                time.sleep(0.05)
+        _until_it_answers(self.port)
 
     def stop(self) -> None:
         self._process.terminate()
@@ -313,14 +316,7 @@ def test_a_server_that_calls_itself_s3_is_probed(tmp_path: Path, monkeypatch: py
     ]
     process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        deadline = time.monotonic() + 20
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port), timeout=0.2).close()
-                break
-            except OSError:
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
+        _until_it_answers(port)
         where = f"s3:http://127.0.0.1:{port}/seau/coffre"
         vault = _made(where)
         assert vault.lacking

@@ -188,11 +188,7 @@ class FolderStore:
             else:
                 yield from self._files(folder)
         except FileNotFoundError as error:
-            raise Unreachable(
-                "vault-missing",
-                f"il n'y a pas de coffre à cet endroit : {self.root}",
-                hint="vérifiez le chemin et le montage ; un coffre neuf se fait par « releve vault init »",
-            ) from error
+            raise self._missing() from error
         except OSError as error:
             raise self._said(error) from error
 
@@ -230,6 +226,8 @@ class FolderStore:
             try:
                 self._disk.create(draft, parts)
             except FileNotFoundError:
+                if not (self.root / "config").exists():
+                    raise  # a disk that is not mounted: no vault is begun in the folder where it should be
                 self._disk.mkdir(path.parent)
                 self._disk.sync(path.parent.parent)
                 self._disk.create(draft, parts)
@@ -240,6 +238,8 @@ class FolderStore:
                     self._disk.unlink(draft)
                 raise
             self._disk.sync(path.parent)
+        except FileNotFoundError as error:
+            raise self._missing() from error
         except OSError as error:
             raise self._said(error) from error
 
@@ -260,6 +260,14 @@ class FolderStore:
         if kind is Kind.DATA:
             return self.root / kind / name[:2] / name
         return self.root / kind / name
+
+    def _missing(self) -> Unreachable:
+        return Unreachable(
+            "vault-missing",
+            f"il n'y a pas de coffre à cet endroit : {self.root}",
+            hint="vérifiez le chemin et le montage ; un coffre neuf se fait par « releve vault init »",
+            retryable=True,
+        )
 
     def _said(self, error: OSError) -> ReleveError:
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:

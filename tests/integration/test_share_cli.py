@@ -1,0 +1,239 @@
+"""`releve share`: two resident processes, and what becomes of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from releve.adapters.vault.verify import verify
+from tests.shares import Chaos, inside
+from tests.vaults import PASSWORD, fresh, reopened
+
+RELEVE = Path(sys.executable).parent / "releve"
+PATIENCE = 30.0
+
+
+class Site:
+    """A vault, a share, and the processes that were started; none survives the test."""
+
+    def __init__(self, base: Path) -> None:
+        self.base = base
+        self.root = base / "share"
+        self.hot = base / "hot"
+        self.root.mkdir()
+        fresh(base / "vault")
+        self._started: list[subprocess.Popen[bytes]] = []
+
+    def argv(self, *words: str) -> list[str]:
+        return [str(RELEVE), "share", *words]
+
+    def environment(self) -> Mapping[str, str]:
+        return {**os.environ, "RELEVE_VAULT_KEY": PASSWORD}
+
+    def start(self, verb: str, *more: str) -> subprocess.Popen[bytes]:
+        root = self.root if verb == "capture" else self.hot
+        argv = self.argv(
+            verb,
+            str(self.base / "vault"),
+            "-s",
+            "documents",
+            "-r",
+            str(root),
+            "--state",
+            str(self.state(verb)),
+        )
+        with (self.base / f"{verb}.log").open("ab") as log:
+            started = subprocess.Popen([*argv, *more], env=self.environment(), stderr=log, stdout=log)
+        self._started.append(started)
+        return started
+
+    def state(self, verb: str) -> Path:
+        return self.base / f"state-{verb}"
+
+    def status(self, verb: str) -> tuple[int, Mapping[str, Any]]:
+        argv = self.argv("status", str(self.state(verb)), "--json")
+        ran = subprocess.run(argv, env=self.environment(), capture_output=True, text=True, check=False)
+        return ran.returncode, json.loads(ran.stdout)
+
+    def log(self, verb: str) -> str:
+        return (self.base / f"{verb}.log").read_text(encoding="utf-8")
+
+    def stop_all(self) -> None:
+        for one in self._started:
+            one.kill()
+            one.wait()
+
+    def equal(self) -> bool:
+        return self.hot.exists() and inside(self.hot) == inside(self.root)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    """Both sides on one machine."""
+    made = Site(tmp_path)
+    yield made
+    made.stop_all()
+
+
+def _until(what: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not _quiet(what):
+        assert time.monotonic() < deadline, "not in time"
+        time.sleep(0.1)
+
+
+def _quiet(what: Callable[[], bool]) -> bool:
+    try:
+        return what()
+    except (FileNotFoundError, KeyError):
+        return False  # looked at while it changed
+
+
+def test_what_people_save_is_in_the_copy_and_the_status_says_so(site: Site) -> None:
+    """Saved on one side, there on the other; both processes say how far they are, and stop when told."""
+    capture, follow = site.start("capture"), site.start("follow")
+    Chaos(site.root, 1).work(60)
+    _until(site.equal)
+    code, said = site.status("capture")
+    assert code == 0
+    assert said["capture"]["how"] == "fanotify"
+    assert said["capture"]["files"] == sum(
+        1 for path in site.root.rglob("*") if path.is_symlink() or not path.is_dir()
+    )
+    _until(lambda: site.status("follow")[0] == 0)
+    (site.root / "dernier.txt").write_text("juste avant l'arrêt")
+    capture.send_signal(signal.SIGTERM)
+    assert capture.wait(20) == 0
+    _until(site.equal)
+    follow.send_signal(signal.SIGTERM)
+    assert follow.wait(20) == 0
+    assert (site.hot / "dernier.txt").read_text() == "juste avant l'arrêt"
+
+
+@pytest.mark.parametrize("seed", [11, 12])
+def test_killed_at_any_moment_both_take_up_where_they_were(site: Site, seed: int) -> None:
+    """Kill -9 of either, again and again, while people work: nothing is lost, and the copy ends up equal."""
+    chance = random.Random(seed)
+    chaos = Chaos(site.root, seed)
+    running = {verb: site.start(verb) for verb in ("capture", "follow")}
+    _until(lambda: "safe_until" in site.status("capture")[1].get("capture", {}))
+    acknowledged: set[str] = set()
+    for _ in range(8):
+        chaos.work(10)
+        time.sleep(chance.random() * 1.2)
+        acknowledged.add(str(site.status("capture")[1]["capture"]["snapshot"]))
+        verb = chance.choice(["capture", "follow"])
+        running[verb].kill()
+        running[verb].wait()
+        chaos.work(5)
+        running[verb] = site.start(verb)
+    _until(site.equal)
+    vault = reopened(site.base / "vault")
+    assert acknowledged - {""} <= {one.id for one in vault.snapshots()}
+    verdict = verify(vault)
+    assert verdict.sound, (seed, verdict.troubles)
+
+
+def test_a_vault_that_goes_away_is_told_and_taken_up_again(site: Site) -> None:
+    """While the vault cannot be reached the status is not green; once it is back, nothing has to be done."""
+    site.start("capture")
+    _until(lambda: site.status("capture")[0] == 0)
+    (site.base / "vault").rename(site.base / "parti")
+    (site.root / "pendant.txt").write_text("x")
+    _until(lambda: site.status("capture")[0] == 3)
+    assert "vault" in site.status("capture")[1]["capture"]["troubled"]
+    (site.base / "parti").rename(site.base / "vault")
+    _until(lambda: site.status("capture")[0] == 0)
+    site.start("follow")
+    _until(site.equal)
+
+
+def test_a_share_is_captured_once(site: Site) -> None:
+    """A second capture of the same state is refused, and says who runs."""
+    site.start("capture")
+    _until(lambda: site.status("capture")[0] == 0)
+    second = site.start("capture")
+    assert second.wait(20) == 4
+    assert "tourne déjà" in site.log("capture")
+
+
+def test_a_past_epoch_captures_nothing(site: Site) -> None:
+    """Once another side writes under a higher epoch, this one refuses to capture."""
+    first = site.start("capture", "--epoch", "2")
+    _until(lambda: site.status("capture")[0] == 0)
+    first.send_signal(signal.SIGTERM)
+    assert first.wait(20) == 0
+    late = site.start("capture", "--epoch", "1")
+    assert late.wait(20) == 4
+    assert "époque 2" in site.log("capture")
+
+
+def test_a_process_that_fell_silent_is_not_green(site: Site) -> None:
+    """An old word is shown with its age, and the command does not leave with 0."""
+    capture = site.start("capture")
+    _until(lambda: site.status("capture")[0] == 0)
+    capture.kill()
+    capture.wait()
+    path = site.state("capture") / "capture.json"
+    value = json.loads(path.read_text())
+    value["written_at"] = (datetime.now(UTC) - timedelta(minutes=2)).isoformat()
+    path.write_text(json.dumps(value))
+    code, _ = site.status("capture")
+    assert code == 3
+
+
+def test_a_status_of_nothing_is_an_error(site: Site) -> None:
+    """A folder where nobody said anything is not a share at peace."""
+    ran = subprocess.run(site.argv("status", str(site.base)), capture_output=True, text=True, check=False)
+    assert ran.returncode == 2
+    assert "rien dit" in ran.stderr
+
+
+def test_the_vault_may_not_lie_in_the_share(site: Site) -> None:
+    """A vault inside what it saves would save itself for ever."""
+    argv = site.argv(
+        "capture", str(site.base / "vault"), "-s", "d", "-r", str(site.base), "--state", str(site.base / "e")
+    )
+    ran = subprocess.run(argv, env=site.environment(), capture_output=True, text=True, check=False)
+    assert ran.returncode == 2
+    assert "l'un dans l'autre" in ran.stderr
+
+
+def test_thinning_shows_then_does(site: Site) -> None:
+    """Without --yes nothing is touched; with it, what is out of the policy goes, and the copy goes on."""
+    site.start("capture")
+    follow = site.start("follow", "--no-thin")
+    for number in range(4):
+        (site.root / "a").write_text(str(number))
+        time.sleep(1.2)
+    _until(site.equal)
+    past = (datetime.now(UTC) - timedelta(minutes=30)).timestamp()
+    for path in (site.base / "vault" / "snapshots").iterdir():
+        os.utime(path, (past, past))
+    argv = site.argv(
+        "thin", str(site.base / "vault"), "-s", "documents", "--state", str(site.state("follow")), "--json"
+    )
+    shown = json.loads(
+        subprocess.run(argv, env=site.environment(), capture_output=True, text=True, check=True).stdout
+    )
+    before = len(list((site.base / "vault" / "snapshots").iterdir()))
+    assert shown["removed"]
+    assert not shown["done"]
+    ran = subprocess.run([*argv, "--yes"], env=site.environment(), capture_output=True, text=True, check=True)
+    done = json.loads(ran.stdout)
+    assert len(list((site.base / "vault" / "snapshots").iterdir())) <= before - len(done["removed"]) + 1
+    (site.root / "apres").write_text("la copie continue")
+    _until(site.equal)
+    assert follow.poll() is None
+    assert verify(reopened(site.base / "vault")).sound
