@@ -5,15 +5,22 @@ Each sentence of docs/concepts/vault.md names the test below that holds it.
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from releve.adapters.vault import pruning
+from releve.adapters.engines.files.cache import Cache
+from releve.adapters.engines.files.capture import Capture, Share
+from releve.adapters.engines.files.events import Hints
+from releve.adapters.vault import merging, pruning
+from releve.adapters.vault.merging import Retired
 from releve.adapters.vault.repository import Repository
+from releve.adapters.vault.store import Kind
 from releve.adapters.vault.verify import verify
 from tests.fault.recording_disk import Op, RecordingDisk, replay
 from tests.vaults import fresh, keep, now, reopened, restic
@@ -114,6 +121,72 @@ def test_a_cut_while_forgetting_and_pruning_loses_nothing_kept(tmp_path: Path) -
         assert kept in {one.id for one in vault.snapshots()}
 
 
+def _captures(vault: Repository, share: Path, said: Callable[[str], None]) -> None:
+    vault.load_index()
+    cache = Cache(share.parent / "cache.db", "essai")
+    one = Share("d", os.fsencode(share), "essai")
+    capture = Capture(vault, one, cache, cover=lambda _folder: None, now=now)
+    try:
+        for number in range(5):
+            (share / "d0" / "f0").write_text(f"version {number}")
+            (share / f"new{number}").write_text("x" * number)
+            taken = capture.take(Hints(everything=True))
+            assert taken is not None
+            said(taken.id)
+        idle = capture.take(Hints(), force=True)
+        assert idle is not None
+        said(idle.id)
+    finally:
+        capture.close()
+        cache.close()
+
+
+def test_a_cut_while_capturing_loses_no_acknowledged_snapshot(tmp_path: Path) -> None:
+    """Snapshots of a share, one after the other with one writer: every acknowledged one is whole at every cut."""
+    ops, begun, acknowledged = _record(tmp_path, _captures)
+    assert len(acknowledged) == 6
+    for count, seed, state in _states(tmp_path, ops, begun, (0, 1, 2)):
+        verdict = verify(vault := reopened(state))
+        assert verdict.sound, (count, seed, verdict.troubles, verdict.lost)
+        there = {one.id for one in vault.snapshots()}
+        assert {name for at, name in acknowledged if at <= count} <= there, (count, seed)
+
+
+def _captures_then_merges(vault: Repository, share: Path, said: Callable[[str], None]) -> None:
+    _captures(vault, share, lambda _name: None)
+    known = vault.snapshots()
+    for old in known[:-2]:
+        vault.store.remove(Kind.SNAPSHOTS, old.id)
+    for kept in known[-2:]:
+        said(kept.id)
+    note: Mapping[str, Retired] = {}
+
+    def keep_note(found: Mapping[str, Retired]) -> None:
+        nonlocal note
+        note = dict(found)
+
+    first = merging.merge(vault, note, keep=keep_note, now=now)
+    second = merging.merge(vault, note, keep=keep_note, now=now)
+    assert first.rewritten or first.dead
+    assert second.removed
+
+
+def test_a_cut_while_merging_loses_nothing_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """New packs, new list, old lists, retired packs: what was kept is whole at every cut."""
+    for name in ("YOUNG", "GRACE", "MARGIN"):
+        monkeypatch.setattr(merging, name, timedelta(0))
+    monkeypatch.setattr(merging, "_FEW", 2)
+    ops, begun, acknowledged = _record(tmp_path, _captures_then_merges)
+    kept = {name for _, name in acknowledged}
+    looked = 0
+    for count, seed, state in _states(tmp_path, ops, max(begun, acknowledged[0][0]), (0, 1, 2)):
+        verdict = verify(vault := reopened(state))
+        assert verdict.sound, (count, seed, verdict.troubles, verdict.lost[:3])
+        assert kept <= {one.id for one in vault.snapshots()}
+        looked += 1
+    assert looked > 60
+
+
 @pytest.mark.needs("restic")
 def test_restic_finds_no_error_after_a_cut(tmp_path: Path) -> None:
     """Stock restic's own check on a sample of the cut states of both stories."""
@@ -131,7 +204,7 @@ def test_restic_finds_no_error_after_a_cut(tmp_path: Path) -> None:
 @pytest.mark.torture
 def test_restic_finds_no_error_after_any_cut(tmp_path: Path) -> None:
     """The whole matrix."""
-    for number, story in enumerate((_two_saves, _forget_and_prune)):
+    for number, story in enumerate((_two_saves, _forget_and_prune, _captures)):
         ops, begun, _ = _record(tmp_path / str(number), story)
         for count, seed, state in _states(tmp_path / str(number), ops, begun, (0, 1, 2, 3, 4)):
             _drop_locks(state)

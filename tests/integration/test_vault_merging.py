@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from releve.adapters.vault import merging
+from releve.adapters.vault import locks, merging
 from releve.adapters.vault.locks import hold
 from releve.adapters.vault.merging import Merged, Retired, merge
 from releve.adapters.vault.store import Kind
@@ -245,6 +245,31 @@ class _Cut:
     def run_later(self) -> bool:
         self.relief.age(timedelta(minutes=11))
         return self.run()
+
+
+def test_a_lock_is_renewed_and_tells_what_its_holder_counts_on(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A resident holder's lock is a new file each time, with the age of its look; the store away for a while
+    does not end the renewing.
+    """
+    monkeypatch.setattr(locks, "RENEW", 0.05)
+    monkeypatch.setattr(locks, "RETRY", 0.05)
+    vault = reopened(rig.base / "vault")
+    with hold(vault, exclusive=False, now=now, view_age=lambda: 7.0) as still_ours:
+        (first,) = vault.store.entries(Kind.LOCKS)
+        (rig.base / "vault").rename(rig.base / "parti")
+        time.sleep(0.3)
+        (rig.base / "parti").rename(rig.base / "vault")
+        deadline = time.monotonic() + 10
+        while [one.name for one in vault.store.entries(Kind.LOCKS)] == [first.name]:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        still_ours()
+        held = list(locks.locks(vault))
+        assert held
+        assert all(one.view is not None for one in held)
+    assert list(vault.store.entries(Kind.LOCKS)) == []
 
 
 def test_young_packs_are_left_alone(rig: Rig) -> None:

@@ -23,6 +23,7 @@ from releve.domain.errors import Refused, ReleveError
 
 STALE = timedelta(minutes=30)
 RENEW = 300.0  # seconds
+RETRY = 10.0  # seconds between attempts to renew while the store does not answer
 _SECOND_LOOK = 0.2  # seconds between writing ours and looking again
 
 
@@ -106,6 +107,9 @@ def hold(
     def write() -> str:
         return _write(vault, exclusive=exclusive, at=now(), view_age=view_age() if view_age else None)
 
+    def again() -> None:
+        _room(vault, exclusive=exclusive, own=mine[0], now=now())
+
     _room(vault, exclusive=exclusive, own="", now=now())
     mine = [write()]
     try:
@@ -113,11 +117,11 @@ def hold(
         _room(vault, exclusive=exclusive, own=mine[0], now=now())
         done = threading.Event()
         renewed = [time.monotonic()]
-        keeper = threading.Thread(target=_keep, args=(vault, write, mine, renewed, done), daemon=True)
+        keeper = threading.Thread(target=_keep, args=(vault, write, again, mine, renewed, done), daemon=True)
         keeper.start()
 
         def still_ours() -> None:
-            if time.monotonic() - renewed[0] > STALE.total_seconds() - 1.5 * RENEW:
+            if _lost(renewed[0]):
                 raise Refused(
                     "vault-lock-lost",
                     "le verrou du coffre n'a pas pu être renouvelé : on s'arrête avant de gêner quelqu'un",
@@ -137,18 +141,27 @@ def hold(
 def _keep(
     vault: Sealer,
     write: Callable[[], str],
+    again: Callable[[], None],
     mine: list[str],
     renewed: list[float],
     done: threading.Event,
 ) -> None:
-    while not done.wait(RENEW):
+    wait = RENEW
+    while not done.wait(wait):
         try:
+            if _lost(renewed[0]):
+                again()  # we were away so long that somebody may have taken the vault for himself
             fresh = write()
             old, mine[0] = mine[0], fresh
             vault.store.remove(Kind.LOCKS, old)
         except ReleveError:
+            wait = RETRY
             continue  # `still_ours` tells the holder in time
-        renewed[0] = time.monotonic()
+        renewed[0], wait = time.monotonic(), RENEW
+
+
+def _lost(renewed: float) -> bool:
+    return time.monotonic() - renewed > STALE.total_seconds() - 1.5 * RENEW
 
 
 def _view(entry: Entry, age: object) -> datetime | None:
