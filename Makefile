@@ -43,6 +43,7 @@ lint: setup ## ruff, mypy strict, import contracts
 bench: setup ## the figures, each beside its peer, into bench/results/
 	@$(BIN)/python -m bench
 	@$(BIN)/python -m bench.vault
+	@$(BIN)/python -m bench.shares
 
 docs: setup ## write docs/reference from the code
 	@$(BIN)/python -m docs.generate

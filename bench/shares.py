@@ -453,14 +453,16 @@ def _restic(program: str, vault: Path, argv: Sequence[str]) -> float:
     return round(time.monotonic() - began, 2)
 
 
-def page(found: Row) -> str:
-    """The page of the figures."""
+def page(found: Row, name: str) -> str:
+    """The page of the figures of the result file `name`."""
     lines = [
+        "<!-- écrit par « python -m bench.shares » à partir du fichier de résultats : ne pas modifier à la main -->",
+        "",
         "# Mesures : un partage suivi en continu",
         "",
         (
             f"Mesuré le {found['at'][:10]} par `python -m bench.shares` sur {found['machine']['cores']} cœurs partagés "
-            "(machine bruyante : lire les rapports) ; valeurs brutes dans `bench/results/shares/`."
+            f"(machine bruyante : lire les rapports) ; valeurs brutes : `bench/results/shares/{name}`."
         ),
         "",
         "## De la fermeture d'un fichier à sa présence dans la copie",
@@ -557,7 +559,7 @@ def main() -> None:
         name = f"{now():%Y-%m-%dT%H%M%SZ}.json"
         (RESULTS / name).write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         if given.page:
-            PAGE.write_text(page(found), encoding="utf-8")
+            PAGE.write_text(page(found, name), encoding="utf-8")
 
 
 if __name__ == "__main__":

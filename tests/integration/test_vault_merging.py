@@ -250,9 +250,7 @@ class _Cut:
 def test_a_lock_is_renewed_and_tells_what_its_holder_counts_on(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A resident holder's lock is a new file each time, with the age of its look; the store away for a while
-    does not end the renewing.
-    """
+    """Each renewal is a new file with the age of the holder's look; a store that was away ends nothing."""
     monkeypatch.setattr(locks, "RENEW", 0.05)
     monkeypatch.setattr(locks, "RETRY", 0.05)
     vault = reopened(rig.base / "vault")

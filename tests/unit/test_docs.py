@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench import page as bench_page
+from bench import shares as bench_shares
 from bench import vault as bench_vault
 from docs.generate import FOLDER, PAGES
 
@@ -51,3 +52,26 @@ def test_the_page_of_the_vault_shows_the_newest_result() -> None:
     newest = max(bench_vault.RESULTS.glob("*.json"))
     result = json.loads(newest.read_text(encoding="utf-8"))
     assert bench_vault.PAGE.read_text(encoding="utf-8") == bench_vault.page(result, newest.name)
+
+
+def test_the_page_of_the_shares_shows_the_newest_result() -> None:
+    """The same for `docs/reference/bench-shares.md`."""
+    newest = max(bench_shares.RESULTS.glob("*.json"))
+    result = json.loads(newest.read_text(encoding="utf-8"))
+    assert bench_shares.PAGE.read_text(encoding="utf-8") == bench_shares.page(result, newest.name)
+
+
+def test_every_test_that_a_concept_names_exists() -> None:
+    """A promise that names its test names one that is there."""
+    known = {
+        name
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for name in re.findall(r"^def (test_\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    named = {
+        name
+        for path in (ROOT / "docs" / "concepts").glob("*.md")
+        for name in re.findall(r"`(test_\w+)`", path.read_text(encoding="utf-8"))
+    }
+    assert len(named) > 20
+    assert named <= known, named - known
