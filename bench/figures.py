@@ -155,14 +155,16 @@ def summary(raw: Mapping[str, Any]) -> Row:
     }
 
 
-def machine(postgres: str) -> Row:
+def machine(postgres: str = "") -> Row:
     """Facts of this machine that a reader needs to weigh the figures. No name, no address."""
-    version = subprocess.run([postgres, "--version"], capture_output=True, text=True, check=True)
-    return {
+    found: Row = {
         "cores": len(os.sched_getaffinity(0)),
         "kernel": platform.release(),
         "architecture": platform.machine(),
         "python": platform.python_version(),
-        "postgresql": version.stdout.strip(),
         "load_average_before": [round(item, 2) for item in os.getloadavg()],
     }
+    if postgres:
+        version = subprocess.run([postgres, "--version"], capture_output=True, text=True, check=True)
+        found["postgresql"] = version.stdout.strip()
+    return found

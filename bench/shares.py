@@ -538,7 +538,7 @@ def main() -> None:
         return
     found: Row = {
         "at": now().isoformat(),
-        "machine": machine("true"),
+        "machine": machine(),
         "rate": given.rate,
         "seconds": given.seconds,
     }

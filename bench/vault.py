@@ -285,7 +285,7 @@ def main() -> int:
     result = {
         "at": at.isoformat(timespec="seconds"),
         "rounds": given.rounds,
-        "machine": machine("true"),
+        "machine": machine(),
         "table": table(raw["rows"]),
     } | raw
     RESULTS.mkdir(parents=True, exist_ok=True)

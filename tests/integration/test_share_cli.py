@@ -237,3 +237,30 @@ def test_thinning_shows_then_does(site: Site) -> None:
     _until(site.equal)
     assert follow.poll() is None
     assert verify(reopened(site.base / "vault")).sound
+
+
+def test_an_alert_is_shown_and_answered(site: Site) -> None:
+    """Locked documents: the status is not green and says why; "resume" lets the copy follow again."""
+    for number in range(40):
+        (site.root / f"lettre{number}.txt").write_text("Madame, Monsieur, " * 100)
+    site.start("capture")
+    site.start("follow")
+    _until(site.equal)
+    for path in site.root.iterdir():
+        path.write_bytes(os.urandom(1800))
+    _until(lambda: bool(site.status("follow")[1]["follow"].get("alert")))
+    code, said = site.status("follow")
+    assert code == 3
+    assert "40 fichiers" in said["follow"]["alert"]["reason"]
+    argv = site.argv("decide", str(site.state("follow")), "resume", "--by", "la direction")
+    assert subprocess.run(argv, capture_output=True, check=False).returncode == 0
+    _until(site.equal)
+    _until(lambda: not site.status("follow")[1]["follow"].get("alert"))
+    assert subprocess.run(argv, capture_output=True, check=False).returncode == 2
+
+
+@pytest.mark.parametrize("words", [["peut-être", "--by", "x"], ["back", "--by", " "]])
+def test_a_decision_that_is_none(site: Site, words: list[str]) -> None:
+    """Neither back nor resume, or nobody: refused."""
+    ran = subprocess.run(site.argv("decide", str(site.base), *words), capture_output=True, check=False)
+    assert ran.returncode == 2

@@ -86,6 +86,22 @@ def register(app: typer.Typer) -> None:
         answer(as_json, lambda: _thin(where, key, share, state, yes=yes))
 
     @group.command()
+    def decide(
+        state: Annotated[str, typer.Argument(metavar="ÉTAT", help="Le dossier d'état de la copie.")],
+        what: Annotated[
+            str,
+            typer.Argument(
+                metavar="DÉCISION", help="back (revenir au dernier sain) ou resume (suivre de nouveau)."
+            ),
+        ],
+        by: Annotated[str, typer.Option("--by", help="Qui décide.")],
+        words: Annotated[str, typer.Option("--words", help="Pourquoi.")] = "",
+        as_json: Json = False,
+    ) -> None:
+        """Répondre à une alerte : la copie revient au dernier instantané sain, ou suit de nouveau."""
+        answer(as_json, lambda: _decide(state, what, by, words))
+
+    @group.command()
     def status(
         state: Annotated[str, typer.Argument(metavar="ÉTAT", help="Le dossier donné à --state.")],
         as_json: Json = False,
@@ -168,6 +184,29 @@ def _thin(where: str, key: str, share: str, state: str, *, yes: bool) -> Answer:
     return Answer(data, "\n".join(lines))
 
 
+def _decide(state: str, what: str, by: str, words: str) -> Answer:
+    from dataclasses import replace
+
+    from releve.adapters.engines.files.alert import read, write
+    from releve.domain.errors import BadInput
+
+    if what not in {"back", "resume"}:
+        raise BadInput("usage", f"« {what} » n'est pas une décision", hint="back ou resume")
+    if not by.strip():
+        raise BadInput("usage", "il manque qui décide", hint="--by suivi d'un nom")
+    path = Path(state) / "alert.json"
+    alert = read(path)
+    if alert is None:
+        raise BadInput("no-alert", "aucune alerte n'attend de réponse ici", hint="releve share status")
+    write(path, replace(alert, decision=what, by=by, words=words))
+    said = (
+        f"la copie revient à l'instantané {alert.clean[:8]} et y reste ; « resume » la fera suivre de nouveau"
+        if what == "back"
+        else "la copie suit de nouveau"
+    )
+    return Answer({"decision": what, "clean": alert.clean, "by": by}, said)
+
+
 def _named(share: str) -> str:
     from releve.domain.errors import BadInput
 
@@ -241,6 +280,16 @@ def _role(role: str, value: Mapping[str, object], now: datetime) -> tuple[bool, 
     late = value.get("late")
     if isinstance(late, list) and late:
         lines.append(f"  {len(late)} instantanés d'une époque passée, gardés et non appliqués")
+    alert = value.get("alert")
+    if isinstance(alert, Mapping):
+        troubles.append(f"  ALERTE : {alert['reason']} ; la copie ne suit plus")
+        troubles += [f"    par exemple {path}" for path in alert.get("samples") or ()]
+        troubles.append(f"    dernier instantané sain : {str(alert['clean'])[:8]}")
+        troubles.append(
+            f"    décidé par {alert['by']} : {alert['decision']}"
+            if alert.get("decision")
+            else "    une personne décide : releve share decide ÉTAT back|resume --by NOM"
+        )
     if value.get("troubled"):
         troubles.append(f"  en panne : {value['troubled']}")
     if role == "follow" and safe and (now - datetime.fromisoformat(str(safe))).total_seconds() > _STALE:

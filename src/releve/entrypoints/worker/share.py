@@ -15,11 +15,12 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from releve.adapters.engines.files.alert import Alert
 from releve.adapters.engines.files.cache import Cache
 from releve.adapters.engines.files.capture import Capture, Share
 from releve.adapters.engines.files.events import Scans, Watcher
@@ -29,13 +30,15 @@ from releve.adapters.engines.files.live import Freshness, Live
 from releve.adapters.engines.files.marks import Snapshots
 from releve.adapters.hosts.lock import hold as only_one
 from releve.adapters.vault.locks import hold
+from releve.cycle.watch.attack import judge, within
 from releve.domain.errors import BadInput, Refused, ReleveError, Unreachable
 from releve.domain.os_errors import reason
+from releve.domain.share import Burst
 
 if TYPE_CHECKING:
     from releve.adapters.vault.repository import Repository
 
-_TURN = 0.25  # seconds: at most so long until an order to stop is heard
+_TURN = 1.0  # seconds: at most so long until an order to stop is heard; each turn wakes an idle machine
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _THIN_EVERY = 600.0  # seconds between two thinnings
 _RETRY = 5.0  # seconds between two attempts of a follower that was refused
@@ -127,11 +130,13 @@ def follow_share(vault: Repository, post: Post, thin: Sequence[str] = ()) -> int
             boot=_boot(),
             aside=post.state / "aside",
             now=_now,
+            judge=_Judge(post.share).see,
         )
         thinner = _Thinner(thin)
         stack.callback(thinner.close)
         say(f"copie de « {post.share} » depuis {vault.store.where}")
         troubled, looked = "", 0.0
+        alerted: Alert | None = None
         while not stop.asked:
             trouble: ReleveError | None = None
             done: Applied | None = None
@@ -139,7 +144,9 @@ def follow_share(vault: Repository, post: Post, thin: Sequence[str] = ()) -> int
                 done = following.step()
             except ReleveError as error:
                 trouble = error
-            if done is not None or trouble is not None or time.monotonic() - looked > _RETRY:
+            if following.lag.alert != alerted:
+                alerted, looked = following.lag.alert, 0.0
+            if done is not None or trouble is not None or not looked or time.monotonic() - looked > _RETRY:
                 looked = time.monotonic()
                 _tell(post, "follow", _follow_value(following, trouble))
             troubled = _once(troubled, f"{trouble.sentence} [{trouble.code}]" if trouble else "")
@@ -183,6 +190,26 @@ class _Stop:
         end = time.monotonic() + seconds
         while not self.asked and (left := end - time.monotonic()) > 0:
             time.sleep(min(left, _TURN))
+
+
+class _Judge:
+    """Remembers the last minutes of a share, and asks whether they look like an attack."""
+
+    def __init__(self, share: str) -> None:
+        self._share = share
+        self._bursts: list[Burst] = []
+
+    def see(self, burst: Burst) -> Alert | None:
+        """The alert, when there is one."""
+        self._bursts = within([*self._bursts, burst], burst.at)
+        found = judge(self._bursts)
+        if found is None:
+            return None
+        self._bursts = []
+        say(
+            f"ALERTE sur « {self._share} » : {found.reason} ; la copie ne suit plus, une personne doit décider"
+        )
+        return Alert(found.reason, found.since.isoformat(), found.clean, found.samples)
 
 
 class _Thinner:
@@ -303,6 +330,7 @@ def _follow_value(following: Following, trouble: ReleveError | None) -> Mapping[
         "number": lag.position.number,
         "safe_until": lag.position.at or None,
         "applied_at": _iso(lag.applied_at),
+        "alert": asdict(lag.alert) if lag.alert else None,
         "late": lag.late,
         "lost": [{"path": _shown(path), "why": why} for path, why in lag.lost],
         "troubled": f"{trouble.sentence} [{trouble.code}]" if trouble else "",

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from releve.adapters.engines.files.alert import read as read_alert
 from releve.adapters.engines.files.marks import Snapshots
 from releve.adapters.hosts.lock import hold as only_one
 from releve.adapters.vault.merging import Merged, Retired, merge
@@ -50,11 +51,13 @@ def thin_share(
 
 
 def _standing(state: Path) -> frozenset[str]:
-    """The snapshot from which the copy goes on: without it, everything would have to be compared."""
+    """The snapshot from which the copy goes on, and the last clean one of an alert."""
+    alert = read_alert(state / "alert.json")
+    clean = frozenset({alert.clean}) if alert else frozenset[str]()
     try:
-        return frozenset({str(json.loads((state / "position.json").read_text(encoding="utf-8"))["snapshot"])})
+        return clean | {str(json.loads((state / "position.json").read_text(encoding="utf-8"))["snapshot"])}
     except FileNotFoundError:
-        return frozenset()
+        return clean
     except (ValueError, KeyError, TypeError) as error:
         raise Unreachable("share-state", f"la position de la copie ne se lit pas : {error}") from error
 

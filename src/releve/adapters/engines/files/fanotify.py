@@ -69,6 +69,7 @@ class Fanotify:
         self._some = threading.Event()
         self._paths: dict[bytes, bytes | None] = {}
         self._closed = threading.Event()
+        self._wake = os.eventfd(0, os.EFD_CLOEXEC)
         self._broken: Exception | None = None  # what ended the thread: told to whoever gathers
         self._thread = threading.Thread(target=self._listen, name="fanotify", daemon=True)
         self._thread.start()
@@ -98,7 +99,9 @@ class Fanotify:
     def close(self) -> None:
         """See `Watcher`."""
         self._closed.set()
+        os.eventfd_write(self._wake, 1)
         self._thread.join()
+        os.close(self._wake)
         self._shut()
 
     def _shut(self) -> None:
@@ -109,8 +112,9 @@ class Fanotify:
     def _listen(self) -> None:
         poll = select.poll()
         poll.register(self._fd, select.POLLIN)
+        poll.register(self._wake, select.POLLIN)
         while not self._closed.is_set():
-            if poll.poll(250):
+            if poll.poll():
                 try:
                     with self._gate:
                         self._drain()

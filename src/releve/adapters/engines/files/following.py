@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
+from releve.adapters.engines.files.alert import Alert, read, write
 from releve.adapters.engines.files.capture import down
 from releve.adapters.engines.files.follow import Applied, HotCopy
 from releve.adapters.engines.files.marks import Mark, Snapshots
+from releve.adapters.engines.files.traits import burst
 from releve.adapters.vault.node import Node
 from releve.adapters.vault.repository import Repository, Snapshot
+from releve.domain.share import Burst
 
 POLL = 0.2  # seconds between two looks at the list of snapshots
 
@@ -43,6 +46,7 @@ class Lag:
     applied_at: datetime | None = None
     late: list[str] = field(default_factory=list)  # snapshots of an older epoch: kept, never applied
     lost: list[tuple[bytes, str]] = field(default_factory=list)
+    alert: Alert | None = None
 
 
 class Following:
@@ -59,8 +63,14 @@ class Following:
         boot: str,
         aside: Path,
         now: Callable[[], datetime],
+        judge: Callable[[Burst], Alert | None] = lambda _burst: None,
     ) -> None:
-        """`epoch`: the only one that is followed. `aside`: where what only this side had is put."""
+        """`epoch`: the only one that is followed. `aside`: where what only this side had is put.
+
+        `judge` sees each step before it is applied; an alert stops the copy until a person has decided.
+        """
+        self._judge = judge
+        self._alert = state.with_name("alert.json")
         self._repository = repository
         self._copy = copy
         self._snapshots = Snapshots(repository, share)
@@ -87,10 +97,23 @@ class Following:
             self._ready = True
         if not mine:
             return None
+        alert = read(self._alert)
+        self.lag.alert = alert
+        if alert is not None and alert.decision != "resume":
+            return self._held(alert, known)
         mark, snapshot = mine[-1]
         if self._sure and (mark.epoch, mark.number) <= (self.lag.position.epoch, self.lag.position.number):
             return None
         return self._follow(mark, snapshot)
+
+    def _held(self, alert: Alert, known: Sequence[tuple[Mark, Snapshot]]) -> Applied | None:
+        """Stay; or go back to the last clean snapshot when a person said so."""
+        if alert.decision != "back" or self.lag.position.snapshot == alert.clean:
+            return None
+        for mark, snapshot in known:
+            if snapshot.id == alert.clean:
+                return self._follow(mark, snapshot)
+        return None
 
     def top(self) -> Node | None:
         """The root of the share as its last applied snapshot describes it."""
@@ -99,11 +122,37 @@ class Following:
                 return down(self._repository, one)
         return None
 
-    def _follow(self, mark: Mark, snapshot: Snapshot) -> Applied:
+    def _suspect(self, snapshot: Snapshot, old: bytes, new: bytes) -> bool:
+        """Whether this step is not to be applied: then the alert stands. A person who said "resume" is believed."""
+        alert = self.lag.alert
+        if alert is not None:
+            if alert.decision == "resume":
+                write(self._alert, None)
+                self.lag.alert = None
+            return False
+        found = self._judge(
+            burst(
+                self._repository,
+                old,
+                new,
+                at=self._now(),
+                before=self.lag.position.snapshot,
+                snapshot=snapshot.id,
+                files=int(snapshot.summary.get("total_files_processed", 0)),
+            )
+        )
+        if found is not None:
+            write(self._alert, found)
+            self.lag.alert = found
+        return found is not None
+
+    def _follow(self, mark: Mark, snapshot: Snapshot) -> Applied | None:
         self._repository.refresh_index()
         node = down(self._repository, snapshot)
         tree = node.subtree if node is not None else b""
         here = self.lag.position
+        if self._sure and here.tree and self._suspect(snapshot, bytes.fromhex(here.tree), tree):
+            return None
         if self._cut and not self._sure:
             # Cut in the middle: first what was begun, or what differs from both would stay as it is.
             self._copy.apply(bytes.fromhex(here.tree), bytes.fromhex(self._cut))

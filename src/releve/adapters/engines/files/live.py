@@ -22,7 +22,7 @@ IDLE = 25.0  # seconds after which an unchanged share gets a snapshot all the sa
 GATHER = 0.1  # seconds: a first hint is seldom alone
 OPEN_FILE = 5.0  # seconds after which a file that is still being written is saved as it stands
 _RETRY = (1.0, 2.0, 5.0, 10.0)  # seconds between attempts while the vault does not answer
-_TRICKLE = 0.005  # share of a core that the slow comparison of everything may take
+_TRICKLE = 0.003  # share of a core that the slow comparison of everything may take
 
 
 def pause(work: float) -> float:

@@ -1,0 +1,32 @@
+"""What is observed of a share between two of its snapshots."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Burst:
+    """What changed in one step. Counts are files.
+
+    `rewritten`: their content was replaced. `scrambled`: of these, what could be squeezed no longer can, or the
+    content no longer begins as its extension says. `renamed`: new extension -> files that took it and whose
+    former name, without it, went. `files`: how many the share has. `before`: the snapshot that came before.
+    """
+
+    at: datetime
+    before: str
+    snapshot: str
+    files: int = 0
+    rewritten: int = 0
+    scrambled: int = 0
+    removed: int = 0
+    renamed: Mapping[str, int] = field(default_factory=dict)
+    samples: tuple[str, ...] = ()  # some paths, for a person to look at
+
+    @property
+    def suspect(self) -> int:
+        """Files that look as if somebody had locked them."""
+        return self.scrambled + sum(self.renamed.values())

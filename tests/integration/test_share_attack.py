@@ -1,0 +1,133 @@
+"""Ransomware in a share: the copy stops before it is spoilt, a person decides, nothing is lost."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from releve.adapters.engines.files.alert import Alert, read, write
+from releve.adapters.vault.repository import walk
+from releve.cycle.watch.attack import judge, within
+from releve.domain.share import Burst
+from tests.shares import Chaos, Rig, inside
+
+
+class Watch:
+    """The judge of a site, with its memory."""
+
+    def __init__(self) -> None:
+        self.bursts: list[Burst] = []
+
+    def see(self, burst: Burst) -> Alert | None:
+        self.bursts = within([*self.bursts, burst], burst.at)
+        found = judge(self.bursts)
+        return Alert(found.reason, found.since.isoformat(), found.clean, found.samples) if found else None
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[Rig]:
+    """A share of sixty documents, with a copy that is watched."""
+    made = Rig(tmp_path)
+    for number in range(60):
+        folder = made.root / f"service{number % 4}"
+        folder.mkdir(exist_ok=True)
+        (folder / f"note{number}.docx").write_bytes(b"PK\x03\x04" + os.urandom(3000))
+        (folder / f"liste{number}.txt").write_text("nom, prénom, chambre\n" * 60)
+    made.take()
+    made.follow()
+    made.following._judge = Watch().see
+    yield made
+    made.close()
+
+
+def _alert(rig: Rig) -> Path:
+    return rig.base / "alert.json"
+
+
+@pytest.mark.parametrize("way", ["in place", "renamed"])
+def test_locked_documents_stop_the_copy(rig: Rig, way: str) -> None:
+    """Documents encrypted in place, or under a new extension: alert, and the copy keeps the good ones."""
+    before = inside(rig.hot)
+    for path in sorted(rig.root.rglob("*.*")):
+        path.write_bytes(os.urandom(path.stat().st_size))
+        if way == "renamed":
+            path.rename(path.with_name(path.name + ".verrou"))
+    rig.take()
+    assert rig.follow() is None
+    alert = read(_alert(rig))
+    assert alert is not None
+    assert alert.samples
+    assert inside(rig.hot) == before
+    rig.take()
+    assert rig.follow() is None, "it stays so until a person decides"
+
+
+def test_a_slow_attack_is_seen_and_the_copy_goes_back(rig: Rig) -> None:
+    """A few files a second pass at first; "back" brings the copy to the last snapshot before the first of them."""
+    before = inside(rig.hot)
+    victims = sorted(rig.root.rglob("*.docx"))
+    for start in range(0, 60, 6):
+        for path in victims[start : start + 6]:
+            path.write_bytes(os.urandom(3000))
+        rig.take()
+        rig.follow()
+        if read(_alert(rig)):
+            break
+    alert = read(_alert(rig))
+    assert alert is not None
+    assert inside(rig.hot) != before
+    write(_alert(rig), Alert(alert.reason, alert.since, alert.clean, alert.samples, "back", "la direction"))
+    assert rig.follow() is not None
+    assert inside(rig.hot) == before
+    rig.take()
+    assert rig.follow() is None
+    assert inside(rig.hot) == before
+
+
+def test_a_person_who_says_go_on_is_believed(rig: Rig) -> None:
+    """It was a conversion that somebody wanted: "resume" applies it, and the watch goes on."""
+    for path in sorted(rig.root.rglob("*.txt")):
+        path.write_bytes(os.urandom(2000))
+    rig.take()
+    assert rig.follow() is None
+    alert = read(_alert(rig))
+    assert alert is not None
+    write(_alert(rig), Alert(alert.reason, alert.since, alert.clean, alert.samples, "resume", "la direction"))
+    assert rig.follow() is not None
+    assert read(_alert(rig)) is None
+    assert rig.behind() == []
+
+
+def test_everything_that_was_locked_is_still_in_the_vault(rig: Rig) -> None:
+    """The clean snapshot holds every document as it was."""
+    before = {path.name: path.read_bytes() for path in rig.root.rglob("*.docx")}
+    for path in rig.root.rglob("*.*"):
+        path.write_bytes(os.urandom(3000))
+    rig.take()
+    rig.follow()
+    alert = read(_alert(rig))
+    assert alert is not None
+    clean = rig.vault.snapshot(alert.clean)
+    found = {
+        os.fsdecode(node.name): b"".join(map(rig.vault.blob, node.content))
+        for _, node in walk(rig.vault, clean.tree)
+        if node.name.endswith(b".docx")
+    }
+    assert found == before
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_work_raises_no_alert(rig: Rig, seed: int) -> None:
+    """Saving, moving, removing, for a while: the copy follows."""
+    chaos = Chaos(rig.root, seed)
+    for _ in range(15):
+        for path in sorted(rig.root.rglob("*.docx"))[:4]:
+            path.write_bytes(b"PK\x03\x04" + os.urandom(3000))
+        chaos.work(6)
+        rig.take()
+        rig.follow()
+    assert read(_alert(rig)) is None
+    assert rig.behind() == []
