@@ -79,6 +79,7 @@ class Rig:
 
     def __init__(self, base: Path, how: str = "fanotify", disk: Disk | None = None) -> None:
         self.base = base
+        self.full = False  # whether the disk of the copy is, for the tests that say so
         self.root = base / "share"
         self.root.mkdir()
         self.vault = fresh(base / "vault", disk)
@@ -142,7 +143,7 @@ class Rig:
     def strangers(self, tree: bytes) -> Sequence[bytes]:
         """Paths of the share that differ between its cache's tree and `tree`, but for what no event tells.
 
-        A hard link that came and went between two looks leaves its other names with another ctime.
+        A hard link that came and went between two looks leaves its other names with another ctime and count.
         """
         one, other = self._told(tree), self._told(self.cache.snapshot[1])
         return [path for path in sorted(one.keys() | other.keys()) if one.get(path) != other.get(path)]
@@ -156,14 +157,9 @@ class Rig:
         }
         names = Counter(node.inode for node in found.values())
         return {
-            path: node if names[node.inode] > 1 else replace(node, links=0, device_id=0)
+            path: replace(node, links=names[node.inode], device_id=node.device_id * (names[node.inode] > 1))
             for path, node in found.items()
         }
-
-    def behind(self) -> Sequence[bytes]:
-        """Paths at which the hot copy is not what the share is."""
-        one, other = inside(self.hot), inside(self.root)
-        return [path for path in sorted(one.keys() | other.keys()) if one.get(path) != other.get(path)]
 
 
 def inside(root: Path) -> dict[bytes, tuple[object, ...]]:

@@ -230,3 +230,78 @@ def test_a_file_without_rights_keeps_its_last_saved_state(rig: Rig) -> None:
     assert list(rig.capture.unread) == [b"secret"]
     rig.follow()
     assert (rig.hot / "secret").read_text() == "avant"
+
+
+def test_a_full_disk_under_the_cache_is_said_and_taken_up_again(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cache cannot be written: a clear error, the same hints again, and then everything is there."""
+    import sqlite3
+
+    from releve.domain.errors import Unreachable
+
+    (rig.root / "a").write_text("un")
+    rig.take()
+    (rig.root / "a").write_text("deux")
+    hints = rig.watcher.gather()
+
+    def full(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(rig.cache, "commit", full)
+        with pytest.raises(Unreachable, match="cache"):
+            rig.capture.take(hints)
+    assert rig.capture.take(hints) is not None
+    assert rig.strangers(rig.whole()) == []
+
+
+def test_a_full_disk_under_the_copy_is_said_and_taken_up_again(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No room for the copy: an error, the old versions stay whole, and the next step finishes."""
+    from releve.domain.errors import Unreachable
+
+    (rig.root / "a").write_text("un")
+    rig.take()
+    rig.follow()
+    (rig.root / "a").write_text("deux")
+    (rig.root / "b").write_text("trois")
+    rig.take()
+    filler = rig.following._copy._filler
+    make = filler.make
+
+    def full(place: bytes, *more: object) -> None:
+        if rig.full:
+            raise OSError(28, "No space left on device", place)
+        make(place, *more)  # type: ignore[arg-type]
+
+    rig.full = True
+    monkeypatch.setattr(filler, "make", full)
+    with pytest.raises(Unreachable, match="plein"):
+        rig.follow()
+    assert (rig.hot / "a").read_text() == "un"
+    rig.full = False
+    (rig.root / "b").unlink()  # the next snapshot takes back a part of the one that failed
+    rig.take()
+    rig.follow()
+    assert rig.behind() == []
+
+
+def test_a_snapshot_that_cannot_be_read_empties_nothing(rig: Rig) -> None:
+    """The trees of a snapshot are gone from the store: an error, and the copy keeps what it has."""
+    from releve.domain.errors import PromiseBroken
+
+    (rig.root / "a").write_text("un")
+    rig.take()
+    rig.follow()
+    before = inside(rig.hot)
+    packs = {path.name for path in (rig.base / "vault" / "data").rglob("?" * 64)}
+    (rig.root / "a").unlink()
+    rig.take()
+    for path in (rig.base / "vault" / "data").rglob("?" * 64):
+        if path.name not in packs:
+            path.unlink()
+    with pytest.raises(PromiseBroken):
+        rig.follow()
+    assert inside(rig.hot) == before

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import heapq
 import os
+import sqlite3
 import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from fnmatch import fnmatchcase
@@ -149,9 +151,19 @@ class Capture:
             self._number += 1
             name = self._repository.save_snapshot(self._value(at, root, before, changed=root != old_root))
             self._cache.commit(name, root)
+        except sqlite3.Error as error:
+            self._back()
+            raise Unreachable(
+                "share-cache",
+                f"le cache de la capture ne peut pas être écrit : {error}",
+                hint="libérez de la place dans le dossier d'état ; le cache peut être supprimé, il est refait du coffre",
+                retryable=True,
+            ) from error
+        except OSError as error:
+            self._back()
+            raise _missing(self._share.root, error) from error
         except BaseException:
-            self._cache.rollback()
-            self._restart()
+            self._back()
             raise
         return Taken(
             name,
@@ -177,6 +189,11 @@ class Capture:
             return
         self._listed = begun
         self._viewed()
+
+    def _back(self) -> None:
+        with suppress(sqlite3.Error):  # the error that led here is the one to tell
+            self._cache.rollback()
+        self._restart()
 
     def _restart(self) -> None:
         """After an error: what the writer had begun is given up, what the vault really lists is asked again."""
@@ -524,14 +541,18 @@ def _look(root: bytes) -> None:
     try:
         facts = os.lstat(root)
     except OSError as error:
-        raise Unreachable(
-            "share-missing",
-            f"le partage « {os.fsdecode(root)} » ne répond pas : {reason(error)}",
-            hint="vérifiez le disque ou le montage ; tant qu'il manque, rien n'est effacé du coffre",
-            retryable=True,
-        ) from error
+        raise _missing(root, error) from error
     if not stat.S_ISDIR(facts.st_mode):
         raise Unreachable("share-missing", f"« {os.fsdecode(root)} » n'est pas un dossier")
+
+
+def _missing(root: bytes, error: OSError) -> Unreachable:
+    return Unreachable(
+        "share-missing",
+        f"le partage « {os.fsdecode(root)} » ne répond pas : {reason(error)}",
+        hint="vérifiez le disque ou le montage ; tant qu'il manque, rien n'est effacé du coffre",
+        retryable=True,
+    )
 
 
 def down(repository: Repository, snapshot: Snapshot) -> Node | None:

@@ -15,7 +15,9 @@ from releve.adapters.engines.files.follow import Applied, HotCopy
 from releve.adapters.engines.files.marks import Mark, Snapshots
 from releve.adapters.engines.files.traits import burst
 from releve.adapters.vault.node import Node
-from releve.adapters.vault.repository import Repository, Snapshot
+from releve.adapters.vault.repository import Repository, Snapshot, damaged
+from releve.domain.errors import PromiseBroken
+from releve.domain.os_errors import unwritable
 from releve.domain.share import Burst
 
 POLL = 0.2  # seconds between two looks at the list of snapshots
@@ -76,6 +78,7 @@ class Following:
         self._snapshots = Snapshots(repository, share)
         self._state = state
         self._epoch = epoch
+        self._boot = boot
         self._aside = aside
         self._now = now
         found = _read(state)
@@ -149,32 +152,22 @@ class Following:
     def _follow(self, mark: Mark, snapshot: Snapshot) -> Applied | None:
         self._repository.refresh_index()
         node = down(self._repository, snapshot)
-        tree = node.subtree if node is not None else b""
-        here = self.lag.position
-        if self._sure and here.tree and self._suspect(snapshot, bytes.fromhex(here.tree), tree):
+        if node is None:
+            raise damaged(f"snapshots/{snapshot.id}", "le partage n'y est pas, ou ne s'y lit pas")
+        tree = node.subtree
+        if self._sure and self._suspect(snapshot, bytes.fromhex(self.lag.position.tree), tree):
             return None
-        if self._cut and not self._sure:
-            # Cut in the middle: first what was begun, or what differs from both would stay as it is.
-            self._copy.apply(bytes.fromhex(here.tree), bytes.fromhex(self._cut))
-            self._keep(replace(here, tree=self._cut))
-            self._sure, self._cut = True, ""
-            here = self.lag.position
-        if not self._sure:
-            self._keep(replace(here, applying=tree.hex()))
-            folder = self._aside / f"{self._now():%Y-%m-%dT%H%M%S}"
-            done = self._copy.settle(tree, self._base, os.fsencode(folder))
-        else:
-            self._keep(replace(here, applying=tree.hex()))
-            done = self._copy.apply(bytes.fromhex(here.tree), tree)
+        self._finish()
+        done = self._bring(tree)
         self._sure, self._cut = True, ""
         self._keep(
-            replace(
-                here,
-                epoch=mark.epoch,
-                number=mark.number,
-                snapshot=snapshot.id,
-                at=snapshot.at.isoformat(),
-                tree=tree.hex(),
+            Position(
+                self._boot,
+                mark.epoch,
+                mark.number,
+                snapshot.id,
+                snapshot.at.isoformat(),
+                tree.hex(),
                 applying="",
             )
         )
@@ -182,10 +175,39 @@ class Following:
         self.lag.lost = done.lost
         return done
 
+    def _finish(self) -> None:
+        """Cut in the middle: first what was begun, or what differs from both trees would stay as it is."""
+        if self._sure or not self._cut:
+            return
+        here, target = self.lag.position, self._cut
+        try:
+            self._copy.apply(bytes.fromhex(here.tree), bytes.fromhex(target))
+        except PromiseBroken:
+            self._cut = ""  # thinned away meanwhile: the folder is compared whole instead
+            return
+        self._keep(replace(here, tree=target, applying=""))
+        self._sure, self._cut = True, ""
+
+    def _bring(self, tree: bytes) -> Applied:
+        here = self.lag.position
+        if not self._sure:
+            self._keep(replace(here, boot="", applying=""))  # a cut comparison is begun again, not believed
+            folder = self._aside / f"{self._now():%Y-%m-%dT%H%M%S}"
+            return self._copy.settle(tree, self._base, os.fsencode(folder))
+        self._keep(replace(here, applying=tree.hex()))
+        try:
+            return self._copy.apply(bytes.fromhex(here.tree), tree)
+        except BaseException:
+            self._sure, self._cut, self._base = False, tree.hex(), bytes.fromhex(here.tree)
+            raise
+
     def _keep(self, position: Position) -> None:
         draft = self._state.with_suffix(".new")
-        draft.write_text(json.dumps(asdict(position)), encoding="utf-8")
-        draft.replace(self._state)
+        try:
+            draft.write_text(json.dumps(asdict(position)), encoding="utf-8")
+            draft.replace(self._state)
+        except OSError as error:
+            raise unwritable(self._state, error, "share-state") from error
         self.lag.position = position
 
 
