@@ -156,10 +156,12 @@ class Rig:
             if path.startswith(top)
         }
         names = Counter(node.inode for node in found.values())
-        return {
-            path: replace(node, links=names[node.inode], device_id=node.device_id * (names[node.inode] > 1))
-            for path, node in found.items()
-        }
+        return {path: replace(node, links=names[node.inode], device_id=0) for path, node in found.items()}
+
+    def behind(self) -> Sequence[bytes]:
+        """Paths at which the hot copy is not what the share is."""
+        one, other = inside(self.hot), inside(self.root)
+        return [path for path in sorted(one.keys() | other.keys()) if one.get(path) != other.get(path)]
 
 
 def inside(root: Path) -> dict[bytes, tuple[object, ...]]:
