@@ -119,7 +119,9 @@ def test_everything_that_was_locked_is_still_in_the_vault(rig: Rig) -> None:
     assert found == before
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.torture) for seed in range(1, 9))]
+)
 def test_work_raises_no_alert(rig: Rig, seed: int) -> None:
     """Saving, moving, removing, for a while: the copy follows."""
     chaos = Chaos(rig.root, seed)

@@ -121,7 +121,9 @@ def test_what_people_save_is_in_the_copy_and_the_status_says_so(site: Site) -> N
     assert (site.hot / "dernier.txt").read_text() == "juste avant l'arrêt"
 
 
-@pytest.mark.parametrize("seed", [11, 12])
+@pytest.mark.parametrize(
+    "seed", [11, *(pytest.param(seed, marks=pytest.mark.torture) for seed in range(12, 20))]
+)
 def test_killed_at_any_moment_both_take_up_where_they_were(site: Site, seed: int) -> None:
     """Kill -9 of either, again and again, while people work: nothing is lost, and the copy ends up equal."""
     chance = random.Random(seed)

@@ -88,12 +88,15 @@ def text(value: str) -> str:
     if _SAFE.fullmatch(value):
         return f'"{value}"'
     clean = value.encode("utf-8", "surrogatepass").decode("utf-8", "replace") if _lone(value) else value
-    return (
-        json.dumps(clean, ensure_ascii=False)
-        .translate(_HTML)
-        .replace("\\b", "\\u0008")
-        .replace("\\f", "\\u000c")
-    )
+    return _ESCAPE.sub(_as_go, json.dumps(clean, ensure_ascii=False)).translate(_HTML)
+
+
+_ESCAPE = re.compile(r"\\.")  # whole escapes: "\\f" is a backslash and an f, not a form feed
+_GO_ESCAPES = {"\\b": "\\u0008", "\\f": "\\u000c"}
+
+
+def _as_go(escape: re.Match[str]) -> str:
+    return _GO_ESCAPES.get(escape[0], escape[0])
 
 
 def _lone(value: str) -> bool:

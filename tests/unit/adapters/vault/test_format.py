@@ -50,6 +50,13 @@ def test_names_are_quoted_as_go_does(name: bytes, text: str) -> None:
     assert quote(name) == text
 
 
+@pytest.mark.parametrize("name", [rb"\f", rb"a\bureau", b"\x08", b"\x0c", rb"\\f", rb"c:\backup\fiche.txt"])
+def test_a_backslash_before_a_letter_stays_what_it_is(name: bytes) -> None:
+    """A name with a backslash in it is not read as a control character."""
+    raw = tree([encode(Node(name, "file", 0o644, 0))])
+    assert [node.name for node in decode(raw)] == [name]
+
+
 @pytest.mark.parametrize("text", ["\\q", "end\\"])
 def test_an_unknown_escape_is_refused(text: str) -> None:
     """A name that nobody could have written is an error, not a guess."""
