@@ -293,39 +293,9 @@ def _inside(folders: int, files: int, base: Path) -> Row:
         "peak_memory_bytes": memory,
     }
     if CURRENT.exists():
-        began = time.monotonic()
-        subprocess.run(
-            [
-                str(CURRENT),
-                "--no-cache",
-                "--quiet",
-                "-r",
-                str(base / "vault"),
-                "backup",
-                "--no-scan",
-                str(root),
-            ],
-            env={**os.environ, "RESTIC_PASSWORD": PASSWORD},
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
-        began = time.monotonic()
-        subprocess.run(
-            [
-                str(CURRENT),
-                "--no-cache",
-                "--quiet",
-                "-r",
-                str(base / "vault"),
-                "backup",
-                "--no-scan",
-                str(root),
-            ],
-            env={**os.environ, "RESTIC_PASSWORD": PASSWORD},
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
-        row["restic_again_ms"] = round((time.monotonic() - began) * 1000)
+        backup = ["--quiet", "backup", "--no-scan", str(root)]
+        _restic(str(CURRENT), base / "vault", backup)
+        row["restic_again_ms"] = round(_restic(str(CURRENT), base / "vault", backup) * 1000)
     return row
 
 

@@ -306,3 +306,30 @@ def test_a_snapshot_that_cannot_be_read_empties_nothing(rig: Rig) -> None:
     with pytest.raises(PromiseBroken):
         rig.follow()
     assert inside(rig.hot) == before
+
+
+def test_a_file_that_the_vault_could_not_give_stays_owed_until_it_is_there(rig: Rig) -> None:
+    """Later snapshots do not make the gap forgotten, a new process neither; once healed, the file comes."""
+    (rig.root / "a").write_text("un")
+    rig.take()
+    rig.follow()
+    known = {path.name for path in (rig.base / "vault" / "data").rglob("?" * 64)}
+    (rig.root / "b").write_bytes(b"un contenu qui manquera")
+    rig.take()
+    (where,) = [one for one in rig.vault.index if one.pack not in known and one.blob.kind == 0]
+    pack = rig.base / "vault" / "data" / where.pack[:2] / where.pack
+    whole = pack.read_bytes()
+    pack.unlink()
+    rig.follow()
+    assert [path for path, _ in rig.following.lag.lost] == [b"b"]
+    (rig.root / "c").write_text("la suite")
+    rig.take()
+    rig.follow()
+    assert [path for path, _ in rig.following.lag.lost] == [b"b"]
+    rig.following._copy.close()
+    rig.following = rig.new_following()
+    pack.write_bytes(whole)
+    rig.capture.take(Hints(), force=True)
+    rig.follow()
+    assert rig.following.lag.lost == []
+    assert rig.behind() == []

@@ -114,6 +114,12 @@ class Filler:
         return self._repository.blob(identity)
 
 
+def sane(node: Node) -> None:
+    """Raises `PromiseBroken` for a name that would lead out of its folder."""
+    if node.name in {b"", b".", b".."} or b"/" in node.name or b"\0" in node.name:
+        raise damaged("arbre", f"un nom y est impossible : {node.name!r}")
+
+
 def _write(handle: int, chunk: bytes, offset: int) -> bool:
     """Write a chunk at its place, runs of zeros left as holes; whether it ends in one."""
     if _HOLE not in chunk:

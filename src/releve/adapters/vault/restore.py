@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from releve.adapters.vault.filling import Filler
+from releve.adapters.vault.filling import Filler, sane
 from releve.adapters.vault.metadata import put_back
 from releve.adapters.vault.node import Node, format_of
-from releve.adapters.vault.repository import Repository, Snapshot, damaged, walk
+from releve.adapters.vault.repository import Repository, Snapshot, walk
 from releve.domain.errors import BadInput, PromiseBroken, Unreachable
 from releve.domain.os_errors import reason, unwritable
 
@@ -90,7 +90,7 @@ class _Restorer:
                     continue
                 found = found or any(path == one or path.startswith(one + b"/") for one in only)
                 place = self._root + path
-                _sane(node)
+                sane(node)
                 if node.is_dir:
                     _folder(place)
                     folders.append((place, node))
@@ -181,11 +181,6 @@ def _wanted(path: bytes, only: Sequence[bytes]) -> bool:
     return not only or any(
         path == one or path.startswith(one.rstrip(b"/") + b"/") or one.startswith(path + b"/") for one in only
     )
-
-
-def _sane(node: Node) -> None:
-    if node.name in {b"", b".", b".."} or b"/" in node.name or b"\0" in node.name:
-        raise damaged("arbre", f"un nom y est impossible : {node.name!r}")
 
 
 def _already(place: bytes, node: Node) -> bool:

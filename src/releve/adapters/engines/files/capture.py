@@ -19,7 +19,7 @@ from fnmatch import fnmatchcase
 from itertools import islice
 
 from releve.adapters.engines.files.cache import ROOT, Cache, Row, fit
-from releve.adapters.engines.files.events import Hints, Spot
+from releve.adapters.engines.files.events import Hints, Spot, join
 from releve.adapters.engines.files.marks import Mark
 from releve.adapters.vault.metadata import node_of
 from releve.adapters.vault.node import Node, encode, tree
@@ -241,7 +241,7 @@ class Capture:
             pasts = self._fill(folder, past) if past and not self._cache.subtree(folder) else {}
             for name, child in self._folder(folder, path):
                 if whole or child in self._dirty:
-                    waiting.append((child, _join(path, name), pasts.get(name, b"")))
+                    waiting.append((child, join(path, name), pasts.get(name, b"")))
 
     def _again_folders(self, paths: set[bytes]) -> None:
         """Compare these folders, and whatever is new in them."""
@@ -325,10 +325,10 @@ class Capture:
             return
         if row is None or row.child != child:
             known.clear()
-            self._folders([(child, _join(path, name), b"")])
+            self._folders([(child, join(path, name), b"")])
         elif child in self._dirty:
             # Another folder may have come in its place under the same inode number: heard of by nobody yet.
-            self._folders([(child, _join(path, name), b"")], whole=False)
+            self._folders([(child, join(path, name), b"")], whole=False)
 
     def _find(self, path: bytes) -> int | None:
         folder = ROOT
@@ -341,7 +341,7 @@ class Capture:
 
     def _entry(self, folder: int, path: bytes, name: bytes, row: Row | None) -> int | None:
         """Compare one entry with what was saved; the folder's id when it is a folder."""
-        inside = _join(path, name)
+        inside = join(path, name)
         full = os.path.join(self._share.root, inside)
         self._seen.compared += 1
         try:
@@ -366,7 +366,7 @@ class Capture:
         if not path and name == WORKROOM:
             return True
         return any(
-            fnmatchcase(_join(path, name) if b"/" in pattern else name, pattern)
+            fnmatchcase(join(path, name) if b"/" in pattern else name, pattern)
             for pattern in self._share.excludes
         )
 
@@ -413,9 +413,9 @@ class Capture:
             return
         except OSError as error:
             # What the vault has of it stays in the snapshot: older, and said to be.
-            self.unread[_join(path, name)] = reason(error)
+            self.unread[join(path, name)] = reason(error)
             return
-        self.unread.pop(_join(path, name), None)
+        self.unread.pop(join(path, name), None)
         fresh = _row(node, encode(node), None)
         if not settled or facts.st_ctime_ns > tick - _SAME_TICK:
             fresh = replace(fresh, ctime=0)
@@ -526,10 +526,6 @@ def _same(row: Row, facts: os.stat_result) -> bool:
         fit(facts.st_mtime_ns),
         fit(facts.st_ctime_ns),
     ) and (not stat.S_ISREG(facts.st_mode) or row.size == facts.st_size)
-
-
-def _join(path: bytes, name: bytes) -> bytes:
-    return path + b"/" + name if path else name
 
 
 def _spot(path: bytes) -> Spot:

@@ -23,6 +23,11 @@ class How(StrEnum):
 Spot = tuple[bytes, bytes]  # folder (path from the share's root, b"" is the root itself), name in it
 
 
+def join(path: bytes, name: bytes) -> bytes:
+    """The path of a name in a folder, both from the share's root."""
+    return path + b"/" + name if path else name
+
+
 @dataclass(slots=True)
 class Hints:
     """Where to compare. `writing`: files that somebody still holds open and writes into; `folders`: whole ones."""

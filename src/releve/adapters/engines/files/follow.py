@@ -10,15 +10,16 @@ import ctypes
 import os
 import shutil
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from releve.adapters.engines.files.capture import WORKROOM
-from releve.adapters.vault.filling import Filler
+from releve.adapters.engines.files.events import join
+from releve.adapters.vault.filling import Filler, sane
 from releve.adapters.vault.metadata import put_back
 from releve.adapters.vault.node import Node, format_of
-from releve.adapters.vault.repository import Repository, damaged
+from releve.adapters.vault.repository import Repository
 from releve.domain.errors import PromiseBroken, ReleveError
 from releve.domain.os_errors import reason, unwritable
 
@@ -152,7 +153,7 @@ class HotCopy:
         while waiting:
             path, before, after = waiting.pop()
             for was, is_ in self._repository.differences(before, after):
-                inside = _join(path, (was or is_ or _NOBODY).name)
+                inside = join(path, (was or is_ or _NOBODY).name)
                 below = [one.subtree if one is not None and one.is_dir else b"" for one in (was, is_)]
                 if any(below):
                     waiting.append((inside, below[0], below[1]))
@@ -173,10 +174,10 @@ class HotCopy:
             if not folder.path and (was or is_ or _NOBODY).name == WORKROOM:
                 continue
             if is_ is None:
-                self._remove_later(_join(folder.path, (was or _NOBODY).name))
+                self._remove_later(join(folder.path, (was or _NOBODY).name))
                 continue
-            _sane(is_)
-            inside = _join(folder.path, is_.name)
+            sane(is_)
+            inside = join(folder.path, is_.name)
             if is_.is_dir:
                 stack.append(self._enter(inside, was, is_))
             else:
@@ -311,6 +312,24 @@ class HotCopy:
         self._number += 1
         return os.path.join(self._work, b"%d" % self._number)
 
+    def mend(self, tree: bytes, paths: Iterable[bytes]) -> Applied:
+        """Try again what the vault could not give; what it still cannot is in `lost` again."""
+        self.done = Applied()
+        try:
+            for path in paths:
+                node: Node | None = Node(b"", "dir", 0, 0, subtree=tree)
+                for part in path.split(b"/"):
+                    inside = self._repository.tree(node.subtree) if node is not None and node.is_dir else []
+                    node = next((one for one in inside if one.name == part), None)
+                if node is not None and not node.is_dir and not _already(os.path.join(self.root, path), node):
+                    self._file(path, None, node)
+            self._flush()
+        except OSError as error:
+            raise _refused(self.root, error) from error
+        finally:
+            self._later, self._waiting_bytes, self._links = [], 0, {}
+        return self.done
+
     # Where the folder may hold anything: first follow, return, after a power cut
 
     def settle(self, tree: bytes, base: bytes, aside: bytes) -> Applied:
@@ -341,10 +360,10 @@ class HotCopy:
             place = os.path.join(self.root, path)
             for name in sorted(os.listdir(place)):
                 if name not in want and not (name == WORKROOM and not path):
-                    self._strange(_join(path, name), had.get(name), aside)
+                    self._strange(join(path, name), had.get(name), aside)
             for name, one in want.items():
-                _sane(one)
-                inside = _join(path, name)
+                sane(one)
+                inside = join(path, name)
                 full = os.path.join(self.root, inside)
                 old = had.get(name)
                 if old is not None and not os.path.lexists(full):
@@ -371,7 +390,7 @@ class HotCopy:
         if base is not None and _is_folder(full) and base.is_dir:
             before = {one.name: one for one in self._repository.tree(base.subtree)}
             for name in sorted(os.listdir(full)):
-                self._strange(_join(path, name), before.get(name), aside)
+                self._strange(join(path, name), before.get(name), aside)
             os.rmdir(full)
             return
         if base is not None and _already(full, base):
@@ -425,15 +444,6 @@ def _is_folder(place: bytes) -> bool:
         return stat.S_ISDIR(os.lstat(place).st_mode)
     except OSError:
         return False
-
-
-def _sane(node: Node) -> None:
-    if node.name in {b"", b".", b".."} or b"/" in node.name or b"\0" in node.name:
-        raise damaged("arbre", f"un nom y est impossible : {node.name!r}")
-
-
-def _join(path: bytes, name: bytes) -> bytes:
-    return path + b"/" + name if path else name
 
 
 def _refused(root: bytes, error: OSError) -> ReleveError:

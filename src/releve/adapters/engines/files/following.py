@@ -29,6 +29,7 @@ class Position:
 
     `tree`: what the folder holds, as a tree of the vault (hex). `applying`: the tree to which it was being
     brought: when it is not empty, some of its entries may be there already.
+    `owed`: what the vault could not give and the copy therefore lacks; asked for again at each step.
     """
 
     boot: str
@@ -38,6 +39,7 @@ class Position:
     at: str = ""  # the snapshot's own time, ISO 8601, by the clock of the site that took it
     tree: str = ""
     applying: str = ""
+    owed: Sequence[str] = ()
 
 
 @dataclass(slots=True)
@@ -158,7 +160,10 @@ class Following:
         if self._sure and self._suspect(snapshot, bytes.fromhex(self.lag.position.tree), tree):
             return None
         self._finish()
+        owed = [os.fsencode(path) for path in self.lag.position.owed]
         done = self._bring(tree)
+        if owed:  # one file lost and never asked for again would be a gap that nobody sees
+            done.lost += self._copy.mend(tree, set(owed) - {path for path, _ in done.lost}).lost
         self._sure, self._cut = True, ""
         self._keep(
             Position(
@@ -168,7 +173,7 @@ class Following:
                 snapshot.id,
                 snapshot.at.isoformat(),
                 tree.hex(),
-                applying="",
+                owed=[os.fsdecode(path) for path, _ in done.lost],
             )
         )
         self.lag.applied_at = self._now()
