@@ -16,9 +16,10 @@ import httpx
 import pytest
 
 from releve.adapters.vault.locks import hold
+from releve.adapters.vault.node import Node
 from releve.adapters.vault.places import store_at
 from releve.adapters.vault.pruning import forget, prune
-from releve.adapters.vault.repository import Repository, create, open_vault
+from releve.adapters.vault.repository import Repository, create, open_vault, walk
 from releve.adapters.vault.rest import RestStore
 from releve.adapters.vault.restore import restore
 from releve.adapters.vault.s3 import S3Store
@@ -122,12 +123,22 @@ def _opened(place: str) -> Repository:
     return vault
 
 
+def _held(place: str, snapshot: str, source: Path) -> list[tuple[bytes, Node]]:
+    """What a snapshot holds below a folder; the folders above it belong to other tests too."""
+    vault = _opened(place)
+    every = list(walk(vault, vault.snapshot(snapshot).tree))
+    within = [pair for pair in every if pair[0].startswith(bytes(source) + b"/")]
+    assert len(within) == 5
+    return within
+
+
 def test_what_is_saved_comes_back(place: str, tmp_path: Path) -> None:
     """Saved, verified byte for byte and restored identical, wherever the vault lies."""
     source = _source(tmp_path / "source")
     saved = save(_made(place), [str(source)], now=now)
     again = save(open_vault(store_at(place), PASSWORD), [str(source)], now=now)
-    assert again.blobs == 0
+    assert _held(place, again.id, source) == _held(place, saved.id, source)
+    assert again.added < 100_000, "what did not change was stored again"
     verdict = verify(open_vault(store_at(place), PASSWORD))
     assert verdict.sound, verdict.troubles
     vault = _opened(place)
