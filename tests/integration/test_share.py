@@ -126,14 +126,19 @@ def test_what_moves_is_not_fetched_again(rig: Rig) -> None:
     assert rig.behind() == []
 
 
-def test_a_cut_follower_finishes_what_it_began(rig: Rig) -> None:
-    """Cut in the middle of a snapshot that the next one takes back: nothing of it stays behind."""
+def _one_followed_one_waiting(rig: Rig) -> None:
+    """A snapshot that the copy has, and a second one that it has not: one file changed, one new."""
     (rig.root / "a").write_text("un")
     rig.take()
     rig.follow()
     (rig.root / "a").write_text("deux")
     (rig.root / "b").write_text("trois")
     rig.take()
+
+
+def test_a_cut_follower_finishes_what_it_began(rig: Rig) -> None:
+    """Cut in the middle of a snapshot that the next one takes back: nothing of it stays behind."""
+    _one_followed_one_waiting(rig)
     copy = rig.following._copy
     place, calls = copy._place, []
 
@@ -263,12 +268,7 @@ def test_a_full_disk_under_the_copy_is_said_and_taken_up_again(
     """No room for the copy: an error, the old versions stay whole, and the next step finishes."""
     from releve.domain.errors import Unreachable
 
-    (rig.root / "a").write_text("un")
-    rig.take()
-    rig.follow()
-    (rig.root / "a").write_text("deux")
-    (rig.root / "b").write_text("trois")
-    rig.take()
+    _one_followed_one_waiting(rig)
     filler = rig.following._copy._filler
     make = filler.make
 
@@ -308,24 +308,52 @@ def test_a_snapshot_that_cannot_be_read_empties_nothing(rig: Rig) -> None:
     assert inside(rig.hot) == before
 
 
-def test_a_file_that_the_vault_could_not_give_stays_owed_until_it_is_there(rig: Rig) -> None:
-    """Later snapshots do not make the gap forgotten, a new process neither; once healed, the file comes."""
-    (rig.root / "a").write_text("un")
-    rig.take()
-    rig.follow()
+def _new_file_without_its_data(rig: Rig, *names: str) -> tuple[Path, bytes]:
+    """One new file under these names is captured, then its pack vanishes; the pack and what it held."""
     known = {path.name for path in (rig.base / "vault" / "data").rglob("?" * 64)}
-    (rig.root / "b").write_bytes(b"un contenu qui manquera")
+    (rig.root / names[0]).write_bytes(b"un contenu qui manquera")
+    for name in names[1:]:
+        (rig.root / name).hardlink_to(rig.root / names[0])
     rig.take()
     (where,) = [one for one in rig.vault.index if one.pack not in known and one.blob.kind == 0]
     pack = rig.base / "vault" / "data" / where.pack[:2] / where.pack
     whole = pack.read_bytes()
     pack.unlink()
+    return pack, whole
+
+
+def test_every_name_of_a_file_that_the_vault_could_not_give_is_owed(rig: Rig) -> None:
+    """The other names of a lost file do not stop the copy; once healed, they are one file again."""
+    (rig.root / "a").write_text("un")
+    rig.take()
     rig.follow()
-    assert [path for path, _ in rig.following.lag.lost] == [b"b"]
+    pack, whole = _new_file_without_its_data(rig, "b", "c", "d")
+    (rig.root / "e").write_text("la suite")
+    rig.take()
+    rig.follow()
+    assert sorted(path for path, _ in rig.following.lag.lost) == [b"b", b"c", b"d"]
+    assert (rig.hot / "e").read_text() == "la suite"
+    pack.write_bytes(whole)
+    rig.capture.take(Hints(), force=True)
+    rig.follow()
+    assert rig.following.lag.lost == []
+    assert rig.behind() == []
+    assert (rig.hot / "b").stat().st_nlink == 3
+
+
+def test_a_file_that_the_vault_could_not_give_stays_owed_until_it_is_there(rig: Rig) -> None:
+    """Later snapshots do not make the gap forgotten, a new process neither; once healed, the file comes."""
+    (rig.root / "sous").mkdir()
+    (rig.root / "sous" / "a").write_text("un")
+    rig.take()
+    rig.follow()
+    pack, whole = _new_file_without_its_data(rig, "sous/b")
+    rig.follow()
+    assert [path for path, _ in rig.following.lag.lost] == [b"sous/b"]
     (rig.root / "c").write_text("la suite")
     rig.take()
     rig.follow()
-    assert [path for path, _ in rig.following.lag.lost] == [b"b"]
+    assert [path for path, _ in rig.following.lag.lost] == [b"sous/b"]
     rig.following._copy.close()
     rig.following = rig.new_following()
     pack.write_bytes(whole)

@@ -11,7 +11,7 @@ import os
 import shutil
 import stat
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from releve.adapters.engines.files.capture import WORKROOM
@@ -103,10 +103,17 @@ class HotCopy:
 
         Raises `Unreachable`/`Refused` when the disk or the store says no: then call again.
         """
-        self.done = Applied()
-        try:
+        with self._one_step():
             self._stage(old, new)
             self._walk(b"", old, new)
+        return self.done
+
+    @contextmanager
+    def _one_step(self) -> Iterator[None]:
+        """Begin `done` anew, see all of it durable and in place, and remember nothing of it afterwards."""
+        self.done = Applied()
+        try:
+            yield
             self._flush()
             for left in self._staged.values():
                 self._clear(left)
@@ -115,7 +122,6 @@ class HotCopy:
         finally:
             self._later, self._waiting_bytes, self._links = [], 0, {}
             self._staged, self._left = {}, set()
-        return self.done
 
     # What moved: found first, so that it is neither fetched nor removed
 
@@ -217,6 +223,7 @@ class HotCopy:
                 with suppress(FileNotFoundError):
                     os.unlink(staged)
                 self.done.lost.append((path, error.sentence))
+                self._links.pop(_linked(is_), None)  # its other names have nothing to be linked to
                 return
             self._waiting_bytes += is_.size
             self.done.size += is_.size
@@ -230,7 +237,7 @@ class HotCopy:
 
     def _link(self, path: bytes, node: Node) -> bool:
         """A second name of a file that was just made; False for the first."""
-        first = self._links.setdefault((node.inode, node.device_id, node.mtime, node.content), path)
+        first = self._links.setdefault(_linked(node), path)
         if first == path:
             return False
         source, place = os.path.join(self.root, first), os.path.join(self.root, path)
@@ -314,21 +321,31 @@ class HotCopy:
 
     def mend(self, tree: bytes, paths: Iterable[bytes]) -> Applied:
         """Try again what the vault could not give; what it still cannot is in `lost` again."""
-        self.done = Applied()
-        try:
+        above: dict[bytes, Node] = {}
+        with self._one_step():
             for path in paths:
-                node: Node | None = Node(b"", "dir", 0, 0, subtree=tree)
-                for part in path.split(b"/"):
-                    inside = self._repository.tree(node.subtree) if node is not None and node.is_dir else []
-                    node = next((one for one in inside if one.name == part), None)
-                if node is not None and not node.is_dir and not _already(os.path.join(self.root, path), node):
-                    self._file(path, None, node)
-            self._flush()
-        except OSError as error:
-            raise _refused(self.root, error) from error
-        finally:
-            self._later, self._waiting_bytes, self._links = [], 0, {}
+                way = self._way(tree, path)
+                if not way or way[-1][0] != path or way[-1][1].is_dir:
+                    continue  # no longer in the share: nothing is owed
+                above.update(way[:-1])
+                if not _already(os.path.join(self.root, path), way[-1][1]):
+                    self._file(path, None, way[-1][1])
+            for folder in sorted(above, reverse=True):  # what came into it changed its dates
+                self._finish_later(folder, above[folder])
         return self.done
+
+    def _way(self, tree: bytes, path: bytes) -> list[tuple[bytes, Node]]:
+        """What stands on the way down to `path`, itself last; shorter when it is not there."""
+        found: list[tuple[bytes, Node]] = []
+        here, inside = b"", tree
+        for part in path.split(b"/"):
+            nodes = self._repository.tree(inside) if inside else []
+            node = next((one for one in nodes if one.name == part), None)
+            if node is None:
+                break
+            here, inside = join(here, part), node.subtree
+            found.append((here, node))
+        return found
 
     # Where the folder may hold anything: first follow, return, after a power cut
 
@@ -338,14 +355,8 @@ class HotCopy:
         `base`: the last tree known to both sides. What differs from both goes to the folder `aside`, under its
         path; what stands in the base alone was removed here.
         """
-        self.done = Applied()
-        try:
+        with self._one_step():
             self._settle(tree, base, aside)
-            self._flush()
-        except OSError as error:
-            raise _refused(self.root, error) from error
-        finally:
-            self._later, self._waiting_bytes, self._links = [], 0, {}
         return self.done
 
     def _settle(self, tree: bytes, base: bytes, aside: bytes) -> None:
@@ -417,6 +428,11 @@ def _mark(node: Node | None) -> object | None:
     if node.kind == "file" and node.content:
         return node.inode, 0, node.mtime, node.content, b""
     return None
+
+
+def _linked(node: Node) -> object:
+    """What the names of one file have in common."""
+    return node.inode, node.device_id, node.mtime, node.content
 
 
 def _already(place: bytes, node: Node) -> bool:
