@@ -106,7 +106,7 @@ class Rig:
             self.base / "position.json",
             epoch=epoch,
             boot=boot,
-            aside=self.base / "aside",
+            aside=lambda: self.base / "aside" / f"{now():%Y-%m-%dT%H%M%S}",
             now=now,
         )
 

@@ -199,7 +199,7 @@ def test_nobody_else_may_enter_a_copy_that_follows(rig: Rig) -> None:
     rig.take()
     rig.follow()
     assert rig.hot.stat().st_mode & 0o7777 == 0o700
-    rig.following._copy.release(rig.following.top())
+    rig.following._copy.release(rig.following.lag.position.entry)
     assert rig.hot.stat().st_mode & 0o7777 == 0o2775
     assert not (rig.hot / ".releve").exists()
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, time
 from enum import StrEnum
 from typing import TypeVar
 
@@ -202,6 +202,45 @@ class ServerEnd:
     tls_root: str = ""
     socket_dir: str = ""
 
+    @property
+    def place(self) -> str:
+        """The folder that holds its data, on its host."""
+        return self.data_dir
+
+
+@dataclass(frozen=True, slots=True)
+class ShareEnd:
+    """One end of a protected share: a folder on a host. `state`: what its keeper remembers, same host."""
+
+    host: str
+    path: str
+    state: str
+
+    @property
+    def place(self) -> str:
+        """The folder that holds its data, on its host."""
+        return self.path
+
+
+End = ServerEnd | ShareEnd
+
+
+@dataclass(frozen=True, slots=True)
+class VaultPlace:
+    """How one site reaches a vault: its address there, and where the key is."""
+
+    address: str
+    key: SecretRef
+
+
+@dataclass(frozen=True, slots=True)
+class VaultSpec:
+    """An encrypted store of snapshots, and how each site reaches it."""
+
+    id: str
+    name: str
+    places: Mapping[str, VaultPlace]  # site id -> place
+
 
 @dataclass(frozen=True, slots=True)
 class ReliefLost:
@@ -220,6 +259,7 @@ class Protection:
     on_relief_lost: ReliefLost = ReliefLost()
     slot_limit: int = 2 * 10**9  # bytes of WAL kept for an absent relief; beyond, the slot is given up
     transport: Transport = Transport.TLS
+    daily_at: time = time(2, 0)  # local to the relief's clock; nights are quiet (proposed)
 
     @property
     def synchronous(self) -> bool:
@@ -239,7 +279,9 @@ class DataSet:
     protection: Protection
     primary_site: str
     relief_site: str
-    ends: Mapping[str, ServerEnd]  # site id -> end
+    ends: Mapping[str, End]  # site id -> end
+    vault: Mapping[str, VaultPlace] = field(default_factory=dict)  # site id -> place; empty: no vault
+    excludes: tuple[str, ...] = ()  # patterns of names that a share leaves out
 
     def other(self, site: str) -> str:
         """The site at the other end."""
@@ -254,7 +296,7 @@ class DataSet:
             return self
         ends = {
             name: end
-            if name == site or not end.upstream_address
+            if name == site or not isinstance(end, ServerEnd) or not end.upstream_address
             else replace(end, address=end.upstream_address, port=end.upstream_port or end.port)
             for name, end in self.ends.items()
         }
@@ -339,6 +381,7 @@ class Plan:
     data_sets: tuple[DataSet, ...]
     calendars: Mapping[str, Calendar]
     approvals: Mapping[str, Approval]
+    vaults: tuple[VaultSpec, ...] = ()
     source: str = ""
     fingerprint: str = ""
 

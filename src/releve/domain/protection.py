@@ -7,7 +7,7 @@ only by content. The three are different values here.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 
@@ -79,6 +79,7 @@ class ServerFacts:
     following: str = ""  # site that it streams from, when closed and streaming
     overriding_roles: tuple[str, ...] = ()  # roles or databases that weaken synchronous_commit
     written_bytes: int = 0  # bytes written since the server's start: two looks give a rate
+    safe_until: datetime | None = None  # of a share: everything closed before is in its vault, or in the copy
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,12 @@ class Contact:
     suspended_since: datetime | None = None
     overriding_roles: tuple[str, ...] = ()
     lag_bytes: int | None = None
+    position: int = 0  # of a share: its last snapshot at that time, whose age is `reply_age`
+
+    @property
+    def safe_until(self) -> datetime | None:
+        """Of a share: everything closed before is in the snapshot `position`, by the relief's own clock."""
+        return self.asked_at - timedelta(seconds=self.reply_age) if self.position else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +138,16 @@ class LossKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """An assessment, with the reason a person can check. Never `NONE` without a proof."""
+    """An assessment, with the reason a person can check. Never `NONE` without a proof.
+
+    `allowed`: it is bounded by what the plan's RPO lets be lost; its users have accepted that already.
+    """
 
     kind: LossKind
     reason: str
     since: datetime | None = None
     bytes: int | None = None
+    allowed: bool = False
 
 
 class FenceKind(StrEnum):
@@ -165,8 +176,8 @@ class Fence:
 class Divergence:
     """What one side wrote and the other never received, found at the return.
 
-    `folder`: where it is kept. `transactions`: committed there and unknown here. `rows`: table ->
-    row versions exported. `whole`: False when a part could not be read, said in `note`.
+    `folder`: where it is kept. `transactions`: committed there and unknown here; of a share, the files that
+    differ. `rows`: table -> row versions exported; of a share, folder -> files put aside. `whole`: False when a part could not be read, said in `note`.
     """
 
     data_set: str

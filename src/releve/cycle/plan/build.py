@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import posixpath
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 from releve.cycle.plan.schema import (
     AppEndBlock,
     ApplicationBlock,
@@ -11,8 +15,11 @@ from releve.cycle.plan.schema import (
     EndBlock,
     HostBlock,
     ServiceBlock,
+    ShareBlock,
+    ShareEndBlock,
     SiteBlock,
     ToleranceBlock,
+    VaultBlock,
 )
 from releve.cycle.plan.shape import Draft
 from releve.domain.calendars import Calendar
@@ -32,9 +39,12 @@ from releve.domain.plan import (
     ReliefLost,
     ServerEnd,
     ServiceSpec,
+    ShareEnd,
     Site,
     SshSpec,
     Tolerance,
+    VaultPlace,
+    VaultSpec,
     WorkerSpec,
 )
 from releve.domain.units import MAX_SPAN_SECONDS, Clock, Span
@@ -47,6 +57,9 @@ NOTHING_TO_LOSE = Span(MAX_SPAN_SECONDS)
 def build(draft: Draft, association: AssociationBlock, *, source: str, fingerprint: str) -> Plan:
     """The plan. `draft` must have no fault: references are followed without looking."""
     site_of = {host.item.id: host.item.site for host in draft.hosts}
+    vaults = tuple(_vault(placed.item) for placed in draft.vaults)
+    states = {site.item.id: site.item.worker.state for site in draft.sites if site.item.worker}
+    ground = _Ground(site_of, {vault.id: vault.places for vault in vaults}, states)
     return Plan(
         association=Association(association.name, association.finess),
         sites=tuple(_site(placed.item) for placed in draft.sites),
@@ -55,12 +68,13 @@ def build(draft: Draft, association: AssociationBlock, *, source: str, fingerpri
             Contact(c.item.id, c.item.name, c.item.role, c.item.phone, c.item.email) for c in draft.contacts
         ),
         applications=tuple(_application(placed.item, site_of) for placed in draft.applications),
-        data_sets=tuple(_data_set(placed.item, site_of) for placed in draft.data_sets),
+        data_sets=tuple(_data_set(placed.item, ground) for placed in draft.data_sets),
         calendars={placed.item.id: calendar_of(placed.item) for placed in draft.calendars},
         approvals={
             question: Approval(placed.item.people, tuple(placed.item.who), placed.item.deadline)
             for question, placed in draft.approvals.items()
         },
+        vaults=vaults,
         source=source,
         fingerprint=fingerprint,
     )
@@ -133,9 +147,43 @@ def _server(block: EndBlock) -> ServerEnd:
     )
 
 
-def _data_set(block: DataSetBlock, site_of: dict[str, str]) -> DataSet:
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """What a data set stands on: site of a host, places of a vault, state folder of a site's worker."""
+
+    site_of: Mapping[str, str]
+    places: Mapping[str, Mapping[str, VaultPlace]]
+    states: Mapping[str, str]
+
+
+def _vault(block: VaultBlock) -> VaultSpec:
+    return VaultSpec(
+        block.id, block.name, {place.site: VaultPlace(place.address, place.key) for place in block.places}
+    )
+
+
+def _data_set(block: DataSetBlock | ShareBlock, ground: _Ground) -> DataSet:
+    primary_site, relief_site = ground.site_of[block.primary.host], ground.site_of[block.relief.host]
+    vault = ground.places[block.vault] if block.vault else {}
+    if isinstance(block, ShareBlock):
+        mode, rpo, at = block.protection.mode, block.protection.rpo, block.protection.at
+        return DataSet(
+            block.id,
+            block.name,
+            block.engine,
+            block.kind,
+            block.sensitivity,
+            Protection(mode, rpo, daily_at=at),
+            primary_site,
+            relief_site,
+            {
+                primary_site: _share(block.id, block.primary, ground.states[primary_site]),
+                relief_site: _share(block.id, block.relief, ground.states[relief_site]),
+            },
+            vault,
+            tuple(block.exclude),
+        )
     protection = block.protection
-    primary_site, relief_site = site_of[block.primary.host], site_of[block.relief.host]
     return DataSet(
         block.id,
         block.name,
@@ -148,11 +196,17 @@ def _data_set(block: DataSetBlock, site_of: dict[str, str]) -> DataSet:
             ReliefLost(protection.on_relief_lost.wait, protection.on_relief_lost.degrade_after),
             protection.slot_limit,
             protection.transport,
+            protection.at,
         ),
         primary_site,
         relief_site,
         {primary_site: _server(block.primary), relief_site: _server(block.relief)},
+        vault,
     )
+
+
+def _share(name: str, block: ShareEndBlock, state: str) -> ShareEnd:
+    return ShareEnd(block.host, block.path.rstrip("/") or "/", posixpath.join(state, "shares", name))
 
 
 def _tolerance(block: ToleranceBlock, calendar: str) -> Tolerance:

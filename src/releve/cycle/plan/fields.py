@@ -19,6 +19,7 @@ DURATION_HINT = "écrivez par exemple 30 s, 15 min, 4 h, 8 h ouvrées, 2 j ouvr�
 SECRET_HINT = "écrivez où il se trouve : file:/etc/releve/pg.pw, env:NOM ou command:programme argument"  # noqa: S105
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _SECRET = re.compile(r"(env|file|command):(\S.*)", re.DOTALL)
+_MOMENT = re.compile(r"(\d{1,2})[:h](\d{2})")
 _SLOT = re.compile(r"(\d{1,2})[:h](\d{2})\s*-\s*(\d{1,2})[:h](\d{2})")
 
 
@@ -114,6 +115,19 @@ def _slot(value: Any) -> tuple[time, time]:
     return opening, closing
 
 
+def _moment(value: Any) -> time:
+    """A time of day. YAML reads 02:30 as text (we keep YAML 1.2)."""
+    match = _MOMENT.fullmatch(value.strip()) if isinstance(value, str) else None
+    try:
+        return time(int(match[1]), int(match[2])) if match else _no_moment(value)
+    except ValueError as error:
+        raise wrong("moment", f"« {quote(value)} » n'est pas une heure", 'écrivez "02:30"') from error
+
+
+def _no_moment(value: Any) -> time:
+    raise wrong("moment", f"« {quote(value)} » n'est pas une heure", 'écrivez "02:30"')
+
+
 def _path(value: str) -> str:
     if not value.strip() or "\n" in value:
         raise wrong("path", "un chemin de fichier est attendu")
@@ -130,4 +144,5 @@ WallDuration = Annotated[Span, PlainValidator(_wall)]
 Seconds = Annotated[float, PlainValidator(_seconds)]
 Size = Annotated[int, PlainValidator(_size)]
 Secret = Annotated[SecretRef, PlainValidator(_secret)]
+Moment = Annotated[time, PlainValidator(_moment)]
 Slot = Annotated[tuple[time, time], PlainValidator(_slot)]

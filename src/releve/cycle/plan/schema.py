@@ -6,7 +6,7 @@ itself; what needs two blocks (references, promises, sites) is in `rules/`.
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, time
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -15,6 +15,7 @@ from releve.cycle.plan.fields import (
     Duration,
     FilePath,
     Id,
+    Moment,
     Name,
     Port,
     Seconds,
@@ -258,10 +259,11 @@ class ProtectionBlock(Block):
     on_relief_lost: Annotated[ReliefLostBlock, BeforeValidator(_wait_word)] = ReliefLostBlock()
     slot_limit: Size = 2 * 10**9
     transport: Transport = Transport.TLS
+    at: Moment = time(2, 0)
 
 
 class DataSetBlock(Block):
-    """Data that moves as one."""
+    """Data that moves as one: a database on two servers."""
 
     TITLE = "un jeu de données"
     id: Id
@@ -272,6 +274,58 @@ class DataSetBlock(Block):
     protection: ProtectionBlock
     primary: EndBlock
     relief: EndBlock
+    vault: Text = ""
+
+
+class ShareEndBlock(Block):
+    """One end of a protected share."""
+
+    TITLE = "une extrémité d'un partage"
+    host: Name
+    path: FilePath
+
+
+class ShareProtectionBlock(Block):
+    """How a share is protected, and what that promises."""
+
+    TITLE = "la protection d'un partage"
+    mode: ProtectionMode
+    rpo: WallDuration
+    at: Moment = time(2, 0)
+
+
+class ShareBlock(Block):
+    """A folder of files that moves as one: captured into a vault, followed by a copy."""
+
+    TITLE = "un partage de fichiers"
+    id: Id
+    name: Name
+    engine: Literal["files"]
+    kind: DataKind
+    sensitivity: Sensitivity
+    vault: Name
+    protection: ShareProtectionBlock
+    primary: ShareEndBlock
+    relief: ShareEndBlock
+    exclude: list[Name] = []
+
+
+class VaultPlaceBlock(Block):
+    """How a site reaches a vault."""
+
+    TITLE = "l'accès d'un site à un coffre"
+    site: Name
+    address: Annotated[str, Field(min_length=1, max_length=1000)]
+    key: Secret
+
+
+class VaultBlock(Block):
+    """An encrypted store."""
+
+    TITLE = "un coffre"
+    id: Id
+    name: Name
+    places: list[VaultPlaceBlock]
 
 
 class HealthBlock(Block):
@@ -343,8 +397,10 @@ LISTS: dict[str, type[Block]] = {
     "sites": SiteBlock,
     "hosts": HostBlock,
     "contacts": ContactBlock,
+    "vaults": VaultBlock,
     "data_sets": DataSetBlock,
     "applications": ApplicationBlock,
 }
+ENGINES: dict[str, type[Block]] = {"files": ShareBlock}  # an engine whose data sets are written otherwise
 SECTIONS = ("version", "association", *LISTS, "approvals")
 REQUIRED = ("version", "association", "sites", "contacts", "applications")

@@ -17,6 +17,7 @@ from pydantic_core import ErrorDetails
 from releve.cycle.plan.fields import quote
 from releve.cycle.plan.finding import Finding, among, did_you_mean
 from releve.cycle.plan.schema import (
+    ENGINES,
     LISTS,
     REQUIRED,
     SECTIONS,
@@ -28,7 +29,9 @@ from releve.cycle.plan.schema import (
     ContactBlock,
     DataSetBlock,
     HostBlock,
+    ShareBlock,
     SiteBlock,
+    VaultBlock,
 )
 from releve.cycle.plan.source import Mapping, Node, Path, Scalar, Sequence, find, is_null, plain
 
@@ -94,7 +97,8 @@ class Draft:
     sites: list[Placed[SiteBlock]] = field(default_factory=list)
     hosts: list[Placed[HostBlock]] = field(default_factory=list)
     contacts: list[Placed[ContactBlock]] = field(default_factory=list)
-    data_sets: list[Placed[DataSetBlock]] = field(default_factory=list)
+    vaults: list[Placed[VaultBlock]] = field(default_factory=list)
+    data_sets: list[Placed[DataSetBlock | ShareBlock]] = field(default_factory=list)
     applications: list[Placed[ApplicationBlock]] = field(default_factory=list)
     approvals: dict[str, Placed[ApprovalBlock]] = field(default_factory=dict)
 
@@ -170,11 +174,18 @@ def _list(draft: Draft, section: str, model: type[Block]) -> list[Finding]:
     findings: list[Finding] = []
     target: list[Any] = getattr(draft, section)
     for index in range(len(node.items)):
-        item, found = _block(draft.root, (section, index), model)
+        path = (section, index)
+        item, found = _block(draft.root, path, _model(draft.root, path) if section == "data_sets" else model)
         findings += found
         if item is not None:
-            target.append(Placed(item, (section, index)))
+            target.append(Placed(item, path))
     return findings
+
+
+def _model(root: Node, path: Path) -> type[Block]:
+    """What a data set is judged by: its engine says how it is written."""
+    engine = find(root, (*path, "engine"))
+    return ENGINES.get(engine.text.strip() if isinstance(engine, Scalar) else "", DataSetBlock)
 
 
 def _approvals(draft: Draft) -> list[Finding]:

@@ -14,11 +14,13 @@ from releve.domain.plan import (
     Application,
     DataKind,
     DataSet,
+    End,
     HostSpec,
     Plan,
     ProtectionMode,
     Reach,
     Sensitivity,
+    ShareEnd,
     Site,
     SiteRole,
     Tolerance,
@@ -195,11 +197,21 @@ def _data_set(data: DataSet, plan: Plan) -> Iterable[str]:
     yield f"{data.name} — {KIND_FR[data.kind]}, {SENSITIVITY_FR[data.sensitivity]} ({data.engine})"
     primary, relief = data.ends[data.primary_site], data.ends[data.relief_site]
     yield (
-        f"  de {plan.site(data.primary_site).name} ({primary.host}, {primary.address}:{primary.port})"
-        f" vers {plan.site(data.relief_site).name} ({relief.host}, {relief.address}:{relief.port})"
+        f"  de {plan.site(data.primary_site).name} ({primary.host}, {_place(primary)})"
+        f" vers {plan.site(data.relief_site).name} ({relief.host}, {_place(relief)})"
     )
     mode = "en temps réel" if protection.mode is ProtectionMode.REALTIME else "une fois par jour"
-    yield f"  copie {mode}, {TRANSPORT_FR[protection.transport]} ; on peut perdre : {say_loss(protection.rpo)} (RPO)"
+    if protection.mode is ProtectionMode.DAILY:
+        mode += f" à {protection.daily_at:%H:%M}"
+    vault = next((one.name for one in plan.vaults if one.places == data.vault), "") if data.vault else ""
+    how = (
+        f"par « {vault} », chiffrée" if isinstance(primary, ShareEnd) else TRANSPORT_FR[protection.transport]
+    )
+    yield f"  copie {mode}, {how} ; on peut perdre : {say_loss(protection.rpo)} (RPO)"
+    if isinstance(primary, ShareEnd):
+        return
+    if vault:
+        yield f"  histoire gardée dans « {vault} »"
     lost = protection.on_relief_lost
     if protection.synchronous:
         yield "  si le secours tombe : " + (
@@ -208,6 +220,10 @@ def _data_set(data: DataSet, plan: Plan) -> Iterable[str]:
             else f"la production continue seule après {say_seconds(lost.degrade_after)}, sans promesse de zéro perte"
         )
     yield f"  au plus {say_bytes(protection.slot_limit)} gardés pour un secours absent"
+
+
+def _place(end: End) -> str:
+    return end.path if isinstance(end, ShareEnd) else f"{end.address}:{end.port}"
 
 
 def _contacts(plan: Plan) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from releve.cycle.plan.build import NOTHING_TO_LOSE
 from releve.cycle.plan.show import worst_case
-from releve.domain.plan import Application, DataSet, Plan, Tolerance
+from releve.domain.plan import Application, DataSet, End, Plan, ShareEnd, Tolerance
 from releve.domain.units import say_span
 
 Json = dict[str, object]
@@ -36,6 +36,10 @@ def plan_value(plan: Plan, *, year: int) -> Json:
         "contacts": [
             {"id": c.id, "name": c.name, "role": c.role, "phone": c.phone, "email": c.email}
             for c in plan.contacts
+        ],
+        "vaults": [
+            {"id": v.id, "name": v.name, "places": {site: place.address for site, place in v.places.items()}}
+            for v in plan.vaults
         ],
         "data_sets": [_data_set(data) for data in plan.data_sets],
         "applications": [_application(application, plan, year) for application in plan.applications],
@@ -71,11 +75,16 @@ def _data_set(data: DataSet) -> Json:
             else protection.on_relief_lost.degrade_after,
             "slot_limit_bytes": protection.slot_limit,
         },
-        "ends": {
-            site: {"host": end.host, "address": end.address, "port": end.port, "data_dir": end.data_dir}
-            for site, end in data.ends.items()
-        },
+        "ends": {site: _end(end) for site, end in data.ends.items()},
+        "vault": {site: place.address for site, place in data.vault.items()},
+        "exclude": list(data.excludes),
     }
+
+
+def _end(end: End) -> Json:
+    if isinstance(end, ShareEnd):
+        return {"host": end.host, "path": end.path}
+    return {"host": end.host, "address": end.address, "port": end.port, "data_dir": end.data_dir}
 
 
 def _application(application: Application, plan: Plan, year: int) -> Json:

@@ -362,9 +362,7 @@ class Performer:
         stamp = _begun(record, task, world.now()).strftime("%Y-%m-%dT%H-%M-%SZ")
         # Beside the data: the server's account may write there (a clone needs it too), on that machine.
         end = world.plan.data_set(task.subject).ends[task.site]
-        folder = posixpath.join(
-            posixpath.dirname(end.data_dir), "releve-mis-de-cote", f"{stamp}-{task.subject}"
-        )
+        folder = posixpath.join(posixpath.dirname(end.place), "releve-mis-de-cote", f"{stamp}-{task.subject}")
         found = engine.survey(task.site, runbook.source, folder)
         if not found.whole:
             sentence = f"n'a pas pu être regardé en entier : {found.note}"

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from releve.entrypoints.cli.speech import Answer, Json, answer
+from releve.entrypoints.cli.speech import Answer, Json, PlanFile, answer
 from releve.entrypoints.cli.vault_session import DEFAULT_KEY, KeyRef, Where, bar, opened
+
+if TYPE_CHECKING:
+    import threading
 
 _SILENT = 45.0  # seconds without a word of a process that speaks at least every 30
 _STALE = 90.0  # seconds: an idle share gets a snapshot every 30, and two clocks may differ
@@ -72,6 +75,18 @@ def register(app: typer.Typer) -> None:
         answer(as_json, lambda: _follow(where, key, share, root, state, epoch, thinning=thinning))
 
     @group.command()
+    def keep(
+        share: Annotated[
+            str, typer.Argument(metavar="PARTAGE", help="Le jeu de données, tel qu'il est dans le plan.")
+        ],
+        site: Annotated[str, typer.Option("--site", help="Le site de cette machine (identifiant du plan).")],
+        plan: PlanFile = "plan.yaml",
+        as_json: Json = False,
+    ) -> None:
+        """Tenir un bout d'un partage du plan : le worker du site lance cette commande lui-même."""
+        answer(as_json, lambda: _keep(plan, site, share))
+
+    @group.command()
     def thin(
         where: Where,
         share: Name,
@@ -131,29 +146,67 @@ def _capture(
 
 
 def _follow(where: str, key: str, share: str, root: str, state: str, epoch: int, *, thinning: bool) -> Answer:
-    import sys
-
     from releve.domain.errors import Exit
     from releve.entrypoints.worker.share import Post, follow_share
 
     post = Post(_named(share), Path(root), _made(state), epoch)
-    thin = [
-        sys.executable,
-        "-m",
-        "releve",
-        "share",
-        "thin",
-        where,
-        "-s",
-        share,
-        "--state",
-        state,
-        "-k",
-        key,
-        "--yes",
-    ]
-    code = follow_share(opened(where, key), post, thin if thinning else ())
+    code = follow_share(opened(where, key), post, _thinning(where, key, share, state) if thinning else ())
     return Answer({"share": share, "stopped": True}, "", Exit(code))
+
+
+def _thinning(where: str, key: str, share: str, state: str) -> list[str]:
+    """The command that thins a share's history."""
+    import sys
+
+    command = ("share", "thin", where, "-s", share, "--state", state, "-k", key, "--yes")
+    return [sys.executable, "-P", "-m", "releve", *command]
+
+
+def _keep(plan_file: str, site: str, share: str) -> Answer:
+    import signal
+    import threading
+
+    from releve.domain.errors import BadInput, Exit
+    from releve.domain.plan import ProtectionMode, ShareEnd, SiteRole
+    from releve.entrypoints.cli.session import plan_of
+    from releve.entrypoints.worker.keeper import Keeper, KeeperPost
+
+    plan = plan_of(plan_file)
+    found = next((one for one in plan.data_sets if one.id == share), None)
+    end = found.ends.get(site) if found is not None else None
+    if found is None or not isinstance(end, ShareEnd):
+        known = ", ".join(one.id for one in plan.data_sets if isinstance(one.ends.get(site), ShareEnd))
+        raise BadInput(
+            "unknown-share",
+            f"le plan ne donne pas de partage « {share} » au site « {site} »",
+            hint=f"connus : {known or 'aucun'}",
+        )
+    place = found.vault[site]
+    role = plan.site(site).role
+    post = KeeperPost(
+        _named(share),
+        site,
+        Path(end.path),
+        _made(end.state),
+        lambda: opened(place.address, str(place.key)),
+        found.excludes,
+        found.protection.mode is ProtectionMode.DAILY,
+        _thinning(place.address, str(place.key), share, end.state) if role is SiteRole.RELIEF else (),
+    )
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    threading.Thread(target=_until_alone, args=(stop,), name="worker", daemon=True).start()
+    return Answer({"share": share, "stopped": True}, "", Exit(Keeper(post).run(stop)))
+
+
+def _until_alone(stop: threading.Event) -> None:
+    """The worker that started us holds the other end of our standard input, as long as it lives."""
+    import sys
+
+    while sys.stdin.buffer.read(4096):
+        pass
+    stop.set()
 
 
 def _thin(where: str, key: str, share: str, state: str, *, yes: bool) -> Answer:

@@ -18,8 +18,9 @@ from releve.app import House, house, relief, utc_now
 from releve.cycle.watch.act import Ask, Guard, Lookout, stated
 from releve.cycle.watch.decide import Act, Statement
 from releve.domain.errors import BadInput, ReleveError
-from releve.domain.plan import Plan, SiteRole
+from releve.domain.plan import Plan, ShareEnd, SiteRole
 from releve.domain.protection import Tenure
+from releve.entrypoints.worker.keepers import KeeperProcess, keeper_command
 from releve.entrypoints.worker.link import READY, ask_site, serve_local, serve_site
 from releve.entrypoints.worker.memory import few_arenas
 from releve.entrypoints.worker.verbs import verbs
@@ -43,10 +44,20 @@ def run_worker(plan: Plan, site_id: str, on: Callable[[str, str, str], None] | N
             _own_runs(home, stack, threads, on or _deaf)
         else:
             _guard_only(home, stack, threads)
+        _keepers(home, stack, threads)
         say(f"{READY} {site_id}")
         attend(stop)
         threads.join()
     return 1 if failed.is_set() else 0
+
+
+def _keepers(home: House, stack: ExitStack, threads: _Threads) -> None:
+    """One process for each share end of this site; they end after the ticks, which would start them again."""
+    for data_set in home.plan.data_sets:
+        if isinstance(data_set.ends.get(home.site.id), ShareEnd):
+            keeper = KeeperProcess(keeper_command(home.plan.source, home.site.id, data_set.id))
+            stack.callback(keeper.close)
+            threads.every(TICK, f"partage {data_set.id}", keeper.tick)
 
 
 def attend(stop: threading.Event) -> None:

@@ -13,12 +13,12 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from releve.adapters.engines.files.alert import Alert
 from releve.adapters.engines.files.cache import Cache
@@ -55,15 +55,36 @@ class Post:
     excludes: tuple[str, ...] = ()
     scan_every: float = 60.0  # seconds, where nothing tells of changes
     how: str = "auto"  # auto, inotify, scan
+    after: int = 0  # these three: as in `capture.Share`
+    adopted: bool = False
+    mode: Callable[[], int | None] = lambda: None
 
 
 def capture_share(vault: Repository, post: Post) -> int:
     """Capture until SIGTERM or SIGINT; the last look is taken before it returns 0."""
     stop = _Stop()
+    with (
+        only_one(post.state / "share.lock", f"la capture de « {post.share} »"),
+        capturing(vault, post) as live,
+    ):
+        say(f"capture de « {post.share} » dans {vault.store.where} ({live.freshness.how})")
+        troubled = ""
+        while not stop.asked:
+            live.step(_TURN)
+            troubled = told_once(troubled, live.freshness.troubled)
+        live.finish()
+    return 0
+
+
+@contextmanager
+def capturing(vault: Repository, post: Post) -> Iterator[Live]:
+    """The capture of a share, ready to be driven; the caller holds the state folder's lock.
+
+    Raises `Refused` when the vault holds snapshots of a newer epoch: this side writes no more.
+    """
     root = _root_of(post)
     _outside(vault, post.root)
     with ExitStack() as stack:
-        stack.enter_context(only_one(post.state / "share.lock", f"la capture de « {post.share} »"))
         snapshots = Snapshots(vault, post.share).look()
         if snapshots and snapshots[-1][0].epoch > post.epoch:
             raise Refused(
@@ -71,12 +92,13 @@ def capture_share(vault: Repository, post: Post) -> int:
                 f"« {post.share} » est écrit ailleurs, sous l'époque {snapshots[-1][0].epoch}",
                 hint="ce côté ne capture plus : il peut suivre (releve share follow)",
             )
+        own = bool(snapshots) and snapshots[-1][0].epoch == post.epoch
         vault.load_index()
         view = _View(vault)
         still_ours = stack.enter_context(hold(vault, exclusive=False, now=_now, view_age=view.age))
         watcher = _watcher(root, post)
         stack.callback(watcher.close)
-        cache = Cache(post.state / "capture.db", f"{vault.id} {post.share} {root!r} {_boot()}")
+        cache = Cache(post.state / "capture.db", f"{vault.id} {post.share} {root!r} {boot()}")
         stack.callback(cache.close)
         share = Share(
             post.share,
@@ -84,6 +106,9 @@ def capture_share(vault: Repository, post: Post) -> int:
             socket.gethostname(),
             post.epoch,
             tuple(os.fsencode(one) for one in post.excludes),
+            post.after,
+            post.adopted and not own,
+            post.mode,
         )
         capture = Capture(
             vault,
@@ -103,56 +128,83 @@ def capture_share(vault: Repository, post: Post) -> int:
             now=_now,
             tell=lambda fresh: _tell(post, "capture", _capture_value(fresh)),
         )
-        say(f"capture de « {post.share} » dans {vault.store.where} ({live.freshness.how})")
-        troubled = ""
-        while not stop.asked:
-            live.step(_TURN)
-            troubled = _once(troubled, live.freshness.troubled)
-        live.finish()
-    return 0
+        live.freshness.number = snapshots[-1][0].number if own else 0
+        yield live
 
 
 def follow_share(vault: Repository, post: Post, thin: Sequence[str] = ()) -> int:
     """Follow until SIGTERM or SIGINT. `thin`: the command that thins the history, started from time to time."""
     stop = _Stop()
+    with (
+        only_one(post.state / "share.lock", f"la copie de « {post.share} »"),
+        followed(vault, post, dated(post)) as copy,
+        Thinner(thin) as thinner,
+    ):
+        say(f"copie de « {post.share} » depuis {vault.store.where}")
+        while not stop.asked:
+            stop.wait(copy.turn())
+            thinner.tick()
+    return 0
+
+
+@contextmanager
+def followed(vault: Repository, post: Post, aside: Callable[[], Path]) -> Iterator[Copying]:
+    """The copy of a share, ready to be driven; the caller holds the state folder's lock."""
     post.root.parent.mkdir(parents=True, exist_ok=True)
     _outside(vault, post.root)
-    with ExitStack() as stack:
-        stack.enter_context(only_one(post.state / "share.lock", f"la copie de « {post.share} »"))
-        copy = HotCopy(vault, os.fsencode(post.root.absolute()))
-        stack.callback(copy.close)
-        following = Following(
-            vault,
+    copy = HotCopy(vault, os.fsencode(post.root.absolute()))
+    try:
+        yield Copying(
+            post,
             copy,
-            post.share,
-            post.state / "position.json",
-            epoch=post.epoch,
-            boot=_boot(),
-            aside=post.state / "aside",
-            now=_now,
-            judge=_Judge(post.share).see,
+            Following(
+                vault,
+                copy,
+                post.share,
+                post.state / "position.json",
+                epoch=post.epoch,
+                boot=boot(),
+                aside=aside,
+                now=_now,
+                judge=_Judge(post.share).see,
+            ),
         )
-        thinner = _Thinner(thin)
-        stack.callback(thinner.close)
-        say(f"copie de « {post.share} » depuis {vault.store.where}")
-        troubled, looked = "", 0.0
-        alerted: Alert | None = None
-        while not stop.asked:
-            trouble: ReleveError | None = None
-            done: Applied | None = None
-            try:
-                done = following.step()
-            except ReleveError as error:
-                trouble = error
-            if following.lag.alert != alerted:
-                alerted, looked = following.lag.alert, 0.0
-            if done is not None or trouble is not None or not looked or time.monotonic() - looked > _RETRY:
-                looked = time.monotonic()
-                _tell(post, "follow", _follow_value(following, trouble))
-            troubled = _once(troubled, f"{trouble.sentence} [{trouble.code}]" if trouble else "")
-            thinner.tick()
-            stop.wait(_RETRY if trouble else POLL)
-    return 0
+    finally:
+        copy.close()
+
+
+def dated(post: Post) -> Callable[[], Path]:
+    """A folder of the day, in the state folder, for what only the copy had."""
+    return lambda: post.state / "aside" / f"{_now():%Y-%m-%dT%H%M%S}"
+
+
+class Copying:
+    """Drives one follower, and writes how far it is."""
+
+    def __init__(self, post: Post, copy: HotCopy, following: Following) -> None:
+        self._post = post
+        self.copy, self.following = copy, following
+        self.trouble: ReleveError | None = None
+        self._told, self._looked = "", 0.0
+        self._alerted: Alert | None = None
+
+    def turn(self) -> float:
+        """One look and what it asks for; seconds to wait before the next."""
+        self.trouble = None
+        done: Applied | None = None
+        try:
+            done = self.following.step()
+        except ReleveError as error:
+            self.trouble = error
+        lag = self.following.lag
+        news = done is not None or self.trouble is not None or lag.alert != self._alerted
+        self._alerted = lag.alert
+        if news or not self._looked or time.monotonic() - self._looked > _RETRY:
+            self._looked = time.monotonic()
+            _tell(self._post, "follow", _follow_value(self.following, self.trouble))
+        said = f"{self.trouble.sentence} [{self.trouble.code}]" if self.trouble else ""
+        self._told = told_once(self._told, said)
+        return _RETRY if self.trouble else POLL
 
 
 def read_state(state: Path) -> Mapping[str, Mapping[str, object]]:
@@ -212,13 +264,19 @@ class _Judge:
         return Alert(found.reason, found.since.isoformat(), found.clean, found.samples)
 
 
-class _Thinner:
+class Thinner:
     """Starts the thinning in a process of its own: it may take a minute, and the copy goes on meanwhile."""
 
     def __init__(self, command: Sequence[str]) -> None:
         self._command = command
         self._running: subprocess.Popen[bytes] | None = None
         self._next = time.monotonic() + _THIN_EVERY
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def tick(self) -> None:
         """Start it when it is time; say how it ended."""
@@ -259,14 +317,16 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _boot() -> str:
+def boot() -> str:
+    """What names this start of the machine."""
     try:
         return _BOOT.read_text(encoding="ascii").strip()
     except OSError:
         return f"{time.time() - time.monotonic():.0f}"  # no Linux: the instant of the start, to the second
 
 
-def _once(before: str, now: str) -> str:
+def told_once(before: str, now: str) -> str:
+    """Say `now` if it is news; what stands from now on."""
     if now and now != before:
         say(now)
     elif before and not now:

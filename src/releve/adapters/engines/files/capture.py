@@ -38,13 +38,21 @@ _WIDE = 20_000  # entries of a folder whose tree is made in one piece: about 7 M
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What is captured. `root` is absolute; `epoch` is that of the site which may write."""
+    """What is captured. `root` is absolute; `epoch` is that of the site which may write.
+
+    `after`: as in `Mark`. `adopted`: the folder was filled by us from the share's last snapshot: in the first
+    comparison an equal size and date are enough, and a terabyte is not read again. `mode`: the permissions
+    of the root as its users know them, while the folder is barred; None: as they stand.
+    """
 
     id: str
     root: bytes
     hostname: str
     epoch: int = 0
     excludes: tuple[bytes, ...] = ()
+    after: int = 0
+    adopted: bool = False
+    mode: Callable[[], int | None] = lambda: None
 
 
 @dataclass(slots=True)
@@ -63,6 +71,7 @@ class Taken:
     """A durable snapshot. `at`: everything that was closed before that instant is in it. Times in seconds."""
 
     id: str
+    number: int
     at: datetime
     tree: bytes
     changed: bool
@@ -114,6 +123,11 @@ class Capture:
     def again(self) -> set[Spot]:
         """What the last take asks to look at again: files that changed while they were read, hard links."""
         return self._seen.again
+
+    @property
+    def moving(self) -> str:
+        """Changes as long as a take goes on: for whoever waits for the first one."""
+        return f"{self._seen.compared}:{self._seen.changed}:{self._seen.read_bytes}:{self._number}"
 
     def counts(self) -> tuple[int, int]:
         """(files, bytes) of the share."""
@@ -167,6 +181,7 @@ class Capture:
             raise
         return Taken(
             name,
+            self._number,
             at,
             root,
             root != old_root,
@@ -216,7 +231,7 @@ class Capture:
             username="releve",
             uid=os.getuid(),
             gid=os.getgid(),
-            tags=Mark(self._share.id, self._share.epoch, self._number).tags(),
+            tags=Mark(self._share.id, self._share.epoch, self._number, self._share.after).tags(),
             parent=parent,
             program="releve",
             summary=summary,
@@ -238,7 +253,7 @@ class Capture:
         """
         while waiting:
             folder, path, past = waiting.pop()
-            pasts = self._fill(folder, past) if past and not self._cache.subtree(folder) else {}
+            pasts = self._fill(folder, path, past) if past and not self._cache.subtree(folder) else {}
             for name, child in self._folder(folder, path):
                 if whole or child in self._dirty:
                     waiting.append((child, join(path, name), pasts.get(name, b"")))
@@ -258,7 +273,7 @@ class Capture:
             path = self._cache.path(self._turn)
         return path
 
-    def _fill(self, folder: int, past: bytes) -> Mapping[bytes, bytes]:
+    def _fill(self, folder: int, path: bytes, past: bytes) -> Mapping[bytes, bytes]:
         """Take what a folder held from the vault, so that unchanged files are not read again; its folders' trees."""
         try:
             nodes = self._repository.tree(past)
@@ -266,8 +281,22 @@ class Capture:
             return {}  # a damaged past is no reason not to save the present: everything is read again
         for node in nodes:
             if node.kind == "file" and all(one in self._repository.index for one in node.content):
-                self._cache.put(folder, _row(node, encode(node), None), self._cache.row(folder, node.name))
+                known = self._adopted(path, node) if self._share.adopted else node
+                if known is not node:
+                    self._dirty.add(folder)
+                self._cache.put(folder, _row(known, encode(known), None), self._cache.row(folder, node.name))
         return {node.name: node.subtree for node in nodes if node.is_dir}
+
+    def _adopted(self, path: bytes, node: Node) -> Node:
+        """The same file as it stands here, when its size and date say that it is the same."""
+        full = os.path.join(self._share.root, path, node.name)
+        try:
+            facts = os.lstat(full)
+            if stat.S_ISREG(facts.st_mode) and (facts.st_size, facts.st_mtime_ns) == (node.size, node.mtime):
+                return node_of(node.name, full, facts, node.size, node.content)
+        except OSError:
+            return node  # the comparison itself will say what is wrong with it
+        return node
 
     def _folder(self, folder: int, path: bytes) -> Iterator[tuple[bytes, int]]:
         """Compare every entry of a folder; the folders in it: (name, id)."""
@@ -492,6 +521,8 @@ class Capture:
         while path != b"/":
             above, name = os.path.split(path)
             node = replace(node_of(name, path, os.lstat(path)), subtree=subtree)
+            mode = self._share.mode() if path == self._share.root else None
+            node = node if mode is None else replace(node, mode=mode)
             subtree = self._writer.save(BlobKind.TREE, tree([encode(node)]))
             path = above
         return subtree

@@ -14,7 +14,7 @@ from releve.adapters.engines.files.capture import down
 from releve.adapters.engines.files.follow import Applied, HotCopy
 from releve.adapters.engines.files.marks import Mark, Snapshots
 from releve.adapters.engines.files.traits import burst
-from releve.adapters.vault.node import Node
+from releve.adapters.vault.node import Node, decode, encode, tree
 from releve.adapters.vault.repository import Repository, Snapshot, damaged
 from releve.domain.errors import PromiseBroken
 from releve.domain.os_errors import unwritable
@@ -40,6 +40,22 @@ class Position:
     tree: str = ""
     applying: str = ""
     owed: Sequence[str] = ()
+    top: str = ""  # the share's own entry (its owner, permissions, dates), as the vault has it
+
+    @property
+    def entry(self) -> Node | None:
+        """The share's own entry; the vault need not answer."""
+        return next(decode(tree([self.top.encode()]))) if self.top else None
+
+    @classmethod
+    def read(cls, path: Path) -> Position | None:
+        """The position in a file; None when there is none, or when a power cut tore it."""
+        try:
+            return cls(**json.loads(path.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            return None
+        except (ValueError, TypeError):
+            return None  # the folder is compared whole instead
 
 
 @dataclass(slots=True)
@@ -65,11 +81,11 @@ class Following:
         *,
         epoch: int,
         boot: str,
-        aside: Path,
+        aside: Callable[[], Path],
         now: Callable[[], datetime],
         judge: Callable[[Burst], Alert | None] = lambda _burst: None,
     ) -> None:
-        """`epoch`: the only one that is followed. `aside`: where what only this side had is put.
+        """`epoch`: the only one that is followed. `aside`: the folder where what only this side had is put, asked at the time.
 
         `judge` sees each step before it is applied; an alert stops the copy until a person has decided.
         """
@@ -79,11 +95,11 @@ class Following:
         self._copy = copy
         self._snapshots = Snapshots(repository, share)
         self._state = state
-        self._epoch = epoch
+        self.epoch = epoch
         self._boot = boot
         self._aside = aside
         self._now = now
-        found = _read(state)
+        found = Position.read(state)
         self._sure = found is not None and found.boot == boot and not found.applying
         self._cut = found.applying if found is not None and found.boot == boot else ""
         self._base = bytes.fromhex(found.tree) if found else b""
@@ -93,9 +109,9 @@ class Following:
     def step(self) -> Applied | None:
         """Look, and follow if there is something newer; what was done. Raises what the store and the disk raise."""
         known = self._snapshots.look()
-        mine = [one for one in known if one[0].epoch == self._epoch]
+        mine = [one for one in known if one[0].epoch == self.epoch]
         self.lag.late = [
-            one.id for mark, one in known if mark.epoch < self._epoch and one.id != self.lag.position.snapshot
+            one.id for mark, one in known if mark.epoch < self.epoch and one.id != self.lag.position.snapshot
         ]
         if not self._ready:
             self._copy.prepare()
@@ -118,13 +134,6 @@ class Following:
         for mark, snapshot in known:
             if snapshot.id == alert.clean:
                 return self._follow(mark, snapshot)
-        return None
-
-    def top(self) -> Node | None:
-        """The root of the share as its last applied snapshot describes it."""
-        for _mark, one in reversed(self._snapshots.look()):
-            if one.id == self.lag.position.snapshot:
-                return down(self._repository, one)
         return None
 
     def _suspect(self, snapshot: Snapshot, old: bytes, new: bytes) -> bool:
@@ -156,14 +165,14 @@ class Following:
         node = down(self._repository, snapshot)
         if node is None:
             raise damaged(f"snapshots/{snapshot.id}", "le partage n'y est pas, ou ne s'y lit pas")
-        tree = node.subtree
-        if self._sure and self._suspect(snapshot, bytes.fromhex(self.lag.position.tree), tree):
+        whole = node.subtree
+        if self._sure and self._suspect(snapshot, bytes.fromhex(self.lag.position.tree), whole):
             return None
         self._finish()
         owed = [os.fsencode(path) for path in self.lag.position.owed]
-        done = self._bring(tree)
+        done = self._bring(whole)
         if owed:  # one file lost and never asked for again would be a gap that nobody sees
-            done.lost += self._copy.mend(tree, set(owed) - {path for path, _ in done.lost}).lost
+            done.lost += self._copy.mend(whole, set(owed) - {path for path, _ in done.lost}).lost
         self._sure, self._cut = True, ""
         self._keep(
             Position(
@@ -172,8 +181,9 @@ class Following:
                 mark.number,
                 snapshot.id,
                 snapshot.at.isoformat(),
-                tree.hex(),
+                whole.hex(),
                 owed=[os.fsdecode(path) for path, _ in done.lost],
+                top=encode(node).decode(),
             )
         )
         self.lag.applied_at = self._now()
@@ -193,17 +203,16 @@ class Following:
         self._keep(replace(here, tree=target, applying=""))
         self._sure, self._cut = True, ""
 
-    def _bring(self, tree: bytes) -> Applied:
+    def _bring(self, wanted: bytes) -> Applied:
         here = self.lag.position
         if not self._sure:
             self._keep(replace(here, boot="", applying=""))  # a cut comparison is begun again, not believed
-            folder = self._aside / f"{self._now():%Y-%m-%dT%H%M%S}"
-            return self._copy.settle(tree, self._base, os.fsencode(folder))
-        self._keep(replace(here, applying=tree.hex()))
+            return self._copy.settle(wanted, self._base, os.fsencode(self._aside()))
+        self._keep(replace(here, applying=wanted.hex()))
         try:
-            return self._copy.apply(bytes.fromhex(here.tree), tree)
+            return self._copy.apply(bytes.fromhex(here.tree), wanted)
         except BaseException:
-            self._sure, self._cut, self._base = False, tree.hex(), bytes.fromhex(here.tree)
+            self._sure, self._cut, self._base = False, wanted.hex(), bytes.fromhex(here.tree)
             raise
 
     def _keep(self, position: Position) -> None:
@@ -214,12 +223,3 @@ class Following:
         except OSError as error:
             raise unwritable(self._state, error, "share-state") from error
         self.lag.position = position
-
-
-def _read(state: Path) -> Position | None:
-    try:
-        return Position(**json.loads(state.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        return None
-    except (ValueError, TypeError):
-        return None  # torn by a power cut: the folder is compared whole instead

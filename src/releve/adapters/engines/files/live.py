@@ -40,7 +40,9 @@ class Freshness:
 
     how: How
     safe_until: datetime | None = None
+    quiet: datetime | None = None  # up to then nothing was heard that is not in the last snapshot
     snapshot: str = ""
+    number: int = 0
     open_since: datetime | None = None
     every: float = SPACING
     taken: int = 0
@@ -86,7 +88,9 @@ class Live:
             if rest > longest:
                 return None
         if not self._todo and not self._idle() and not self._due_open():
+            at = self._now()
             if not self._watcher.wait(min(longest, self._until_idle())):
+                self._quiet(at)
                 self._trickle()
                 if not (self._todo or self._idle() or self._due_open()):
                     return None
@@ -94,18 +98,23 @@ class Live:
                 time.sleep(GATHER)
         return self._take()
 
-    def finish(self) -> Taken | None:
-        """One last look, now, whatever the pace."""
-        self._open = dict.fromkeys(self._open, self._now() - timedelta(seconds=OPEN_FILE))
-        return self._take(last=True)
+    @property
+    def moving(self) -> str:
+        """As in `Capture`."""
+        return self._capture.moving
 
-    def _take(self, *, last: bool = False) -> Taken | None:
+    def finish(self, *, force: bool = True) -> Taken | None:
+        """One last look, now, whatever the pace; `force`: a snapshot even when nothing changed."""
+        self._open = dict.fromkeys(self._open, self._now() - timedelta(seconds=OPEN_FILE))
+        return self._take(force=force)
+
+    def _take(self, *, force: bool | None = None) -> Taken | None:
         at = self._now()
         self._todo.merge(self._watcher.gather())
         hints = self._sorted(at)
         begun = time.monotonic()
         try:
-            taken = self._capture.take(hints, last=self._last, force=last or self._idle())
+            taken = self._capture.take(hints, last=self._last, force=self._idle() if force is None else force)
         except ReleveError as error:
             self._todo.merge(hints)
             self._fail(error, at)
@@ -145,6 +154,12 @@ class Live:
     def _until_idle(self) -> float:
         return max(0.0, self._fresh_at + IDLE - time.monotonic())
 
+    def _quiet(self, at: datetime) -> None:
+        """Nothing was heard up to `at`: the last snapshot holds everything that was closed before."""
+        fresh = self.freshness
+        if fresh.snapshot and not self._open and not self._failures and self._watcher.how is not How.SCAN:
+            fresh.quiet = at
+
     def _trickle(self) -> None:
         """Nothing happens: compare one more folder, in case something happened that nobody was told."""
         if time.monotonic() >= self._trickle_at and not self._failures:
@@ -167,7 +182,7 @@ class Live:
         fresh.unread = self._capture.unread
         if taken is None:
             return  # the instant is proven by a durable snapshot alone
-        fresh.safe_until, fresh.snapshot = at, taken.id
+        fresh.safe_until, fresh.snapshot, fresh.number = at, taken.id, taken.number
         fresh.every = every
         fresh.taken += 1
         fresh.stored += taken.stored

@@ -6,7 +6,7 @@ The number, and not the date, says which snapshot is the newer: a client's clock
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from releve.adapters.vault.repository import Repository, Snapshot
 from releve.adapters.vault.store import Absent, Kind
@@ -14,24 +14,42 @@ from releve.adapters.vault.store import Absent, Kind
 
 @dataclass(frozen=True, slots=True, order=True)
 class Mark:
-    """A share's snapshot: under which epoch it was taken, and its number."""
+    """A share's snapshot: under which epoch it was taken, and its number.
+
+    `after`: the number of the last snapshot that both sides had when the epoch began; what an old side has
+    beyond it, it alone has.
+    """
 
     share: str
     epoch: int
     number: int
+    after: int = field(default=0, compare=False)
 
     def tags(self) -> tuple[str, ...]:
         """As they stand in the snapshot."""
-        return (f"share={self.share}", f"epoch={self.epoch}", f"number={self.number}")
+        told = (f"share={self.share}", f"epoch={self.epoch}", f"number={self.number}")
+        return (*told, f"after={self.after}") if self.after else told
 
 
 def mark_of(snapshot: Snapshot) -> Mark | None:
     """The mark of a snapshot; None when it is nobody's (made by a command, or by stock restic)."""
     found = dict(tag.split("=", 1) for tag in snapshot.tags if "=" in tag)
     try:
-        return Mark(found["share"], int(found["epoch"]), int(found["number"]))
+        return Mark(found["share"], int(found["epoch"]), int(found["number"]), int(found.get("after", 0)))
     except (KeyError, ValueError):
         return None
+
+
+def shared_base(marked: Sequence[tuple[Mark, Snapshot]], own: int, epoch: int) -> Snapshot | None:
+    """The newest snapshot of the epoch `own` that the side which began `epoch` had; None: none is left.
+
+    An older one than the true base only makes more be put aside: nothing is lost by that.
+    """
+    began = [mark.after for mark, _ in marked if mark.epoch == epoch]
+    if not began:
+        return None
+    mine = [one for mark, one in marked if mark.epoch == own and mark.number <= began[0]]
+    return mine[-1] if mine else None
 
 
 class Snapshots:

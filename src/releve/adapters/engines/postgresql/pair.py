@@ -13,6 +13,7 @@ from releve.adapters.engines.postgresql import settings
 from releve.adapters.engines.postgresql.commands import beside
 from releve.adapters.engines.postgresql.connection import PATIENCE, Connection, Connections
 from releve.adapters.engines.postgresql.disk import Disk
+from releve.domain.errors import BadInput
 from releve.domain.plan import DataSet, SecretRef, ServerEnd, Transport
 from releve.domain.ports import Host, Now, Service, Services
 
@@ -34,8 +35,11 @@ class Pair:
         object.__setattr__(self, "links", Connections(self._parameters))
 
     def end(self, site: str) -> ServerEnd:
-        """The server of `site`."""
-        return self.data_set.ends[site]
+        """The server of `site`. Raises `BadInput` on a data set that is written as a share."""
+        end = self.data_set.ends[site]
+        if not isinstance(end, ServerEnd):
+            raise BadInput("not-a-server", f"« {self.data_set.id} » n'a pas de serveur de base de données")
+        return end
 
     def other(self, site: str) -> str:
         """The site at the other end."""

@@ -11,6 +11,7 @@ from releve.cycle.plan.rules.people import calendars, people
 from releve.cycle.plan.rules.places import places
 from releve.cycle.plan.rules.promises import promises
 from releve.cycle.plan.rules.references import references
+from releve.cycle.plan.rules.vaults import vaults
 from releve.cycle.plan.shape import Draft
 
 
@@ -26,4 +27,5 @@ def rules(draft: Draft, *, today: date | None, engines: tuple[str, ...]) -> Iter
     yield from places(draft, engines)
     yield from promises(draft)
     yield from law(draft, today)
+    yield from vaults(draft)
     yield from people(draft)

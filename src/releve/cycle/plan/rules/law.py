@@ -13,7 +13,7 @@ from datetime import date, timedelta
 from releve.cycle.plan.fields import SECRET_HINT
 from releve.cycle.plan.finding import Finding
 from releve.cycle.plan.rules.places import host_of, same_machine
-from releve.cycle.plan.schema import DataSetBlock, EndBlock
+from releve.cycle.plan.schema import DataSetBlock, EndBlock, ShareBlock, ShareEndBlock
 from releve.cycle.plan.shape import Draft, Placed
 from releve.cycle.plan.source import Mapping, Path, scalars
 from releve.domain.plan import DataKind, Sensitivity, Transport
@@ -50,7 +50,9 @@ def law(draft: Draft, today: date | None) -> Iterator[Finding]:
     yield from _hosting(draft, today)
 
 
-def _transport(draft: Draft, data: Placed[DataSetBlock]) -> Iterator[Finding]:
+def _transport(draft: Draft, data: Placed[DataSetBlock | ShareBlock]) -> Iterator[Finding]:
+    if isinstance(data.item, ShareBlock):
+        return  # what leaves a site goes through the vault, encrypted before it leaves
     transport = data.item.protection.transport
     path = (*data.path, "protection", "transport")
     first, second = host_of(draft, data.item.primary.host), host_of(draft, data.item.relief.host)
@@ -77,9 +79,9 @@ def _transport(draft: Draft, data: Placed[DataSetBlock]) -> Iterator[Finding]:
             grave=health,
         )
     if transport is Transport.SSH and apart:
-        yield from _tunnels(data)
+        yield from _tunnels(Placed(data.item, data.path))
     if transport is Transport.TLS and apart:
-        for name, end in _both(data):
+        for name, end in _servers(data.item):
             if not end.tls_root:
                 yield Finding(
                     (*data.path, name),
@@ -91,7 +93,7 @@ def _transport(draft: Draft, data: Placed[DataSetBlock]) -> Iterator[Finding]:
 
 
 def _tunnels(data: Placed[DataSetBlock]) -> Iterator[Finding]:
-    for name, end in _both(data):
+    for name, end in _servers(data.item):
         if (
             end.upstream is None
             and not end.address.startswith("127.")
@@ -105,11 +107,15 @@ def _tunnels(data: Placed[DataSetBlock]) -> Iterator[Finding]:
             )
 
 
-def _both(data: Placed[DataSetBlock]) -> tuple[tuple[str, EndBlock], ...]:
-    return ("primary", data.item.primary), ("relief", data.item.relief)
+def _servers(data: DataSetBlock) -> tuple[tuple[str, EndBlock], ...]:
+    return ("primary", data.primary), ("relief", data.relief)
 
 
-def _class(data: Placed[DataSetBlock]) -> Iterator[Finding]:
+def _both(data: Placed[DataSetBlock | ShareBlock]) -> tuple[EndBlock | ShareEndBlock, ...]:
+    return data.item.primary, data.item.relief
+
+
+def _class(data: Placed[DataSetBlock | ShareBlock]) -> Iterator[Finding]:
     kind = _USUALLY_CRITICAL.get(data.item.kind)
     if kind is not None and data.item.sensitivity is not Sensitivity.CRITICAL:
         yield Finding(
@@ -125,7 +131,7 @@ def _hosting(draft: Draft, today: date | None) -> Iterator[Finding]:
     holding: dict[str, str] = {}
     for data in draft.data_sets:
         if data.item.kind is DataKind.HEALTH:
-            for _, end in _both(data):
+            for end in _both(data):
                 host = host_of(draft, end.host)
                 if host is not None:
                     holding.setdefault(host.site, data.item.name)

@@ -6,7 +6,15 @@ import ipaddress
 from collections.abc import Iterator
 
 from releve.cycle.plan.finding import Finding, among, did_you_mean
-from releve.cycle.plan.schema import AppEndBlock, DataSetBlock, EndBlock, HostBlock, ServiceBlock
+from releve.cycle.plan.schema import (
+    AppEndBlock,
+    DataSetBlock,
+    EndBlock,
+    HostBlock,
+    ServiceBlock,
+    ShareBlock,
+    ShareEndBlock,
+)
 from releve.cycle.plan.shape import Draft, Placed
 from releve.cycle.plan.source import Path
 from releve.domain.plan import Reach, SiteRole
@@ -155,7 +163,9 @@ def _ends(draft: Draft, path: Path, primary: str, relief: str) -> Iterator[Findi
             )
 
 
-def _same_server(data: Placed[DataSetBlock]) -> Iterator[Finding]:
+def _same_server(data: Placed[DataSetBlock | ShareBlock]) -> Iterator[Finding]:
+    if isinstance(data.item, ShareBlock):
+        return
     primary, relief = data.item.primary, data.item.relief
     if (primary.address, primary.port) == (relief.address, relief.port):
         yield Finding(
@@ -182,7 +192,7 @@ def _shared(draft: Draft) -> Iterator[Finding]:
             seen.setdefault(claim, owner)
 
 
-def _all_ends(draft: Draft) -> Iterator[tuple[str, Path, EndBlock | AppEndBlock]]:
+def _all_ends(draft: Draft) -> Iterator[tuple[str, Path, EndBlock | ShareEndBlock | AppEndBlock]]:
     for data in draft.data_sets:
         yield data.item.id, (*data.path, "primary"), data.item.primary
         yield data.item.id, (*data.path, "relief"), data.item.relief
@@ -193,7 +203,10 @@ def _all_ends(draft: Draft) -> Iterator[tuple[str, Path, EndBlock | AppEndBlock]
                 yield application.item.id, (*application.path, name), end
 
 
-def _claims(end: EndBlock | AppEndBlock) -> Iterator[tuple[str, Path, str]]:
+def _claims(end: EndBlock | ShareEndBlock | AppEndBlock) -> Iterator[tuple[str, Path, str]]:
+    if isinstance(end, ShareEndBlock):
+        yield "le dossier", ("path",), end.path.rstrip("/") or "/"
+        return
     if isinstance(end, EndBlock):
         yield "le dossier", ("data_dir",), end.data_dir.rstrip("/") or "/"
         yield "le port", ("port",), str(end.port)

@@ -11,7 +11,13 @@ from dataclasses import dataclass
 
 from releve.cycle.plan.build import calendar_of
 from releve.cycle.plan.finding import Finding
-from releve.cycle.plan.schema import ApplicationBlock, CalendarBlock, DataSetBlock, ToleranceBlock
+from releve.cycle.plan.schema import (
+    ApplicationBlock,
+    CalendarBlock,
+    DataSetBlock,
+    ShareBlock,
+    ToleranceBlock,
+)
 from releve.cycle.plan.shape import Draft, Placed
 from releve.cycle.plan.source import Path
 from releve.domain.calendars import Calendar, length, worst_wall
@@ -138,7 +144,9 @@ def _commitment(draft: Draft, application: Placed[ApplicationBlock]) -> Iterator
         )
 
 
-def _loss(given: dict[str, DataSetBlock], application: Placed[ApplicationBlock]) -> Iterator[Finding]:
+def _loss(
+    given: dict[str, DataSetBlock | ShareBlock], application: Placed[ApplicationBlock]
+) -> Iterator[Finding]:
     """An RPO asked, or else promised, that is shorter than what a protection gives."""
     for name, verb in (("tolerance", "demandé"), ("commitment", "promis")):
         tolerance: ToleranceBlock | None = getattr(application.item, name)
@@ -152,9 +160,13 @@ def _loss(given: dict[str, DataSetBlock], application: Placed[ApplicationBlock])
                     "rpo-too-short",
                     f"RPO {verb} : {say_span(tolerance.rpo)}, mais la protection de « {data_id} » peut perdre"
                     f" {say_span(data.protection.rpo)}",
-                    f"protégez mieux « {data_id} » (mode: realtime, rpo: 0), ou allongez ce RPO",
+                    f"protégez mieux « {data_id} » ({_best(data)}), ou allongez ce RPO",
                 )
                 return
+
+
+def _best(data: DataSetBlock | ShareBlock) -> str:
+    return f"mode: realtime, rpo: {'2 s' if isinstance(data, ShareBlock) else '0'}"
 
 
 def _protections(draft: Draft) -> Iterator[Finding]:

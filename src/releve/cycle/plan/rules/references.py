@@ -17,6 +17,7 @@ _REFERENCES: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("hosts", ("site",), "sites"),
     ("data_sets", ("primary", "host"), "hosts"),
     ("data_sets", ("relief", "host"), "hosts"),
+    ("data_sets", ("vault",), "vaults"),
     ("applications", ("owner",), "contacts"),
     ("applications", ("needs", "*"), "applications"),
     ("applications", ("data", "*"), "data_sets"),
@@ -33,6 +34,7 @@ _OF = {
     "applications": "application",
     "data_sets": "jeu de données",
     "calendars": "calendrier",
+    "vaults": "coffre",
 }
 
 

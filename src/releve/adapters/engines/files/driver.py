@@ -1,0 +1,417 @@
+"""The engine of file shares: writes orders to the keepers of both ends, and looks at what came of them.
+
+A keeper (`entrypoints/worker/keeper.py`) runs at each end, started by the site's worker. This engine acts
+through the hosts alone, so that the guard, a switch and a return need no other road than for a database.
+Where a keeper is silent the folder can still be barred; nothing else is done behind its back.
+"""
+
+from __future__ import annotations
+
+import json
+import posixpath
+import secrets as randomness
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from releve.adapters.engines.files.orders import (
+    ANSWER,
+    BAR,
+    BARRED,
+    ORDER,
+    TENURE,
+    Answer,
+    Held,
+    Order,
+    Role,
+    instant,
+    read,
+    text,
+)
+from releve.domain.errors import BadInput, Refused, Unreachable
+from releve.domain.plan import DataSet, SecretRef, ShareEnd
+from releve.domain.ports import Host, Now, Services
+from releve.domain.protection import (
+    Divergence,
+    ServerFacts,
+    ServerState,
+    StandbyFacts,
+    Suspension,
+    Tenure,
+)
+
+_BOOT = "/proc/sys/kernel/random/boot_id"
+_POLL = 0.05  # seconds between two looks at an answer
+_SILENT = 5.0  # seconds without a beat: a keeper beats four times a second, also in the middle of long work
+_STUCK = 120.0  # seconds of beats without any progress before long work is given up
+_CLOSING = 20.0  # seconds given to the last look of a share that is being closed; then it is closed without
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """One look at one end: what was ordered, what is answered, and the folder itself."""
+
+    order: Order | None
+    answer: Answer | None
+    held: Held | None
+    boot: str
+    clock: float  # seconds since 1970, on that machine
+    barred: int | None  # permissions to give back; None: it is not barred by us
+    mode: int | None  # of the folder; None: there is no folder
+
+    @property
+    def open(self) -> bool:
+        """Whether people can enter."""
+        if self.mode is None or self.barred is not None:
+            return False
+        return self.order is None or self.order.role is Role.CAPTURE or bool(self.mode & 0o077)
+
+
+class Files:
+    """One share with two ends. Implements `Engine`. Making it touches nothing. Safe to share between threads.
+
+    Every method raises `Unreachable` when a machine or a keeper that it needs does not answer, but `facts`.
+    """
+
+    def __init__(
+        self,
+        data_set: DataSet,
+        *,
+        host: Callable[[str], Host],
+        services: Services,  # noqa: ARG002 — the keeper belongs to the worker, not to a service of the plan
+        secret: Callable[[SecretRef], str],  # noqa: ARG002 — the keepers read the vault's key themselves
+        now: Now,
+    ) -> None:
+        self._data_set, self._host_of, self._now = data_set, host, now
+
+    # --- looking ------------------------------------------------------------------------------
+
+    def facts(self, site: str) -> ServerFacts:
+        """One look: a few ms. The position is the number of the last snapshot taken or applied."""
+        at = self._now()
+        try:
+            return self._facts(site, at, self._look(site))
+        except Unreachable:
+            return ServerFacts(site, at, ServerState.UNKNOWN)
+
+    def _facts(self, site: str, at: datetime, end: _End) -> ServerFacts:
+        answer, held = end.answer or Answer(), end.held or Held()
+        safe = instant(answer.safe_until)
+        facts = ServerFacts(
+            site=site,
+            at=at,
+            state=self._state(end),
+            identity=f"{end.boot}:{held.epoch}",
+            position=answer.number,
+            epoch=held.epoch,
+            epoch_site=held.site,
+            safe_until=safe,
+        )
+        if facts.state is ServerState.OPEN and safe is not None and answer.number:
+            age = max(0.0, end.clock - safe.timestamp())
+            return replace(facts, standby=StandbyFacts(reply_age=age))
+        follows = facts.state is ServerState.CLOSED and answer.settled and held.site != site
+        return replace(facts, following=held.site) if follows else facts
+
+    @staticmethod
+    def _state(end: _End) -> ServerState:
+        if end.mode is None:
+            return ServerState.UNKNOWN
+        if end.open:
+            return ServerState.OPEN
+        follows = end.order is not None and end.order.role is Role.FOLLOW
+        return ServerState.CLOSED if follows else ServerState.STOPPED
+
+    def _look(self, site: str) -> _End:
+        end, host = self._end(site), self._host(site)
+        found = host.run(["stat", "-c", "%a %F", end.path], timeout=5.0)
+        mode, _, kind = found.stdout.decode().strip().partition(" ")
+        barred = host.read(self._file(site, BARRED))
+        clock = host.run(["date", "+%s.%N"], timeout=5.0).stdout
+        return _End(
+            read(Order, host.read(self._file(site, ORDER)), ORDER),
+            read(Answer, host.read(self._file(site, ANSWER)), ANSWER),
+            read(Held, host.read(self._file(site, TENURE)), TENURE),
+            (host.read(_BOOT) or b"").decode().strip(),
+            float(clock),
+            int(json.loads(barred)["mode"]) if barred is not None else None,
+            int(mode, 8) if found.code == 0 and kind == "directory" else None,
+        )
+
+    # --- Protectable --------------------------------------------------------------------------
+
+    def prepare(self, site: str) -> None:
+        """Have the open folder of `site` captured, under the epoch that it carries."""
+        end = self._look(site)
+        if end.mode is None:
+            raise Unreachable("share-missing", f"« {self._end(site).path} » n'est pas un dossier qui se lit")
+        held = end.held or Held()
+        self._obey(site, Order("", Role.CAPTURE, held.epoch, site, held.run))
+
+    def rebuild(self, site: str, source: str) -> str:
+        """Make the folder of `site` follow what `source` captures; returns "already", "rewind" or "clone"."""
+        end = self._look(site)
+        if end.open and end.order is not None and end.order.role is Role.CAPTURE:
+            raise Refused(
+                "share-open",
+                f"le dossier du site « {site} » est encore ouvert à l'écriture",
+                hint="il faut d'abord le fermer (fence)",
+            )
+        held = self._look(source).held
+        if held is None or held.site != source:
+            raise Unreachable("source-not-open", f"le site « {source} » ne capture pas encore ce partage")
+        order = Order("", Role.FOLLOW, held.epoch, source, held.run)
+        known = end.order if end.order and end.order.role is Role.FOLLOW else None
+        if known is not None and known.same(replace(order, aside=known.aside)):
+            order = replace(order, aside=known.aside)
+            if end.answer is not None and end.answer.serial == known.serial and end.answer.settled:
+                return "already"
+        answer = self._obey(site, order)
+        return "clone" if answer.empty else "rewind"
+
+    def arm(self, site: str) -> ServerFacts:
+        """See the copy at the other site hold what `site` had captured when asked."""
+        facts = self.facts(site)
+        other = self._data_set.other(site)
+        answer = self._wait(other, lambda found: found.settled and found.number >= facts.position)
+        if not (answer.settled and answer.number >= facts.position):
+            raise Unreachable("share-behind", f"la copie du site « {other} » n'est pas à jour")
+        return self.facts(site)
+
+    def save(self, site: str) -> ServerFacts:
+        """Take the snapshot of the day. Returns the facts of `site` once it is durable in the vault."""
+        end = self._look(site)
+        if end.order is None or end.order.role is not Role.CAPTURE:
+            raise Unreachable("share-not-captured", f"le site « {site} » ne capture pas ce partage")
+        name = self._now().isoformat()
+        self._obey(site, replace(end.order, serial="", take=name), lambda found: found.taken == name)
+        return self.facts(site)
+
+    # --- Switchable ---------------------------------------------------------------------------
+
+    def ease_stop(self, site: str) -> None:
+        """Nothing to hasten: the last look costs what changed since the one before. Raises if it is not open."""
+        if self.facts(site).state is not ServerState.OPEN:
+            raise Unreachable("share-not-open", f"le dossier du site « {site} » n'est pas ouvert")
+
+    def fence(self, site: str) -> ServerFacts:
+        """Bar the folder and see it barred, its last changes in the vault if they can be; the position is 0 if not."""
+        held = self._look(site).held or Held()
+        order = Order("", Role.CLOSED, held.epoch, held.site, held.run)
+        complete = self._close(site, order)
+        facts = self.facts(site)
+        if facts.state is not ServerState.STOPPED:
+            raise Unreachable(
+                "share-not-closed",
+                f"le dossier du site « {site} » n'a pas été vu fermé",
+                context={"state": facts.state},
+            )
+        return facts if complete else replace(facts, position=0)
+
+    def _close(self, site: str, order: Order) -> bool:
+        """Whether the keeper closed it and saw its last changes safe. A silent keeper: we bar it ourselves."""
+        if self._look(site).mode is None:
+            raise Unreachable("share-missing", f"« {self._end(site).path} » n'est pas un dossier qui se lit")
+        serial = self._give(site, order)
+        limit = time.monotonic() + _CLOSING
+        try:
+            found = self._wait(
+                site,
+                lambda one: one.serial == serial and (one.settled or time.monotonic() > limit),
+                stuck=_CLOSING,
+            )
+        except Unreachable:
+            self._bar(site)
+            return False
+        return found.settled
+
+    def _bar(self, site: str) -> None:
+        end, host = self._look(site), self._host(site)
+        if end.mode is None:
+            raise Unreachable("share-missing", f"« {self._end(site).path} » n'est pas un dossier qui se lit")
+        if end.barred is None and end.open:
+            host.write(self._file(site, BARRED), json.dumps({"mode": end.mode}).encode())
+        done = host.run(["chmod", f"{BAR:o}", self._end(site).path], timeout=10.0)
+        if done.code:
+            raise Unreachable(
+                "share-not-closed",
+                f"le dossier du site « {site} » ne peut pas être fermé : {done.stderr.decode(errors='replace').strip()}",
+            )
+
+    def promote(self, site: str, tenure: Tenure) -> float:
+        """Stop the copy at a named snapshot and open it for writing under `tenure`; the milliseconds it took."""
+        end = self._look(site)
+        held = end.held or Held()
+        if held.epoch > tenure.epoch or (held.epoch == tenure.epoch and held.run != tenure.run):
+            raise Refused(
+                "epoch-past",
+                f"le partage porte déjà l'époque {held.epoch} ({held.run or 'sans bascule'})",
+                context={"epoch": str(held.epoch), "run": held.run},
+            )
+        return self._obey(site, Order("", Role.CAPTURE, tenure.epoch, site, tenure.run)).opened_ms
+
+    def survey(self, lost_side: str, kept_side: str, folder: str) -> Divergence:
+        """Put aside, in `folder`, what `lost_side` alone has; it follows `kept_side` from then on."""
+        note = posixpath.join(self._end(lost_side).state, f"survey-{posixpath.basename(folder)}.json")
+        host = self._host(lost_side)
+        known = host.read(note)
+        if known is not None and (found := json.loads(known)).get("done"):
+            return _divergence(self._data_set.id, lost_side, folder, found)
+        end = self._look(lost_side)
+        if end.open and end.order is not None and end.order.role is Role.CAPTURE:
+            raise Refused("share-open", f"le dossier du site « {lost_side} » est encore ouvert à l'écriture")
+        told = json.loads(known) if known else {"whole": end.held is not None, "done": False}
+        if known is None:
+            self._make_state(lost_side)
+            host.write(note, json.dumps(told).encode())
+        held = self._look(kept_side).held
+        if held is None or held.site != kept_side:
+            raise Unreachable("source-not-open", f"le site « {kept_side} » ne capture pas encore ce partage")
+        self._obey(lost_side, Order("", Role.FOLLOW, held.epoch, kept_side, held.run, aside=folder))
+        found = {**told, "done": True, "rows": self._put_aside(host, folder)}
+        host.write(note, json.dumps(found).encode())
+        return _divergence(self._data_set.id, lost_side, folder, found)
+
+    @staticmethod
+    def _put_aside(host: Host, folder: str) -> dict[str, int]:
+        """Files by first folder. Names may be anything: they are told apart by NUL."""
+        found = host.run(
+            ["find", folder, "-mindepth", "1", "!", "-type", "d", "-printf", "%P\\0"], timeout=600.0
+        )
+        rows: dict[str, int] = {}
+        for path in found.stdout.decode("utf-8", "backslashreplace").split("\0"):
+            if path:
+                top = path.split("/", 1)[0] if "/" in path else "."
+                rows[top] = rows.get(top, 0) + 1
+        return rows
+
+    def drained(self, site: str, position: int, timeout: float) -> bool:
+        """Whether the copy at `site` holds the snapshot `position`, within `timeout` seconds."""
+        deadline = time.monotonic() + timeout
+        while True:
+            if self.facts(site).position >= position:
+                return True
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(_POLL)
+
+    # --- Watched ------------------------------------------------------------------------------
+
+    def open(self, site: str, epoch: int) -> str:
+        """Open the folder if the epoch that it carries is `epoch` and its own; returns its identity."""
+        held = self._look(site).held or Held(site=site)
+        if held.epoch != epoch or held.site != site:
+            raise Refused(
+                "epoch-not-ours",
+                f"le dossier du site « {site} » porte l'époque {held.epoch} du site « {held.site} »",
+                context={"epoch": str(held.epoch)},
+            )
+        self._obey(site, Order("", Role.CAPTURE, epoch, site, held.run))
+        return self.facts(site).identity
+
+    def close(self, site: str) -> None:
+        """Bar the folder; whoever starts the machine finds it barred."""
+        held = self._look(site).held or Held()
+        self._close(site, Order("", Role.CLOSED, held.epoch, held.site, held.run))
+
+    def relax(self, site: str, suspension: Suspension) -> None:
+        """Never asked of a share: it makes no one wait."""
+        raise BadInput(
+            "not-synchronous",
+            f"« {self._data_set.id} » ne fait attendre personne ({site}, {suspension.reason})",
+        )
+
+    def restore(self, site: str, at: datetime) -> None:
+        """Never asked of a share: it makes no one wait."""
+        raise BadInput("not-synchronous", f"« {self._data_set.id} » ne fait attendre personne ({site}, {at})")
+
+    # --- orders -------------------------------------------------------------------------------
+
+    def _obey(
+        self, site: str, order: Order, done: Callable[[Answer], bool] = lambda found: found.settled
+    ) -> Answer:
+        """Give an order and see it carried out. Raises `Refused` when the keeper will not."""
+        serial = self._give(site, order)
+        found = self._wait(site, lambda one: one.serial == serial and (done(one) or bool(one.refused)))
+        if found.refused:
+            raise Refused("share-refused", found.refused)
+        return found
+
+    def _give(self, site: str, order: Order) -> str:
+        """Write an order, unless it is the one that stands; its serial."""
+        host, path = self._host(site), self._file(site, ORDER)
+        standing = read(Order, host.read(path), ORDER)
+        if standing is not None and order.same(standing):
+            return standing.serial
+        self._make_state(site)
+        order = replace(order, serial=randomness.token_hex(8))
+        host.write(path, text(order))
+        return order.serial
+
+    def _make_state(self, site: str) -> None:
+        state = self._end(site).state
+        done = self._host(site).run(["mkdir", "-p", "-m", "700", state], timeout=10.0)
+        if done.code:
+            raise Unreachable(
+                "state-folder",
+                f"le dossier d'état {state} ne peut pas être fait : {done.stderr.decode(errors='replace').strip()}",
+            )
+
+    def _wait(self, site: str, done: Callable[[Answer], bool], *, stuck: float = _STUCK) -> Answer:
+        """The answer, once `done`. As long as there is progress there is no limit: a first copy may take a day."""
+        host, path = self._host(site), self._file(site, ANSWER)
+        beat, moving = -1, ""
+        heard = moved = time.monotonic()
+        while True:
+            found = read(Answer, host.read(path), ANSWER) or Answer()
+            if done(found):
+                return found
+            now = time.monotonic()
+            if found.beat != beat:
+                beat, heard = found.beat, now
+            if found.moving != moving:
+                moving, moved = found.moving, now
+            if now - heard > _SILENT:
+                raise Unreachable(
+                    "share-keeper-silent",
+                    f"rien ne répond du partage « {self._data_set.id} » sur le site « {site} »",
+                    hint=f"releve worker --site {site} doit y tourner",
+                    retryable=True,
+                )
+            if now - moved > stuck:
+                raise Unreachable(
+                    "share-stuck",
+                    f"le partage « {self._data_set.id} » n'avance plus sur le site « {site} »"
+                    + (f" : {found.troubled}" if found.troubled else ""),
+                    retryable=True,
+                )
+            time.sleep(_POLL)
+
+    def _end(self, site: str) -> ShareEnd:
+        end = self._data_set.ends[site]
+        if not isinstance(end, ShareEnd):
+            raise BadInput("not-a-share", f"« {self._data_set.id} » n'est pas un partage de fichiers")
+        return end
+
+    def _host(self, site: str) -> Host:
+        return self._host_of(self._end(site).host)
+
+    def _file(self, site: str, name: str) -> str:
+        return posixpath.join(self._end(site).state, name)
+
+
+def _divergence(data_set: str, site: str, folder: str, found: dict[str, object]) -> Divergence:
+    counted = found.get("rows")
+    rows = (
+        tuple(sorted((str(name), int(str(count))) for name, count in counted.items()))
+        if isinstance(counted, dict)
+        else ()
+    )
+    whole = bool(found["whole"])
+    note = (
+        ""
+        if whole
+        else "le disque de ce site ne porte plus rien du partage : ce que lui seul avait est perdu"
+    )
+    return Divergence(data_set, site, sum(count for _, count in rows), rows, folder, whole, note)

@@ -1,0 +1,500 @@
+"""The keeper of one end of a share: obeys the order in its state folder, and says how it stands.
+
+    capture   the folder is open and is captured      follow   it is barred and follows the vault
+    closed    it is barred, its last changes in the vault
+
+Killed at any instant, it finds on its disk where it was: the order, whose epoch the folder carries
+(`tenure.json`), whether it is barred (`barred.json`, written before the folder is), how far the copy is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import stat
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from releve.adapters.engines.files.capture import WORKROOM, down
+from releve.adapters.engines.files.following import Position
+from releve.adapters.engines.files.marks import Snapshots, shared_base
+from releve.adapters.engines.files.orders import (
+    ANSWER,
+    BAR,
+    BARRED,
+    ORDER,
+    TENURE,
+    Answer,
+    Held,
+    Order,
+    Role,
+    read,
+    text,
+)
+from releve.adapters.engines.files.writers import open_writers
+from releve.adapters.hosts.lock import hold as only_one
+from releve.adapters.vault.metadata import put_back
+from releve.domain.errors import Refused, ReleveError, Unreachable
+from releve.domain.os_errors import reason, unwritable
+from releve.entrypoints.worker.share import Copying, Post, Thinner, boot, capturing, dated, followed, say
+
+if TYPE_CHECKING:
+    from releve.adapters.engines.files.live import Live
+    from releve.adapters.vault.repository import Repository
+
+_TURN = 0.25  # seconds: at most so long until a new order is read
+_BEAT = 0.5  # seconds between two words of a keeper at work
+_RETRY = 2.0  # seconds between two attempts while the vault or the disk says no
+_CATCH_UP = 5.0  # seconds that a promotion gives to the last snapshots; without them the copy opens as it is
+_LEAVE = 5.0  # seconds given to programs that still hold files open when the folder is barred
+
+
+@dataclass(frozen=True, slots=True)
+class KeeperPost:
+    """Where a keeper stands. `open_vault` may be called again after a failure. `daily`: one snapshot an order."""
+
+    share: str
+    site: str
+    root: Path
+    state: Path
+    open_vault: Callable[[], Repository]
+    excludes: tuple[str, ...] = ()
+    daily: bool = False
+    thin: Sequence[str] = ()
+
+
+class Keeper:
+    """One end of one share. `run` is its whole life."""
+
+    def __init__(self, post: KeeperPost) -> None:
+        self._post = post
+        self._voice = _Voice(post.state / ANSWER)
+        self._open = ExitStack()  # what the present role holds
+        self._live: Live | None = None
+        self._copy: Copying | None = None
+        self._thinner = Thinner(post.thin)
+
+    def run(self, stop: threading.Event) -> int:
+        """Until `stop`; a capture takes its last look first. Raises `Refused` when another keeper runs."""
+        lock = only_one(self._post.state / "share.lock", f"la garde du partage « {self._post.share} »")
+        with lock, self._voice, self._thinner:
+            said = ""
+            while not stop.is_set():
+                try:
+                    self._serve(self._order(), stop)
+                    said = ""
+                except ReleveError as error:
+                    self._leave()
+                    line = f"{error.sentence} [{error.code}]"
+                    self._voice.say(troubled=line)
+                    if line != said:
+                        say(line)
+                    said = line
+                    stop.wait(_RETRY)
+            if self._live is not None:
+                self._live.finish()
+            self._leave()
+        return 0
+
+    def _serve(self, order: Order | None, stop: threading.Event) -> None:
+        """Obey one order until there is another. What a role opened stays for the next one to finish with."""
+        known = self._voice.answer
+        if order is None:
+            self._voice.say(role="", settled=False, moving="")
+            self._until_other(None, stop)
+            return
+        if known.serial != order.serial:
+            self._voice.say(
+                serial=order.serial,
+                role=order.role,
+                settled=False,
+                refused="",
+                aside=0,
+                empty=False,
+                taken="",
+            )
+        held = self._held()
+        self._voice.say(epoch=held.epoch, site=held.site, troubled="")
+        try:
+            _rightful(order, held, self._post.site)
+        except Refused as error:
+            self._voice.say(refused=error.sentence)
+            self._until_other(order, stop)
+            return
+        if order.role is Role.CAPTURE:
+            self._capture(order, held, stop)
+        elif order.role is Role.FOLLOW:
+            self._follow(order, held, stop)
+        else:
+            self._close(order, held, stop)
+
+    # --- capture ------------------------------------------------------------------------------
+
+    def _capture(self, order: Order, held: Held, stop: threading.Event) -> None:
+        if held.epoch < order.epoch or held.site != self._post.site or self._barred() is not None:
+            begun = time.monotonic()
+            held = self._take(order, held)
+            self._leave()
+            self._unbar(held)
+            self._voice.say(opened_ms=round((time.monotonic() - begun) * 1000, 1))
+        self._voice.say(settled=True, epoch=held.epoch, site=held.site)
+        self._drop_copy()
+        live = self._live or self._begin(held)
+        while not stop.is_set() and self._order() == order:
+            self._thinner.tick()
+            if not self._post.daily:
+                live.step(_TURN)
+            elif order.take and self._voice.answer.taken != order.take:
+                _finished(live, force=True)
+                self._tell_live(live)
+                self._voice.say(taken=order.take)
+            else:
+                stop.wait(_TURN)
+            self._tell_live(live)
+
+    def _take(self, order: Order, held: Held) -> Held:
+        """The folder carries the new epoch from now on, on disk before anybody may enter."""
+        if held.epoch == order.epoch and held.site == self._post.site:
+            return held
+        if held.site not in ("", self._post.site):
+            self._catch_up(held)
+            position = self._position()
+            if not position.snapshot:
+                raise Unreachable(
+                    "copy-empty", "cette copie n'a encore reçu aucun instantané : il n'y a rien à ouvrir"
+                )
+            found = Held(order.epoch, self._post.site, order.run, position.number)
+        else:
+            found = Held(order.epoch, self._post.site, order.run, held.after)
+        self._write(TENURE, text(found))
+        return found
+
+    def _catch_up(self, held: Held) -> None:
+        """The last snapshots of the epoch that ends, if the vault gives them; then the copy is what it is."""
+        deadline = time.monotonic() + _CATCH_UP
+        try:
+            copy = self._copy or self._begin_copy(
+                held, Order("", Role.FOLLOW, held.epoch, held.site, held.run)
+            )
+            while copy.following.step() is not None and time.monotonic() < deadline:
+                self._tell_copy(copy)
+        except ReleveError as error:
+            say(f"la copie s'ouvre sans avoir pu relire le coffre : {error.sentence}")
+
+    def _begin(self, held: Held) -> Live:
+        position = self._position()
+        post = Post(
+            self._post.share,
+            self._post.root,
+            self._post.state,
+            held.epoch,
+            self._post.excludes,
+            after=held.after,
+            adopted=bool(position.snapshot) and position.number == held.after,
+            mode=self._barred,
+            how="scan" if self._post.daily else "auto",
+            scan_every=0.0 if self._post.daily else 60.0,
+        )
+        live = self._open.enter_context(capturing(self._post.open_vault(), post))
+        self._live = live
+        self._voice.moving = lambda: live.moving
+        say(f"capture de « {self._post.share} », époque {held.epoch} ({live.freshness.how})")
+        return live
+
+    def _tell_live(self, live: Live) -> None:
+        fresh = live.freshness
+        known = [one for one in (fresh.safe_until, fresh.quiet) if one is not None]
+        self._voice.say(
+            number=fresh.number,
+            snapshot=fresh.snapshot,
+            safe_until=max(known).isoformat() if known else "",
+            troubled=fresh.troubled,
+        )
+
+    # --- closed -------------------------------------------------------------------------------
+
+    def _close(self, order: Order, held: Held, stop: threading.Event) -> None:
+        self._bar()
+        self._drop_copy()
+        if held.site != self._post.site:
+            self._voice.say(settled=True)
+        else:
+            try:
+                self._last_look(held)
+                self._voice.say(settled=True)
+            except Refused as error:
+                if error.code != "share-epoch-past":
+                    raise
+                # Written elsewhere since: what this side alone has stays here, for the return to put aside.
+                self._voice.say(troubled=f"{error.sentence} [{error.code}]")
+        self._leave()
+        self._until_other(order, stop)
+
+    def _last_look(self, held: Held) -> None:
+        """Everything that was written before the folder was barred is in the vault. Raises when it cannot be."""
+        deadline = time.monotonic() + _LEAVE
+        while (still := open_writers(os.fsencode(self._post.root))) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        live = self._live or self._begin(held)
+        _finished(live, force=not live.freshness.number)
+        self._tell_live(live)
+        if still:
+            one = still[0]
+            raise Refused(
+                "share-still-written",
+                f"« {one.program} » (processus {one.pid}) tient encore {os.fsdecode(one.path)} ouvert en écriture",
+                hint="fermez ce programme : tant qu'il écrit, le partage n'est pas vu fermé",
+            )
+
+    # --- follow -------------------------------------------------------------------------------
+
+    def _follow(self, order: Order, held: Held, stop: threading.Event) -> None:
+        self._drop_live()
+        if held.epoch != order.epoch or held.site != order.site or self._barred() is None:
+            empty = not self._post.root.is_dir() or not any(
+                one.name != os.fsdecode(WORKROOM) for one in self._post.root.iterdir()
+            )
+            self._voice.say(empty=empty)
+        self._post.root.parent.mkdir(parents=True, exist_ok=True)
+        self._post.root.mkdir(exist_ok=True)
+        self._bar()
+        copy = self._copy
+        if copy is None or copy.following.epoch != order.epoch:
+            self._drop_copy()
+            copy = self._begin_copy(held, order)
+        while not stop.is_set() and self._order() == order:
+            self._thinner.tick()
+            wait = copy.turn()
+            position = copy.following.lag.position
+            if position.epoch == order.epoch and position.snapshot:
+                if (held.epoch, held.site) != (order.epoch, order.site):
+                    held = Held(order.epoch, order.site, order.run)
+                    self._write(TENURE, text(held))
+                self._voice.say(settled=True, epoch=held.epoch, site=held.site)
+            self._tell_copy(copy)
+            stop.wait(min(wait, _TURN))
+
+    def _begin_copy(self, held: Held, order: Order) -> Copying:
+        vault = self._post.open_vault()
+        if held.site == self._post.site and held.epoch < order.epoch:
+            self._step_back(vault, held, order)
+        post = Post(self._post.share, self._post.root, self._post.state, order.epoch)
+        aside = (lambda: Path(order.aside)) if order.aside else dated(post)
+        copy = self._open.enter_context(followed(vault, post, aside))
+        self._copy = copy
+        self._voice.moving = lambda: f"{copy.copy.done.files}:{copy.copy.done.size}:{copy.copy.done.removed}"
+        say(f"copie de « {self._post.share} », époque {order.epoch} du site {order.site}")
+        return copy
+
+    def _step_back(self, vault: Repository, held: Held, order: Order) -> None:
+        """A side that wrote becomes a copy: what it shares with the other is the base, the rest is its own."""
+        vault.load_index()
+        base = shared_base(Snapshots(vault, self._post.share).look(), held.epoch, order.epoch)
+        node = down(vault, base) if base is not None else None
+        position = Position("", tree=node.subtree.hex() if node is not None else "")
+        self._write("position.json", json.dumps(_plain(position)).encode())
+
+    def _tell_copy(self, copy: Copying) -> None:
+        lag = copy.following.lag
+        self._voice.say(
+            number=lag.position.number,
+            snapshot=lag.position.snapshot,
+            safe_until=lag.position.at,
+            aside=len(copy.copy.done.aside) or self._voice.answer.aside,
+            alert=lag.alert is not None,
+            late=len(lag.late),
+            troubled=f"{copy.trouble.sentence} [{copy.trouble.code}]" if copy.trouble else "",
+        )
+
+    # --- the folder ---------------------------------------------------------------------------
+
+    def _barred(self) -> int | None:
+        """The permissions to give back; None: it is not barred."""
+        try:
+            return int(json.loads((self._post.state / BARRED).read_bytes())["mode"])
+        except FileNotFoundError:
+            return None
+        except (ValueError, KeyError, TypeError) as error:
+            raise Unreachable("share-state", f"{BARRED} ne se lit pas : {error}") from error
+
+    def _bar(self) -> None:
+        root = self._post.root
+        try:
+            if self._barred() is None:
+                mode = stat.S_IMODE(root.stat().st_mode)
+                self._write(BARRED, json.dumps({"mode": mode}).encode())
+            root.chmod(BAR)
+        except OSError as error:
+            raise Unreachable(
+                "share-not-closed", f"{root} ne peut pas être fermé : {reason(error)}", retryable=True
+            ) from error
+
+    def _unbar(self, held: Held) -> None:
+        """Open the folder as its users know it: as the vault describes it when it was followed, else as it was."""
+        barred, position, root = self._barred(), self._position(), self._post.root
+        try:
+            shutil.rmtree(root / os.fsdecode(WORKROOM), ignore_errors=True)
+            entry = position.entry if position.number == held.after and position.epoch < held.epoch else None
+            if entry is not None:
+                put_back(entry, os.fsencode(root))
+            elif barred is not None:
+                root.chmod(barred)
+            (self._post.state / BARRED).unlink(missing_ok=True)
+        except OSError as error:
+            raise Unreachable(
+                "share-not-open", f"{root} ne peut pas être ouvert : {reason(error)}", retryable=True
+            ) from error
+
+    # --- the state folder ---------------------------------------------------------------------
+
+    def _order(self) -> Order | None:
+        return read(Order, _bytes(self._post.state / ORDER), ORDER)
+
+    def _held(self) -> Held:
+        return read(Held, _bytes(self._post.state / TENURE), TENURE) or Held()
+
+    def _position(self) -> Position:
+        return Position.read(self._post.state / "position.json") or Position("")
+
+    def _write(self, name: str, raw: bytes) -> None:
+        path = self._post.state / name
+        draft = path.with_suffix(".new")
+        try:
+            with draft.open("wb") as file:
+                file.write(raw)
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(path)
+            folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+        except OSError as error:
+            raise unwritable(path, error, "share-state") from error
+
+    def _until_other(self, order: Order | None, stop: threading.Event) -> None:
+        while not stop.is_set() and self._order() == order:
+            self._thinner.tick()
+            stop.wait(_TURN)
+
+    def _leave(self) -> None:
+        """Give back what the present role holds."""
+        self._live = self._copy = None
+        self._voice.moving = str
+        stack, self._open = self._open, ExitStack()
+        stack.close()
+
+    def _drop_live(self) -> None:
+        if self._live is not None:
+            self._leave()
+
+    def _drop_copy(self) -> None:
+        if self._copy is not None:
+            self._leave()
+
+
+class _Voice:
+    """Keeps the answer on disk, with a beat: from a thread, so that long work is not taken for silence."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="voix", daemon=True)
+        self.moving: Callable[[], str] = str
+        self._failed = ""
+        with suppress(Unreachable):  # a torn answer is only an answer: it is given anew
+            known = read(Answer, _bytes(path), ANSWER)
+            self.answer = replace(known, settled=False) if known else Answer()
+            return
+        self.answer = Answer()
+
+    def __enter__(self) -> Self:
+        self.answer = replace(self.answer, boot=boot(), pid=os.getpid())
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def say(self, **changes: object) -> None:
+        """Change the answer; what matters to whoever waits is written at once."""
+        with self._lock:
+            found = replace(self.answer, **changes)  # type: ignore[arg-type]
+            news = _matter(found) != _matter(self.answer)
+            self.answer = found
+            if news:
+                self._write()
+
+    def _beat(self) -> None:
+        while not self._stop.wait(_BEAT):
+            with self._lock:
+                self._write()
+
+    def _write(self) -> None:
+        self.answer = replace(
+            self.answer,
+            beat=self.answer.beat + 1,
+            moving=self.moving(),
+            written_at=datetime.now(UTC).isoformat(),
+        )
+        draft = self._path.with_suffix(".new")
+        try:
+            draft.write_bytes(text(self.answer))
+            draft.replace(self._path)
+            self._failed = ""
+        except OSError as error:  # the share goes on; its answer is then old, and whoever waits says so
+            if not self._failed:
+                say(f"l'état {self._path} ne peut pas être écrit : {reason(error)}")
+            self._failed = reason(error)
+
+
+def _matter(answer: Answer) -> Answer:
+    return replace(answer, beat=0, moving="", written_at="", safe_until="")
+
+
+def _rightful(order: Order, held: Held, site: str) -> None:
+    """Raises `Refused` for an order of the past."""
+    mine = order.role is not Role.CAPTURE or held.site in ("", site) or held.epoch < order.epoch
+    if order.role is not Role.CLOSED and (held.epoch > order.epoch or not mine):
+        raise Refused(
+            "epoch-past",
+            f"ce dossier porte l'époque {held.epoch} du site « {held.site} », plus récente que l'ordre",
+        )
+
+
+def _finished(live: Live, *, force: bool) -> None:
+    """Look until a look finds nothing new; `force`: one snapshot at least. Raises `Unreachable` when it fails."""
+    for turn in range(10):
+        taken = live.finish(force=force and not turn)
+        if live.freshness.troubled:
+            raise Unreachable("share-not-saved", live.freshness.troubled, retryable=True)
+        if taken is None or not taken.changed:
+            return
+    raise Unreachable(
+        "share-still-written", "le partage change encore : il n'est pas vu fermé", retryable=True
+    )
+
+
+def _bytes(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise Unreachable("share-state", f"{path} ne se lit pas : {reason(error)}") from error
+
+
+def _plain(position: Position) -> dict[str, object]:
+    from dataclasses import asdict
+
+    return asdict(position)
