@@ -23,7 +23,7 @@ from releve.domain.errors import Fault, PlanError
 from releve.domain.os_errors import reason
 from releve.domain.plan import Plan
 
-ENGINES = ("postgresql",)
+ENGINES = ("files", "postgresql")
 
 
 @dataclass(frozen=True, slots=True)

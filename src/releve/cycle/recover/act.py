@@ -16,7 +16,7 @@ from datetime import datetime
 
 from releve.cycle.recover.decide import assess_loss, blocked_is_a_fence
 from releve.domain.errors import ReleveError, Unreachable
-from releve.domain.plan import Plan
+from releve.domain.plan import End, Plan, ShareEnd
 from releve.domain.ports import Access, Instances, Ledger, Now, Switchable
 from releve.domain.protection import (
     Fence,
@@ -259,6 +259,8 @@ class Performer:
         loss = outcome.facts["loss"] if outcome else None
         if isinstance(loss, Mapping) and loss.get("kind") == LossKind.NONE:
             return Outcome(TaskState.SKIPPED, "inutile : rien ne serait perdu", {})
+        if isinstance(loss, Mapping) and loss.get("allowed"):
+            return Outcome(TaskState.SKIPPED, "inutile : dans ce que le plan admet de perdre", {})
         return self._ask(record, task)
 
     def _ask(self, record: RunRecord, task: Task) -> Outcome:
@@ -367,9 +369,7 @@ class Performer:
         if not found.whole:
             sentence = f"n'a pas pu être regardé en entier : {found.note}"
         elif found.transactions:
-            sentence = (
-                f"{found.transactions} transaction(s) que l'autre site n'a jamais reçues, mises de côté"
-            )
+            sentence = f"{found.transactions} {_what(end)} que l'autre site n'a jamais reçus, mis de côté dans {folder}"
         else:
             sentence = "rien que l'autre site n'ait déjà"
         return _done(sentence, divergence=_jsonable(asdict(found)))
@@ -411,6 +411,10 @@ class Performer:
                 hint="« releve run abort » rouvre le site quitté",
             )
         return _done("tout est arrivé")
+
+
+def _what(end: End) -> str:
+    return "fichier(s)" if isinstance(end, ShareEnd) else "enregistrement(s) de transactions"
 
 
 def _done(sentence: str, **facts: object) -> Outcome:

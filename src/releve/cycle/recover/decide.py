@@ -12,8 +12,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from releve.domain.plan import DataSet
+from releve.domain.plan import DataSet, ShareEnd
 from releve.domain.protection import Contact, Fence, FenceKind, Loss, LossKind, ServerFacts, ServerState
+from releve.domain.units import say_span
 
 # The instants of proof 3 come from one clock (the relief's), except a person's word, which comes
 # from a wall or a watch: 2 s covers NTP drift and the guard's own tick, in the careful direction.
@@ -62,16 +63,47 @@ def assess_loss(
         if kept.kind is LossKind.NONE:
             return kept
     else:
-        since = contact.asked_at if contact else None
-        kept = Loss(
-            LossKind.UNKNOWN, "copie non synchrone : les dernières écritures ont pu ne pas partir", since
-        )
+        kept = _freshly_copied(data_set, fence, contact, target, now)
+    if isinstance(data_set.ends[target.site], ShareEnd):
+        return kept
     if fence.final_position is not None:
         missing = fence.final_position - target.position
         return Loss(
             LossKind.BOUNDED, f"il manque {missing} octets de journal au secours", kept.since, missing
         )
     return kept
+
+
+def _freshly_copied(
+    data_set: DataSet, fence: Fence, contact: Contact | None, target: ServerFacts, now: datetime
+) -> Loss:
+    """What a copy that makes nobody wait may lack: what was written after an instant, when one is known.
+
+    4. (of a share) At the last contact, everything closed before an instant was in a snapshot that the relief
+    holds. If the old side fell silent no later than the plan's RPO after it, the loss is one that the users have
+    accepted beforehand.
+    """
+    told = contact.safe_until if contact is not None else None
+    if contact is not None and told is not None and target.position >= contact.position:
+        silent = (fence.since or now) - told
+        allowed = (
+            fence.kind is not FenceKind.NONE and silent.total_seconds() <= data_set.protection.rpo.seconds
+        )
+        return Loss(
+            LossKind.BOUNDED,
+            "tout ce qui était enregistré avant cet instant est au secours"
+            + (f" ; le plan admet {say_span(data_set.protection.rpo)} de perte" if allowed else ""),
+            told,
+            allowed=allowed,
+        )
+    if target.safe_until is not None:
+        return Loss(
+            LossKind.BOUNDED,
+            "tout ce qui était enregistré avant cet instant (à l'horloge du site quitté) est au secours",
+            target.safe_until,
+        )
+    since = contact.asked_at if contact else None
+    return Loss(LossKind.UNKNOWN, "copie non synchrone : les dernières écritures ont pu ne pas partir", since)
 
 
 def _promise_kept(

@@ -269,7 +269,9 @@ class _Builder:
             )
         for app in applications:
             promoted = [f"promote:{name}" for name in app.data if f"promote:{name}" in self._tasks]
-            armed = [f"arm-back:{name}" for name in app.data if f"arm-back:{name}" in self._tasks]
+            # Users wait for a promise of zero loss to be in force again, and for nothing less.
+            waiting = [item.id for item in data_sets if item.protection.synchronous]
+            armed = [f"arm-back:{name}" for name in app.data if name in waiting]
             if not app.ends[target].warm:
                 self._start(app, target, promoted)
             self._let_in(app, applications, promoted, armed)

@@ -102,6 +102,8 @@ def _assessed(case: Case, found: Mapping[str, object]) -> Mark:
     limits = [f"{say_bytes(size)} au plus"] if size is not None else []
     if since:
         limits.append(f"ce qui a été écrit depuis le {words.moment(since, case.zone)}")
+    if found.get("allowed"):
+        return Mark(Tone.NOTE, "perte admise par le plan : " + " ; ".join(limits))
     return Mark(Tone.BROKEN, "perte bornée : " + (" ; ".join(limits) or "borne non précisée"))
 
 
@@ -154,8 +156,8 @@ def _put_aside(case: Case) -> list[Block]:
     columns = (
         Column("Données", 1),
         Column("Site", 1),
-        Column("Transactions", 1.05, right=True),
-        Column("Lignes", 1.2),
+        Column("Transactions ou fichiers", 1.05, right=True),
+        Column("Lignes ou dossiers", 1.2),
         Column("Lecture", 1),
         Column("Dossier", 1.6),
     )

@@ -194,6 +194,7 @@ class Lookout:
             facts.suspended_since,
             facts.overriding_roles,
             standby.lag_bytes,
+            facts.position if facts.safe_until is not None and age is not None else 0,
         )
         self._ledger.facts.contact(contact)
         self._ledger.facts.put("server", f"{holder}:{self._data_set.id}", asked_at, summary(facts))
@@ -273,6 +274,7 @@ def summary(facts: ServerFacts) -> dict[str, object]:
         "slot": standby.slot,
         "overriding_roles": list(facts.overriding_roles),
         "following": facts.following,
+        "safe_until": facts.safe_until.isoformat() if facts.safe_until else None,
     }
 
 

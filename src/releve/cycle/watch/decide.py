@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from releve.domain.plan import DataSet
+from releve.domain.plan import DataSet, ShareEnd
 from releve.domain.protection import (
     Contact,
     ServerFacts,
@@ -169,8 +169,13 @@ class Standing:
 def standing(
     data_set: DataSet, contact: Contact | None, suspension: Suspension | None, now: datetime
 ) -> Standing:
-    """What may be said of the promise of `data_set`: never HELD on an old look."""
+    """What may be said of the promise of `data_set`: never HELD on an old look.
+
+    Of a share: that what was closed before an instant, no older than its RPO, is in the vault.
+    """
     if not data_set.protection.synchronous:
+        if isinstance(data_set.ends[data_set.primary_site], ShareEnd):
+            return _fresh(data_set, contact, now)
         return Standing(Promise.NOT_PROMISED, "le plan n'y promet pas zéro perte")
     if suspension is not None and suspension.ended_at is None:
         return Standing(Promise.SUSPENDED, suspension.reason, suspension.started_at)
@@ -192,3 +197,15 @@ def standing(
     if age > timedelta(seconds=5):  # the watch looks several times a second: 5 s without a look is news
         return Standing(Promise.UNKNOWN, "dernier constat trop ancien", contact.asked_at)
     return Standing(Promise.HELD, "copie synchrone constatée", contact.asked_at)
+
+
+def _fresh(data_set: DataSet, contact: Contact | None, now: datetime) -> Standing:
+    safe = contact.safe_until if contact is not None else None
+    if contact is None or safe is None:
+        return Standing(Promise.UNKNOWN, "rien n'a encore été vu dans le coffre")
+    rpo = timedelta(seconds=data_set.protection.rpo.seconds)
+    if now - safe <= rpo:
+        return Standing(Promise.HELD, "tout ce qui était enregistré à cet instant est à l'abri", safe)
+    if now - contact.asked_at > timedelta(seconds=5):  # as above: the site itself says nothing any more
+        return Standing(Promise.UNKNOWN, "dernier constat trop ancien", safe)
+    return Standing(Promise.SUSPENDED, "plus rien n'arrive au coffre depuis plus que le délai du plan", safe)

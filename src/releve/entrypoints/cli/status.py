@@ -49,8 +49,8 @@ def register(app: typer.Typer) -> None:
                     + (f", bascule en cours ({item['claimed_by']})" if item["claimed_by"] else "")
                 )
                 lines.append(
-                    f"  zéro perte : {PROMISE_FR[str(item['promise'])]} — {item['reason']}"
-                    + (f" (depuis {item['since']})" if item["since"] else "")
+                    f"  {item['promised']} : {PROMISE_FR[str(item['promise'])]} — {item['reason']}"
+                    + (f" ({_since(item)})" if item["since"] else "")
                 )
             lines += [""] + [incident_text(item, home.plan, now) for item in incidents]
             lines += [f"Déroulé {item.runbook.run} : {STATE_FR[item.state]}" for item in runs]
@@ -68,6 +68,12 @@ def register(app: typer.Typer) -> None:
         answer(as_json, body)
 
 
+def _since(item: dict[str, object]) -> str:
+    """A share tells up to when it is safe; a database since when its promise does not hold."""
+    at = datetime.fromisoformat(str(item["since"])).astimezone()
+    return f"{at:%d/%m/%Y %H:%M:%S}"
+
+
 def _worker(home: House) -> bool:
     from releve.domain.errors import Unreachable
     from releve.entrypoints.worker.link import ask_local
@@ -81,6 +87,7 @@ def _worker(home: House) -> bool:
 
 def _data_set(home: House, item: DataSet, now: datetime) -> dict[str, object]:
     from releve.cycle.watch.decide import standing
+    from releve.domain.units import say_span
 
     facts = home.ledger.facts
     tenure = home.ledger.tenures.current(item.id)
@@ -95,6 +102,9 @@ def _data_set(home: House, item: DataSet, now: datetime) -> dict[str, object]:
         "epoch": tenure.epoch if tenure else 0,
         "protected": tenure is not None,
         "claimed_by": home.ledger.tenures.claimed(item.id),
+        "promised": "zéro perte"
+        if item.protection.synchronous
+        else f"au plus {say_span(item.protection.rpo)} de perte",
         "promise": found.promise,
         "reason": found.reason,
         "since": found.since.isoformat() if found.since else None,

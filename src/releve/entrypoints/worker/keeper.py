@@ -53,7 +53,7 @@ _TURN = 0.25  # seconds: at most so long until a new order is read
 _BEAT = 0.5  # seconds between two words of a keeper at work
 _RETRY = 2.0  # seconds between two attempts while the vault or the disk says no
 _CATCH_UP = 5.0  # seconds that a promotion gives to the last snapshots; without them the copy opens as it is
-_LEAVE = 5.0  # seconds given to programs that still hold files open when the folder is barred
+_LEAVE = 3.0  # seconds given to programs that still hold files open when the folder is barred
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,35 +223,33 @@ class Keeper:
     def _close(self, order: Order, held: Held, stop: threading.Event) -> None:
         self._bar()
         self._drop_copy()
-        if held.site != self._post.site:
-            self._voice.say(settled=True)
+        if held.site == self._post.site:
+            self._last_look(order, held, stop)
         else:
-            try:
-                self._last_look(held)
-                self._voice.say(settled=True)
-            except Refused as error:
-                if error.code != "share-epoch-past":
-                    raise
-                # Written elsewhere since: what this side alone has stays here, for the return to put aside.
-                self._voice.say(troubled=f"{error.sentence} [{error.code}]")
+            self._voice.say(settled=True, left=not _left(self._post.root))
         self._leave()
         self._until_other(order, stop)
 
-    def _last_look(self, held: Held) -> None:
-        """Everything that was written before the folder was barred is in the vault. Raises when it cannot be."""
-        deadline = time.monotonic() + _LEAVE
-        while (still := open_writers(os.fsencode(self._post.root))) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        live = self._live or self._begin(held)
-        _finished(live, force=not live.freshness.number)
-        self._tell_live(live)
-        if still:
-            one = still[0]
-            raise Refused(
-                "share-still-written",
-                f"« {one.program} » (processus {one.pid}) tient encore {os.fsdecode(one.path)} ouvert en écriture",
-                hint="fermez ce programme : tant qu'il écrit, le partage n'est pas vu fermé",
-            )
+    def _last_look(self, order: Order, held: Held, stop: threading.Event) -> None:
+        """Settled once everything that was written before the folder was barred is in the vault.
+
+        A program that still holds a file open may go on writing: it is named, and looked at again.
+        """
+        while not stop.is_set() and self._order() == order:
+            still = _left(self._post.root)
+            self._voice.say(left=not still, refused=still)
+            if still:
+                continue
+            try:
+                live = self._live or self._begin(held)
+            except Refused as error:
+                # Written elsewhere since: what this side alone has stays here, for the return to put aside.
+                self._voice.say(refused=error.sentence)
+                return
+            _finished(live, force=not live.freshness.number)
+            self._tell_live(live)
+            self._voice.say(settled=True)
+            return
 
     # --- follow -------------------------------------------------------------------------------
 
@@ -470,6 +468,17 @@ def _rightful(order: Order, held: Held, site: str) -> None:
             "epoch-past",
             f"ce dossier porte l'époque {held.epoch} du site « {held.site} », plus récente que l'ordre",
         )
+
+
+def _left(root: Path) -> str:
+    """Empty once no program writes below `root` any more; else, after a while, who does."""
+    deadline = time.monotonic() + _LEAVE
+    while (still := open_writers(os.fsencode(root))) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    if not still:
+        return ""
+    one = still[0]
+    return f"« {one.program} » (processus {one.pid}) tient encore {os.fsdecode(one.path)} ouvert en écriture"
 
 
 def _finished(live: Live, *, force: bool) -> None:

@@ -196,35 +196,46 @@ class Files:
             raise Unreachable("share-not-open", f"le dossier du site « {site} » n'est pas ouvert")
 
     def fence(self, site: str) -> ServerFacts:
-        """Bar the folder and see it barred, its last changes in the vault if they can be; the position is 0 if not."""
+        """Bar the folder and see that nobody can write into it; its last changes go to the vault if they can.
+
+        The position is that of the last snapshot when it holds everything, else 0. Raises `Unreachable` when a
+        program still writes into the folder, or when nobody there can tell.
+        """
         held = self._look(site).held or Held()
-        order = Order("", Role.CLOSED, held.epoch, held.site, held.run)
-        complete = self._close(site, order)
+        found = self._close(site, Order("", Role.CLOSED, held.epoch, held.site, held.run))
         facts = self.facts(site)
-        if facts.state is not ServerState.STOPPED:
+        if found is None or not found.left or facts.state is not ServerState.STOPPED:
+            why = (
+                found.refused
+                if found is not None and found.refused
+                else "aucun processus résident ne le voit"
+            )
             raise Unreachable(
                 "share-not-closed",
-                f"le dossier du site « {site} » n'a pas été vu fermé",
+                f"le dossier du site « {site} » est fermé à qui arrive, mais n'a pas été vu sans écriture : {why}",
                 context={"state": facts.state},
+                retryable=True,
             )
-        return facts if complete else replace(facts, position=0)
+        return facts if found.settled else replace(facts, position=0)
 
-    def _close(self, site: str, order: Order) -> bool:
-        """Whether the keeper closed it and saw its last changes safe. A silent keeper: we bar it ourselves."""
-        if self._look(site).mode is None:
+    def _close(self, site: str, order: Order) -> Answer | None:
+        """What its keeper saw. A silent keeper: we bar the folder ourselves, and nobody saw anything."""
+        end = self._look(site)
+        if end.mode is None:
             raise Unreachable("share-missing", f"« {self._end(site).path} » n'est pas un dossier qui se lit")
+        if end.answer is not None and end.answer.refused:
+            order = replace(order, take=self._now().isoformat())  # asked anew: what was seen then may be over
         serial = self._give(site, order)
         limit = time.monotonic() + _CLOSING
+
+        def over(one: Answer) -> bool:
+            return one.serial == serial and (one.settled or bool(one.refused) or time.monotonic() > limit)
+
         try:
-            found = self._wait(
-                site,
-                lambda one: one.serial == serial and (one.settled or time.monotonic() > limit),
-                stuck=_CLOSING,
-            )
+            return self._wait(site, over, stuck=_CLOSING)
         except Unreachable:
             self._bar(site)
-            return False
-        return found.settled
+            return None
 
     def _bar(self, site: str) -> None:
         end, host = self._look(site), self._host(site)

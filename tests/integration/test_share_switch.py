@@ -1,0 +1,188 @@
+"""A share protected, switched, brought back: the engine of files and its two keepers, for real."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from releve.adapters.engines.files.marks import Snapshots
+from releve.domain.errors import Refused, Unreachable
+from releve.domain.plan import ProtectionMode
+from releve.domain.protection import ServerState, Tenure
+from tests.keepers import HERE, THERE, TwoEnds, two_ends
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[TwoEnds]:
+    """A share that nobody protects yet."""
+    with two_ends(tmp_path) as made:
+        yield made
+
+
+def test_a_share_goes_there_and_back_and_loses_nothing(rig: TwoEnds) -> None:
+    """Protected, switched with its last document, worked on there, and brought back as planned."""
+    rig.write(HERE, "avant", "un")
+    rig.protect()
+    engine = rig.engine
+    assert engine.rebuild(THERE, HERE) == "already"
+    source, copy = engine.facts(HERE), engine.facts(THERE)
+    assert (source.state, copy.state, copy.following) == (ServerState.OPEN, ServerState.CLOSED, HERE)
+    assert (rig.mode_of(HERE), rig.mode_of(THERE)) == (0o775, 0o700)
+    rig.write(HERE, "dernier")
+
+    fenced = engine.fence(HERE)
+    assert fenced.state is ServerState.STOPPED
+    assert rig.mode_of(HERE) == 0o700
+    assert engine.drained(THERE, fenced.position, 5.0)
+    first = Tenure("documents", 1, THERE, "bascule-1")
+    took = engine.promote(THERE, first)
+    assert engine.promote(THERE, first) == took
+    with pytest.raises(Refused):
+        engine.promote(THERE, Tenure("documents", 0, THERE, "ancienne"))
+    with pytest.raises(Refused):
+        engine.promote(THERE, Tenure("documents", 1, THERE, "une autre"))
+    facts = engine.facts(THERE)
+    assert (facts.state, facts.epoch, facts.epoch_site) == (ServerState.OPEN, 1, THERE)
+    assert rig.names(THERE) == {"avant", "dernier"}
+    assert rig.mode_of(THERE) == 0o775, "its users find it as they knew it"
+    rig.write(THERE, "pendant")
+
+    assert engine.survey(HERE, THERE, str(rig.base / HERE / "aside")).transactions == 0
+    assert engine.rebuild(HERE, THERE) == "already"
+    engine.arm(THERE)
+    engine.ease_stop(THERE)
+    last = engine.fence(THERE)
+    with pytest.raises(Unreachable):
+        engine.ease_stop(THERE)
+    assert engine.drained(HERE, last.position, 5.0)
+    engine.promote(HERE, Tenure("documents", 2, HERE, "retour-1"))
+    assert rig.names(HERE) == {"avant", "dernier", "pendant"}
+    assert engine.rebuild(THERE, HERE) == "rewind"
+    rig.write(HERE, "après")
+    rig.until_equal()
+
+
+def test_what_only_the_old_side_had_is_put_aside_and_listed(rig: TwoEnds) -> None:
+    """The old side goes on alone after a cut; at the return its own documents stand in a dated folder."""
+    rig.write(HERE, "commun", "un")
+    rig.write(HERE, "change", "avant")
+    rig.protect()
+    rig.stop(HERE)  # cut off: nothing of it reaches the vault any more
+    rig.write(HERE, "perdu/seul ici", "écrit pendant la coupure")
+    rig.write(HERE, "change", "après, ici")
+    rig.engine.promote(THERE, Tenure("documents", 1, THERE, "bascule"))
+    rig.write(THERE, "gardé")
+    rig.start(HERE)
+    rig.engine.close(HERE)
+    assert rig.mode_of(HERE) == 0o700
+    aside = rig.base / HERE / "aside"
+    found = rig.engine.survey(HERE, THERE, str(aside))
+    assert (found.whole, found.transactions) == (True, 2)
+    assert found.rows == ((".", 1), ("perdu", 1))
+    assert rig.engine.survey(HERE, THERE, str(aside)) == found
+    assert (aside / "perdu/seul ici").read_text() == "écrit pendant la coupure"
+    assert (aside / "change").read_text() == "après, ici"
+    assert rig.engine.rebuild(HERE, THERE) == "already"
+    rig.engine.arm(THERE)
+    rig.until_equal()
+    assert (rig.roots[HERE] / "change").read_text() == "avant"
+
+
+def test_a_lost_disk_is_unknown_and_is_filled_again(rig: TwoEnds) -> None:
+    """With the folder gone there is no fence of ours; then the new, empty machine is filled from the vault."""
+    rig.write(HERE, "un")
+    rig.protect()
+    rig.lose_disk(HERE)
+    assert rig.engine.facts(HERE).state is ServerState.UNKNOWN
+    with pytest.raises(Unreachable):
+        rig.engine.fence(HERE)
+    rig.engine.promote(THERE, Tenure("documents", 1, THERE, "bascule"))
+    rig.write(THERE, "deux")
+    rig.start(HERE)
+    found = rig.engine.survey(HERE, THERE, str(rig.base / HERE / "aside"))
+    assert (found.transactions, found.whole) == (0, False)
+    assert found.note
+    rig.engine.rebuild(HERE, THERE)
+    rig.engine.arm(THERE)
+    assert rig.names(HERE) == {"un", "deux"}
+
+
+def test_an_open_share_is_never_rebuilt_nor_surveyed(rig: TwoEnds) -> None:
+    """What people still work in is not touched: fence it first."""
+    rig.write(HERE, "un")
+    rig.protect()
+    with pytest.raises(Refused):
+        rig.engine.rebuild(HERE, THERE)
+    with pytest.raises(Refused):
+        rig.engine.survey(HERE, THERE, str(rig.base / "aside"))
+    assert rig.names(HERE) == {"un"}
+
+
+def test_a_silent_keeper_does_not_keep_a_folder_open(rig: TwoEnds) -> None:
+    """The folder is barred all the same, but nobody saw that nothing is written any more: it is no fence."""
+    rig.write(HERE, "un")
+    rig.protect()
+    rig.stop(HERE)
+    rig.write(HERE, "pas encore capturé")
+    with pytest.raises(Unreachable):
+        rig.engine.fence(HERE)
+    assert rig.engine.facts(HERE).state is ServerState.STOPPED
+    assert rig.mode_of(HERE) == 0o700
+    with pytest.raises(Refused):
+        rig.engine.open(HERE, 7)
+    rig.start(HERE)
+    rig.engine.open(HERE, 0)
+    assert rig.mode_of(HERE) == 0o775
+    rig.until_equal()
+
+
+def test_a_promotion_without_the_vault_opens_the_copy_as_it_is(rig: TwoEnds) -> None:
+    """The vault burnt with the main site: the copy opens at the snapshot that it had, its rights included."""
+    rig.write(HERE, "un")
+    rig.protect()
+    rig.stop(HERE)
+    rig.stop(THERE)
+    shutil.move(rig.base / "vault", rig.base / "vault.brûlé")
+    rig.start(THERE)
+    rig.engine.promote(THERE, Tenure("documents", 1, THERE, "bascule"))
+    assert (rig.mode_of(THERE), rig.names(THERE)) == (0o775, {"un"})
+    shutil.move(rig.base / "vault.brûlé", rig.base / "vault")
+    rig.write(THERE, "deux")
+    rig.until(lambda: any(mark.epoch == 1 for mark, _ in Snapshots(rig.open_vault(), "documents").look()))
+
+
+def test_a_file_still_held_open_keeps_the_share_from_being_seen_closed(rig: TwoEnds) -> None:
+    """Barring takes back nothing that was given before: who still writes is named, and it is no fence."""
+    rig.write(HERE, "un")
+    rig.protect()
+    program = "import sys; f = open(sys.argv[1], 'a'); print('ouvert', flush=True); sys.stdin.read()"
+    argv = [sys.executable, "-c", program, str(rig.roots[HERE] / "un")]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as writer:
+        assert writer.stdout is not None
+        writer.stdout.readline()
+        with pytest.raises(Unreachable, match="python"):
+            rig.engine.fence(HERE)
+        writer.communicate()
+    assert rig.engine.fence(HERE).position > 0
+
+
+def test_a_daily_share_takes_one_snapshot_when_told(tmp_path: Path) -> None:
+    """Nothing is captured by itself; one order is one snapshot, which the copy then follows."""
+    with two_ends(tmp_path, ProtectionMode.DAILY) as rig:
+        rig.write(HERE, "un")
+        for site in (HERE, THERE):
+            rig.start(site)
+        rig.engine.prepare(HERE)
+        assert Snapshots(rig.open_vault(), "documents").look() == []
+        saved = rig.engine.save(HERE)
+        assert saved.position == 1
+        rig.engine.rebuild(THERE, HERE)
+        rig.until_equal()
+        rig.write(HERE, "deux")
+        assert rig.engine.save(HERE).position == 2
+        rig.until_equal()
