@@ -1,7 +1,8 @@
 """The demo's application, a small *dossier de l'usager*: `python -m releve.demo.dossier --config F`.
 
 Professionals post transmissions about (fictional) residents. One instance a site, each on its own
-site's database. While the gate file is absent its users are answered 503; the health paths answer
+site's database. Given a folder instead of a database, it is the demo's file server: the same notes go into
+shared documents. While the gate file is absent its users are answered 503; the health paths answer
 always. A write is acknowledged (201, or 200 for an id already there) only after its commit; whatever
 is not sure is a 503, and the caller sends the same id again, here or at the other site.
 """
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from releve.demo.documents import Documents
 from releve.demo.dossier_store import NotWritten, Store
 
 GATE_HEADER = "X-Releve-Gate"
@@ -41,7 +43,9 @@ class Server(ThreadingHTTPServer):
     def __init__(self, config: dict[str, Any]) -> None:
         self.gate = str(config["gate"])
         self.site = str(config["site"])
-        self.store = Store(str(config["dsn"]))
+        self.store: Store | Documents = (
+            Documents(str(config["documents"])) if "documents" in config else Store(str(config["dsn"]))
+        )
         host, port = config["listen"]
         super().__init__((str(host), int(port)), Dossier)
 

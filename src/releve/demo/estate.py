@@ -24,7 +24,16 @@ from typing import Any
 from releve.demo import processes, room
 from releve.demo.dossier_store import TABLE
 from releve.demo.layout import FILE, PRIMARY, SITES, Layout, SiteLayout, new_layout, read_layout
-from releve.demo.plan_text import ADMIN, APPLICATION, DATABASE, POSTGRESQL, REPLICATION, plan_text
+from releve.demo.plan_text import (
+    ADMIN,
+    APPLICATION,
+    DATABASE,
+    DOCUMENTS,
+    POSTGRESQL,
+    REPLICATION,
+    VAULT_KEY,
+    plan_text,
+)
 from releve.demo.programs import Programs, postgresql_programs, run_as
 from releve.demo.supctl import ask
 from releve.demo.supervisor import Program
@@ -72,11 +81,13 @@ class Estate:
     """Both sites. Making the object touches nothing; `create` does.
 
     `watch`: the supervisors do not outlive this process, however it dies, and take the sites' folders
-    with them. Without it the estate stays until `cleanup`, and `attach` takes it up again.
+    with them. Without it the estate stays until `cleanup`, and `attach` takes it up again. `share`: it has
+    shared documents too, captured into a vault.
     """
 
-    def __init__(self, folder: Path, *, watch: bool = True) -> None:
+    def __init__(self, folder: Path, *, watch: bool = True, share: bool = False) -> None:
         self.folder = folder.resolve()
+        self._share = share
         self.programs: Programs | None = None
         self._watch = watch
         self._layout: Layout | None = None
@@ -107,6 +118,11 @@ class Estate:
         return (self.folder, Path(self._layout.ground)) if self._layout else (self.folder,)
 
     @property
+    def documents_urls(self) -> tuple[str, str]:
+        """The addresses of the shared documents: principal first."""
+        return self.layout.sites[0].documents_url, self.layout.sites[1].documents_url
+
+    @property
     def urls(self) -> tuple[str, str]:
         """The list of addresses that users have: principal first."""
         return self.layout.sites[0].url, self.layout.sites[1].url
@@ -121,12 +137,14 @@ class Estate:
             _clear_earlier(self.folder)
         self.programs = postgresql_programs()
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o755)
-        self._layout = layout = new_layout(self.folder, self.programs)
+        self._layout = layout = new_layout(self.folder, self.programs, share=self._share)
         room.require(self.disks)
         layout.save()
         layout.secret("").mkdir(mode=0o700, exist_ok=True)
-        for name in ("link.key", "admin.pw", "replication.pw", "app.pw"):
+        for name in ("link.key", "admin.pw", "replication.pw", "app.pw", VAULT_KEY):
             _write_private(layout.secret(name), secrets.token_urlsafe(24))
+        if layout.share:
+            self._make_vault()
         for site in layout.sites:
             self._make_folders(site)
         layout.plan.write_text(plan_text(layout), encoding="utf-8")
@@ -193,6 +211,12 @@ class Estate:
         self.start(site, POSTGRESQL)
         self._make_roles(site)
 
+    def init_documents(self, site: str = PRIMARY) -> None:
+        """Make the share of a site, empty, with the permissions that its users have."""
+        path = self.layout.site(site).documents
+        path.mkdir(exist_ok=True)
+        path.chmod(0o775)
+
     def start(self, site: str, program: str) -> None:
         """Start a program and wait until it is up. Raises `Unreachable`."""
         self._must(site, "start", program)
@@ -256,7 +280,14 @@ class Estate:
         _remove_files(self.layout)
         self._layout = None
 
-    def _programs(self, site: SiteLayout) -> tuple[Program, Program]:
+    def _make_vault(self) -> None:
+        from releve.adapters.vault.repository import create
+        from releve.adapters.vault.store import FolderStore
+
+        key = self.layout.secret(VAULT_KEY).read_text()
+        create(FolderStore(self.layout.vault), key, datetime.now(UTC))
+
+    def _programs(self, site: SiteLayout) -> tuple[Program, ...]:
         account = run_as(self.layout.os_user)
         ports, data = site.ports, str(site.data_dir)
         # Where it listens belongs to the machine and not to the data, which travel between sites.
@@ -282,7 +313,16 @@ class Estate:
             ready={"tcp": ["127.0.0.1", ports.application]},
             stop_within=5.0,
         )
-        return server, application
+        if not self.layout.share:
+            return server, application
+        documents = Program(
+            DOCUMENTS,
+            (sys.executable, "-P", "-m", "releve.demo.dossier", "--config", str(site.documents_config)),
+            str(site.log(DOCUMENTS)),
+            ready={"tcp": ["127.0.0.1", ports.documents]},
+            stop_within=5.0,
+        )
+        return server, application, documents
 
     def _make_folders(self, site: SiteLayout) -> None:
         """The empty disk of a site. The database's part belongs to the database's account."""
@@ -302,6 +342,14 @@ class Estate:
             "gate": str(site.gate),
         }
         _write_private(site.app_config, json.dumps(config, indent=1))
+        if self.layout.share:
+            config = {
+                "listen": ["127.0.0.1", site.ports.documents],
+                "site": site.id,
+                "documents": str(site.documents),
+                "gate": str(site.documents_gate),
+            }
+            _write_private(site.documents_config, json.dumps(config, indent=1))
 
     def _make_roles(self, site: str) -> None:
         import psycopg
@@ -394,7 +442,8 @@ def _remove_tree(folder: Path) -> None:
 
 
 def _remove_files(layout: Layout) -> None:
-    shutil.rmtree(layout.secret(""), ignore_errors=True)
+    for whole in (layout.secret(""), layout.vault):
+        shutil.rmtree(whole, ignore_errors=True)
     for path in (layout.plan, Path(layout.folder, FILE)):
         path.unlink(missing_ok=True)
     for folder in {layout.ground, layout.folder}:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from releve.demo.documents import read_documents
 from releve.demo.journal import Ack, Miss, read_journal
 from releve.domain.errors import Unreachable
 
@@ -44,17 +45,36 @@ def judge(journal: Path, dsn: str) -> Verdict:
 
     Raises `Unreachable` when the database cannot be read, ValueError when the journal is damaged.
     """
-    import psycopg
+    acks, misses = read_journal(journal)
+    return compare(acks, misses, _database(dsn))
 
+
+def judge_documents(journal: Path, root: Path) -> Verdict:
+    """Compare the journal with the shared documents below `root`, read now; raises as `judge` does."""
     acks, misses = read_journal(journal)
     try:
+        rows = [(row["id"], row["author"], row["seq"], row["text"]) for row in read_documents(root)]
+    except (OSError, KeyError, ValueError) as error:
+        raise Unreachable("demo-judge", f"le témoin ne peut pas lire les documents : {error}") from error
+    return compare(acks, misses, rows)
+
+
+def oldest_loss(journal: Path, verdict: Verdict, struck: float) -> float:
+    """Seconds (monotonic) between the oldest write that was lost and the blow; 0 when nothing was."""
+    lost = set(verdict.lost_ids)
+    return max((struck - ack.monotonic for ack in read_journal(journal)[0] if ack.id in lost), default=0.0)
+
+
+def _database(dsn: str) -> list[Row]:
+    import psycopg
+
+    try:
         with psycopg.connect(dsn) as link:
-            rows = link.execute(_READ).fetchall()
+            return link.execute(_READ).fetchall()
     except psycopg.Error as error:
         raise Unreachable(
             "demo-judge", f"le témoin ne peut pas lire la base : {error}", retryable=True
         ) from error
-    return compare(acks, misses, rows)
 
 
 def compare(acks: Iterable[Ack], misses: Iterable[Miss], rows: Iterable[Row]) -> Verdict:

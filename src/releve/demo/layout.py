@@ -4,10 +4,11 @@ folder/                 the plan, the secrets, what the witness writes: outside 
   estate.json           this layout
   plan.yaml
   secrets/
+  coffre/                 the vault of the shared documents
 ground/                 the two sites; the folder itself, or a short public place when it must be
   principal/            a site's disk: destroyed and remade with it
     pg/data  pg/run     owned by the database's account
-    app/  releve/  log/
+    app/  releve/  log/  documents/
   secours/
 """
 
@@ -44,6 +45,7 @@ class Ports:
     database: int
     application: int
     worker: int
+    documents: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,26 @@ class SiteLayout:
         return Path(self.folder, "app", "dossier.json")
 
     @property
+    def documents(self) -> Path:
+        """The share: the folder that people of this site work in, or its copy."""
+        return Path(self.folder, "documents")
+
+    @property
+    def documents_gate(self) -> Path:
+        """While this file is absent, the file server keeps its users out."""
+        return Path(self.folder, "app", "documents-ouvert")
+
+    @property
+    def documents_config(self) -> Path:
+        """What the file server reads when it starts."""
+        return Path(self.folder, "app", "documents.json")
+
+    @property
+    def documents_url(self) -> str:
+        """Where users find the shared documents of this site."""
+        return f"http://127.0.0.1:{self.ports.documents}"
+
+    @property
     def state(self) -> Path:
         """What Relève's own worker of this site keeps."""
         return Path(self.folder, "releve")
@@ -99,7 +121,8 @@ class SiteLayout:
 class Layout:
     """The whole estate. Paths as text, so that it is its own JSON.
 
-    `owner`: pid and start (clock ticks since boot) of the process that made it.
+    `owner`: pid and start (clock ticks since boot) of the process that made it. `share`: it also has shared
+    documents, captured into a vault.
     """
 
     folder: str
@@ -108,6 +131,12 @@ class Layout:
     os_user: str
     sites: tuple[SiteLayout, SiteLayout]
     owner: tuple[int, int] = (0, 0)
+    share: bool = False
+
+    @property
+    def vault(self) -> Path:
+        """The encrypted vault, at a third place: outside both sites."""
+        return Path(self.folder, "coffre")
 
     @property
     def held(self) -> bool:
@@ -136,20 +165,18 @@ class Layout:
         Path(self.folder, FILE).write_text(json.dumps(asdict(self), indent=1))
 
 
-def new_layout(folder: Path, programs: Programs) -> Layout:
+def new_layout(folder: Path, programs: Programs, *, share: bool = False) -> Layout:
     """A layout for an estate in `folder` (absolute, it exists): a ground, an id and free ports."""
     ground = _ground(folder)
     estate_id = secrets.token_hex(8)
-    ports = iter(free_ports(3 * len(SITES)))
+    ports = iter(free_ports(4 * len(SITES)))
     principal, relief = (
-        SiteLayout(
-            site, str(ground / site), f"{estate_id}:{site}", Ports(next(ports), next(ports), next(ports))
-        )
+        SiteLayout(site, str(ground / site), f"{estate_id}:{site}", Ports(*(next(ports) for _ in range(4))))
         for site in SITES
     )
     owner = (os.getpid(), started(os.getpid()))
     return Layout(
-        str(folder), str(ground), str(programs.bin_dir), programs.os_user, (principal, relief), owner
+        str(folder), str(ground), str(programs.bin_dir), programs.os_user, (principal, relief), owner, share
     )
 
 

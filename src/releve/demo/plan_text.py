@@ -14,6 +14,9 @@ ADMIN = "postgres"
 REPLICATION = "releve_replication"
 POSTGRESQL = "postgresql"  # names of the supervisor's programs
 APPLICATION = "dossier"
+DOCUMENTS = "documents"
+VAULT_KEY = "coffre.cle"
+SHARE_RPO = 5.0  # seconds: what the demo's plan promises of its documents
 
 _HOSTS = {PRIMARY: "srv-principal", RELIEF: "srv-secours"}
 
@@ -58,7 +61,7 @@ contacts:
   - {{id: directrice, name: "Directrice", role: "décide de la bascule", phone: "00 00 00 00 01", email: directrice@exemple.invalid}}
   - {{id: technicien, name: "Technicien", role: "exécute la bascule", phone: "00 00 00 00 02", email: technicien@exemple.invalid}}
 
-data_sets:
+{_vaults(layout)}data_sets:
   - id: dossiers
     name: Dossiers des usagers
     engine: postgresql
@@ -74,7 +77,7 @@ data_sets:
 {_server(layout, principal)}
     relief:
 {_server(layout, relief)}
-
+{_share(layout)}
 applications:
   - id: dui
     name: Dossier de l'usager informatisé
@@ -87,9 +90,9 @@ applications:
     do_not:
       - Ne pas noter les transmissions sur une messagerie ou un téléphone personnel.
       - Ne pas rallumer l'ancien serveur sans l'accord du technicien.
-    primary: {_instance(principal)}
-    relief: {_instance(relief)}
-  - id: messagerie
+    primary: {_instance(principal, APPLICATION, principal.url, principal.gate)}
+    relief: {_instance(relief, APPLICATION, relief.url, relief.gate)}
+{_file_server(layout)}  - id: messagerie
     name: Messagerie
     owner: directrice
     tolerance: {{rto: 8 h ouvrées, rpo: 1 j, calendar: bureau}}
@@ -144,8 +147,60 @@ def _server(layout: Layout, site: SiteLayout) -> str:
     return "\n".join(f"      {line}" for line in lines)
 
 
-def _instance(site: SiteLayout) -> str:
+def _instance(site: SiteLayout, program: str, url: str, gate: Path) -> str:
     return (
-        f"{{host: {_HOSTS[site.id]}, url: {_text(site.url)}, service: {_service(site, APPLICATION)}, "
-        f"gate: {{kind: file, path: {_text(site.gate)}}}, warm: true}}"
+        f"{{host: {_HOSTS[site.id]}, url: {_text(url)}, service: {_service(site, program)}, "
+        f"gate: {{kind: file, path: {_text(gate)}}}, warm: true}}"
     )
+
+
+def _vaults(layout: Layout) -> str:
+    if not layout.share:
+        return ""
+    address, key = _text(layout.vault), _text(f"file:{layout.secret(VAULT_KEY)}")
+    return f"""\
+# Le coffre est dans un troisième lieu : il survit à la perte de l'un ou l'autre site.
+vaults:
+  - id: coffre
+    name: Coffre chiffré
+    places:
+      - {{site: {PRIMARY}, address: {address}, key: {key}}}
+      - {{site: {RELIEF}, address: {address}, key: {key}}}
+
+"""
+
+
+def _share(layout: Layout) -> str:
+    if not layout.share:
+        return ""
+    principal, relief = layout.site(PRIMARY), layout.site(RELIEF)
+    return f"""\
+  - id: documents
+    name: Documents partagés
+    engine: files
+    kind: office
+    sensitivity: critical
+    vault: coffre
+    protection: {{mode: realtime, rpo: {SHARE_RPO:.0f} s}}
+    primary: {{host: {_HOSTS[PRIMARY]}, path: {_text(principal.documents)}}}
+    relief: {{host: {_HOSTS[RELIEF]}, path: {_text(relief.documents)}}}
+"""
+
+
+def _file_server(layout: Layout) -> str:
+    if not layout.share:
+        return ""
+    principal, relief = layout.site(PRIMARY), layout.site(RELIEF)
+    return f"""\
+  - id: partage
+    name: Documents partagés
+    owner: directrice
+    data: [documents]
+    tolerance: {{rto: 4 h, rpo: 1 min}}
+    commitment: {{rto: 1 min, rpo: {SHARE_RPO:.0f} s}}
+    health: [{{path: /sante/ecriture, expect: 200}}]
+    without_it: Écrire sur le cahier de secours ; les documents utiles la nuit sont imprimés chaque semaine.
+    do_not: [Ne pas enregistrer de document sur le bureau d'un poste ou une clé personnelle.]
+    primary: {_instance(principal, DOCUMENTS, principal.documents_url, principal.documents_gate)}
+    relief: {_instance(relief, DOCUMENTS, relief.documents_url, relief.documents_gate)}
+"""

@@ -50,14 +50,19 @@ def resident(plan: str, site: str) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Disaster:
-    """One disaster, as it was seen. `outage` is the witness's; the rest comes from the ledger."""
+    """One disaster, as it was seen. The outages are the witnesses'; the rest comes from the ledger.
+
+    `struck`: the instant of the blow, in seconds of `time.monotonic()`.
+    """
 
     incident: str
     run: RunRecord
     struck_at: datetime
+    struck: float
     declared_at: datetime
     outage: Outage
     promotion_ms: float
+    documents: Outage | None = None
 
     @property
     def declared_to_ack_seconds(self) -> float:
@@ -73,6 +78,7 @@ class Return:
 
     run: RunRecord
     outage: Outage
+    documents: Outage | None = None
 
 
 class Scene:
@@ -167,12 +173,15 @@ class Scene:
 
 
 @contextmanager
-def on_stage(folder: Path, say: Say, worker: Worker = resident) -> Iterator[Scene]:
-    """Build the estate, protect it, start its workers; remove everything at the end."""
+def on_stage(folder: Path, say: Say, worker: Worker = resident, *, share: bool = False) -> Iterator[Scene]:
+    """Build the estate, protect it, start its workers; remove everything at the end.
+
+    `share`: with shared documents too.
+    """
     from releve.demo.estate import Estate
 
     with ExitStack() as stack:
-        estate = Estate(folder)
+        estate = Estate(folder, share=share)
         stack.callback(estate.cleanup)
         stack.enter_context(room.blamed(lambda: estate.disks))
         say("Deux sites se préparent : un serveur et une application dans chacun")
@@ -184,9 +193,15 @@ def on_stage(folder: Path, say: Say, worker: Worker = resident) -> Iterator[Scen
         estate.init_database()
         scene.start_owner()
         say("Mise en place de la copie en temps réel vers le site de secours")
+        shares = [item for item in home.plan.data_sets if item.vault]
         for item in home.plan.data_sets:
-            protect(item, home.engines[item.id], home.ledger, utc_now, _untold)
+            if item not in shares:
+                protect(item, home.engines[item.id], home.ledger, utc_now, _untold)
+        if share:
+            estate.init_documents()
         scene.start_guard()
+        for item in shares:  # their keepers run under the two workers
+            protect(item, home.engines[item.id], home.ledger, utc_now, _untold)
         for app in home.plan.applications:
             if PRIMARY in app.ends:
                 home.world.instances.start(app.id, PRIMARY)
@@ -202,15 +217,18 @@ def _untold(_reason: str) -> None:
 
 def _proven(home: House) -> bool:
     found = [home.ledger.facts.last_contact(item.id) for item in home.plan.data_sets]
-    return all(item is not None and item.synchronous for item in found)
+    return all(item is not None and (item.synchronous or item.position) for item in found)
 
 
-def strike(scene: Scene, witness: Witness, say: Say) -> Disaster:
+def strike(scene: Scene, witness: Witness, say: Say, documents: Witness | None = None) -> Disaster:
     """Kill the whole primary site, then declare and switch as people would.
 
     Not before a write was confirmed there: an outage with no last write before it cannot be measured.
+    `documents`: the witness of the shared documents, when there are some.
     """
-    _wait_for_write(scene, witness, 0)
+    _wait_for_write(scene, witness, scene.estate.urls[0])
+    if documents is not None:
+        _wait_for_write(scene, documents, scene.estate.documents_urls[0])
     say("SINISTRE : le site principal s'arrête net, son disque est perdu")
     blow = scene.estate.destroy_site(PRIMARY, [scene.guard.pid] if scene.guard else [])
     declared = scene.order(
@@ -234,13 +252,20 @@ def strike(scene: Scene, witness: Witness, say: Say) -> Disaster:
         )["run"]
     )
     record = scene.end_of(run)
-    _wait_for_write(scene, witness, 1)
+    _wait_for_write(scene, witness, scene.estate.urls[1])
     outage = witness.outage(blow.monotonic)
+    silence = None
+    if documents is not None:
+        _wait_for_write(scene, documents, scene.estate.documents_urls[1])
+        silence = documents.outage(blow.monotonic)
     declared_at = datetime.fromisoformat(str(declared["declared_at"]))
-    return Disaster(incident, record, blow.at, declared_at, outage, _promotion_ms(record))
+    ms = _promotion_ms(scene, record)
+    return Disaster(incident, record, blow.at, blow.monotonic, declared_at, outage, ms, silence)
 
 
-def come_back(scene: Scene, witness: Witness, incident: str, say: Say) -> Return:
+def come_back(
+    scene: Scene, witness: Witness, incident: str, say: Say, documents: Witness | None = None
+) -> Return:
     """Repair the primary site (empty), bring its guard back, return."""
     say("Le site principal est réparé : il revient, vide")
     scene.estate.repair_site(PRIMARY)
@@ -249,22 +274,28 @@ def come_back(scene: Scene, witness: Witness, incident: str, say: Say) -> Return
     run = str(scene.order("launch", direction="return", target=PRIMARY, incident=incident, words={})["run"])
     say("Retour prévu : recopie, puis le site principal reprend la main")
     record = scene.end_of(run)
-    _wait_for_write(scene, witness, 0)
-    return Return(record, witness.outage(before))
+    _wait_for_write(scene, witness, scene.estate.urls[0])
+    if documents is None:
+        return Return(record, witness.outage(before))
+    _wait_for_write(scene, documents, scene.estate.documents_urls[0])
+    return Return(record, witness.outage(before), documents.outage(before))
 
 
-def _wait_for_write(scene: Scene, witness: Witness, index: int) -> None:
+def _wait_for_write(scene: Scene, witness: Witness, url: str) -> None:
     """Wait until the witness got an acknowledgement from that address, after now."""
-    url = scene.estate.urls[index]
     before = witness.live().by_url.get(url, 0)
     scene.wait_for(lambda: witness.live().by_url.get(url, 0) > before, f"une écriture confirmée par {url}")
 
 
-def _promotion_ms(record: RunRecord) -> float:
+def _promotion_ms(scene: Scene, record: RunRecord) -> float:
+    """Of the databases: a share is opened by another road."""
+    shares = {item.id for item in scene.home.plan.data_sets if item.vault}
     found = [
         float(str(item.outcome.facts["promotion_ms"]))
         for item in record.tasks
-        if item.outcome is not None and "promotion_ms" in item.outcome.facts
+        if item.outcome is not None
+        and "promotion_ms" in item.outcome.facts
+        and record.runbook.task(item.task).subject not in shares
     ]
     if not found:
         raise ReleveError("no-promotion", "aucune promotion dans ce déroulé")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,12 +15,13 @@ from releve.entrypoints.cli.speech import Answer, Json, answer
 
 if TYPE_CHECKING:
     from releve.app import House
+    from releve.demo.journal import Outage
     from releve.demo.judge import Verdict as Content
     from releve.demo.witness import Witness
     from releve.domain.measure import Measure
-    from releve.domain.plan import Application
     from releve.entrypoints.story import Disaster, Return
 
+SAVES = 40.0  # documents saved a second, by four people
 VERDICT_FR = {"kept": "tenu", "broken": "NON TENU", "not-measured": "non mesuré"}
 
 
@@ -41,7 +43,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _play(folder: Path, seconds: float) -> Answer:
-    from releve.demo.judge import judge
+    from releve.demo.judge import judge, judge_documents, oldest_loss
     from releve.demo.witness import Witness
     from releve.domain.errors import Exit
     from releve.domain.units import say_seconds
@@ -51,46 +53,69 @@ def _play(folder: Path, seconds: float) -> Answer:
 
     writable_folder(folder)
     began = time.monotonic()
-    with _progress(began) as show, on_stage(folder / "estate", show.say) as scene:
-        with Witness.start(scene.estate.urls, folder / "temoin") as witness:
+    with _progress(began) as show, on_stage(folder / "estate", show.say, share=True) as scene:
+        urls = scene.estate.documents_urls
+        with (
+            Witness.start(scene.estate.urls, folder / "temoin") as witness,
+            Witness.start(urls, folder / "temoin-documents", rate=SAVES) as documents,
+        ):
             show.witness = witness
-            show.say("Des professionnels écrivent sans arrêt dans l'application")
+            show.say("Des professionnels écrivent sans arrêt, dans l'application et dans leurs documents")
             time.sleep(seconds)
-            disaster = strike(scene, witness, show.say)
+            disaster = strike(scene, witness, show.say, documents)
             show.say("Les professionnels écrivent de nouveau, sur le site de secours")
             time.sleep(seconds)
-            back = come_back(scene, witness, disaster.incident, show.say)
+            back = come_back(scene, witness, disaster.incident, show.say, documents)
             show.say("Les professionnels écrivent de nouveau, sur le site principal")
             time.sleep(seconds)
             show.witness = None
         show.say("Vérification : chaque écriture confirmée est relue, une à une")
         content = judge(witness.journal, scene.estate.dsn(PRIMARY))
+        saved = judge_documents(documents.journal, scene.estate.layout.site(PRIMARY).documents)
         home = scene.home
         scene.order("close", incident=disaster.incident, by=PERSON)
-        measures = [_measure(app, disaster, content) for app in home.plan.applications if app.ends]
+        age = oldest_loss(documents.journal, saved, disaster.struck)
+        measures = [_measure("dui", disaster.outage, content, 0.0)]
+        if disaster.documents is not None:
+            measures.append(_measure("partage", disaster.documents, saved, age))
         show.say("Le compte rendu est mis en page")
         pdf = write_report(home, disaster.incident, folder / "compte-rendu.pdf", measures)
-        data, lines, kept = _result(home, disaster, back, content, measures)
+        data, lines, kept = _result(home, disaster, back, _Contents(content, saved, age), measures)
     data["documents"] = [str(pdf)]
     data["seconds"] = round(time.monotonic() - began, 1)
     lines += ["", f"Compte rendu : {pdf}", f"Durée totale : {say_seconds(round(time.monotonic() - began))}"]
     return Answer(data, "\n".join(lines), Exit.DONE if kept else Exit.PROMISE_NOT_KEPT)
 
 
-def _measure(app: Application, disaster: Disaster, content: Content) -> Measure:
+@dataclass(frozen=True, slots=True)
+class _Contents:
+    """What was read again of the database and of the documents; `age`: of the oldest document lost, seconds."""
+
+    database: Content
+    documents: Content
+    age: float
+
+    @property
+    def clean(self) -> bool:
+        """Whether the database holds what was confirmed, and no document is there twice."""
+        return self.database.clean and not self.documents.duplicated
+
+
+def _measure(application: str, outage: Outage, content: Content, oldest: float) -> Measure:
     from releve.domain.measure import Measure
 
     return Measure(
-        app.id,
-        disaster.outage.seconds,
+        application,
+        outage.seconds,
         content.lost,
         content.acknowledged,
         "témoin extérieur : de la dernière écriture confirmée à la première qui suit ; contenu relu après le retour",
+        oldest,
     )
 
 
 def _result(
-    home: House, disaster: Disaster, back: Return, content: Content, measures: list[Measure]
+    home: House, disaster: Disaster, back: Return, contents: _Contents, measures: list[Measure]
 ) -> tuple[dict[str, object], list[str], bool]:
     from releve.app import utc_now
     from releve.domain.incident import clock_of
@@ -104,17 +129,22 @@ def _result(
         clock_of(incident, app, home.plan, now).major_at for app in home.plan.applications if app.ends
     )
     applications: list[dict[str, object]] = []
+    content, saved = contents.database, contents.documents
     lines = [
-        f"Écritures confirmées aux utilisateurs : {content.acknowledged}",
+        f"Écritures confirmées dans la base : {content.acknowledged}",
         f"  perdues : {content.lost}    en double : {content.duplicated}",
+        f"Enregistrements confirmés dans les documents : {saved.acknowledged}",
+        f"  perdus : {saved.lost}    en double : {saved.duplicated}" + _how_old(contents),
         f"Sans application pendant le sinistre : {say_seconds(round(disaster.outage.seconds, 2))}",
         f"  dont promotion de la base : {disaster.promotion_ms:.0f} ms",
+        *_about_documents("Sans documents pendant le sinistre", disaster.documents),
         f"Sans application pendant le retour prévu : {say_seconds(round(back.outage.seconds, 2))}",
+        *_about_documents("Sans documents pendant le retour prévu", back.documents),
         "Incident majeur : " + ("oui" if major else "non"),
         "",
         f"{'':34}{'besoin':>14}{'engagement':>14}{'mesure':>14}   verdict",
     ]
-    kept = content.clean
+    kept = contents.clean
     for app in home.plan.applications:
         measure, promised = seen.get(app.id), app.commitment
         verdicts = judge(app, incident, home.plan, measure, now)
@@ -134,6 +164,7 @@ def _result(
                     "rto_seconds": measure.rto_seconds,
                     "lost": measure.lost,
                     "acknowledged": measure.acknowledged,
+                    "loss_seconds": measure.loss_seconds,
                     "basis": measure.basis,
                 }
                 if measure
@@ -145,7 +176,7 @@ def _result(
         wait = (
             say_seconds(round(measure.rto_seconds, 2)) if measure and measure.rto_seconds is not None else "—"
         )
-        lost = f"{measure.lost} écriture" if measure and measure.lost is not None else "—"
+        lost = _lost(measure)
         lines.append(
             f"{'  on peut s’en passer (RTO)':34}{say_span(app.need.rto):>14}"
             f"{say_span(promised.rto) if promised else '—':>14}{wait:>14}   {VERDICT_FR[verdicts.rto]}"
@@ -154,7 +185,7 @@ def _result(
             f"{'  on peut perdre (RPO)':34}{say_span(app.need.rpo):>14}"
             f"{say_span(promised.rpo) if promised else '—':>14}{lost:>14}   {VERDICT_FR[verdicts.rpo]}"
         )
-    lines[:0] = ["", _conclusion(clean=content.clean, kept=kept), ""]
+    lines[:0] = ["", _conclusion(contents, kept=kept), ""]
     if seen.keys() < {app.id for app in home.plan.applications}:
         lines += ["", "non mesuré : la démonstration n'éprouve pas cette application"]
     return (
@@ -166,6 +197,14 @@ def _result(
             "return_gap_seconds": back.outage.seconds,
             "declared_to_ack_seconds": disaster.declared_to_ack_seconds,
             "promotion_ms": disaster.promotion_ms,
+            "documents": {
+                "acknowledged": saved.acknowledged,
+                "lost": saved.lost,
+                "duplicated": saved.duplicated,
+                "oldest_lost_seconds": contents.age,
+                "rto_seconds": disaster.documents.seconds if disaster.documents else None,
+                "return_gap_seconds": back.documents.seconds if back.documents else None,
+            },
             "incident_major": major,
             "incident": disaster.incident,
             "applications": applications,
@@ -179,13 +218,44 @@ def _writes(count: int) -> str:
     return f"{count} écriture{'s' if count > 1 else ''} confirmée{'s' if count > 1 else ''}"
 
 
-def _conclusion(*, clean: bool, kept: bool) -> str:
-    """What a tired reader must know, in one line. `clean`: what was read again is what was confirmed."""
-    if not clean:
+def _lost(measure: Measure | None) -> str:
+    """What was lost: writes, and how old the oldest one was."""
+    from releve.domain.units import say_seconds
+
+    if measure is None or measure.lost is None:
+        return "—"
+    if measure.lost and measure.loss_seconds:
+        return say_seconds(round(measure.loss_seconds, 2))
+    return f"{measure.lost} écriture"
+
+
+def _how_old(contents: _Contents) -> str:
+    from releve.domain.units import say_seconds
+
+    if not contents.documents.lost:
+        return ""
+    return f" (le plus ancien datait de {say_seconds(round(contents.age, 2))} avant le sinistre)"
+
+
+def _about_documents(what: str, outage: Outage | None) -> list[str]:
+    from releve.domain.units import say_seconds
+
+    return [f"{what} : {say_seconds(round(outage.seconds, 2))}"] if outage is not None else []
+
+
+def _conclusion(contents: _Contents, *, kept: bool) -> str:
+    """What a tired reader must know, in one line."""
+    if not contents.clean:
         return "ATTENTION : ce qui a été relu n'est pas exactement ce qui avait été confirmé"
     if not kept:
-        return "Rien n'a été perdu, mais ATTENTION : un engagement n'est pas tenu, voir le tableau"
-    return "Un site a été perdu puis remis en service : rien de perdu, engagements tenus là où l'on a mesuré"
+        return "ATTENTION : un engagement n'est pas tenu, voir le tableau"
+    lost = contents.documents.lost
+    what = (
+        f"base : rien de perdu ; documents : {lost} perdu{'s' if lost > 1 else ''}, dans le délai admis"
+        if lost
+        else "rien de perdu"
+    )
+    return f"Un site a été perdu puis remis en service : {what} ; engagements tenus là où l'on a mesuré"
 
 
 class _Progress:
