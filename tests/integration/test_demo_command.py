@@ -21,6 +21,7 @@ KEYS = {"acknowledged", "lost", "duplicated", "rto_seconds", "return_gap_seconds
     "incident_major",
     "applications",
     "documents",
+    "share",
 }
 
 
@@ -101,6 +102,11 @@ def test_the_main_job(folder: Path) -> None:
     assert all(set(item) >= {"need", "commitment", "measure", "verdict"} for item in by_id.values())
     assert by_id["dui"]["verdict"]["all"] == "kept"
     assert by_id["dui"]["measure"]["lost"] == 0
+    assert by_id["partage"]["verdict"]["all"] == "kept"
+    share = found["share"]
+    assert share["acknowledged"] > 0
+    assert share["duplicated"] == 0
+    assert 0 <= share["oldest_lost_seconds"] <= 5, "no document that was lost is older than the plan allows"
     assert by_id["messagerie"]["verdict"]["all"] == "not-measured"
     assert found["documents"] == [str(folder / "compte-rendu.pdf")]
     pages = pypdfium2.PdfDocument(found["documents"][0])

@@ -81,16 +81,20 @@ def test_a_folder_without_an_estate_is_bad_input(place, content):
     assert caught.value.code == "demo-no-estate"
 
 
-def test_the_plan_of_the_estate_has_no_fault():
+@pytest.mark.parametrize("share", [False, True])
+def test_the_plan_of_the_estate_has_no_fault(share):
     """The text is a plan that Relève itself accepts, odd paths included."""
     sites = [
-        SiteLayout(name, f'/srv/dé "mo"/{name}', f"x:{name}", Ports(base, base + 1, base + 2))
+        SiteLayout(name, f'/srv/dé "mo"/{name}', f"x:{name}", Ports(base, base + 1, base + 2, base + 3))
         for name, base in (("principal", 20_001), ("secours", 20_011))
     ]
-    layout = Layout('/srv/dé "mo"', '/srv/dé "mo"', "/opt/pg/bin", "nobody", (sites[0], sites[1]))
+    layout = Layout(
+        '/srv/dé "mo"', '/srv/dé "mo"', "/opt/pg/bin", "nobody", (sites[0], sites[1]), share=share
+    )
     judgement = judge(plan_text(layout).encode(), "plan.yaml")
     assert not judgement.faults
     assert judgement.plan is not None
     end = judgement.plan.data_set("dossiers").ends["secours"]
     assert (end.data_dir, end.port) == ('/srv/dé "mo"/secours/pg/data', 20_011)
     assert judgement.plan.application("dui").ends["principal"].warm
+    assert [item.id for item in judgement.plan.data_sets] == ["dossiers", "documents"][: 1 + share]

@@ -197,7 +197,7 @@ def _result(
             "return_gap_seconds": back.outage.seconds,
             "declared_to_ack_seconds": disaster.declared_to_ack_seconds,
             "promotion_ms": disaster.promotion_ms,
-            "documents": {
+            "share": {
                 "acknowledged": saved.acknowledged,
                 "lost": saved.lost,
                 "duplicated": saved.duplicated,
