@@ -15,11 +15,12 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
+from releve.cycle.protect.daily import save_daily
 from releve.cycle.recover.act import Performer, World
 from releve.cycle.recover.conduct import Conductor
 from releve.domain.errors import BadInput, Unreachable
 from releve.domain.os_errors import reason
-from releve.domain.plan import Plan, Site
+from releve.domain.plan import Plan, ProtectionMode, Site
 from releve.domain.ports import Engine, Host, Ledger
 
 
@@ -129,6 +130,7 @@ class Relief:
     house: House
     conductor: Conductor
     wait: Callable[[str, float], bool]  # run, seconds -> ended
+    copy_again: Callable[[str], None]  # data set whose copy of the day is still due
 
 
 def _silent(_instant: str, _run: str, _task: str) -> None:
@@ -142,19 +144,33 @@ def relief(home: House, on: Callable[[str, str, str], None] = _silent) -> Iterat
     Raises `Refused` (already-running) when another process owns the runs of this site.
     """
     from releve.adapters.durable import DbosDriver
+    from releve.adapters.durable.schedules import Daily, Schedules
     from releve.adapters.hosts.lock import hold
 
     with hold(home.lock_file, "releve"):
         performer = Performer(home.world, on)
+        plan = home.plan
+        daily = {
+            item.id: Daily(item.id, item.protection.daily_at, plan.timezone)
+            for item in plan.data_sets
+            if item.protection.mode is ProtectionMode.DAILY
+        }
+
+        def save(name: str) -> str:
+            return save_daily(plan.data_set(name), plan.timezone, home.engines[name], home.ledger, utc_now)
+
+        schedules = Schedules(daily, save)
         driver = DbosDriver(
             home.state,
             performer.perform,
             home.ledger,
             database_url=os.environ.get("RELEVE_RUNS_URL", ""),
             executor_id=f"{home.site.id}-{os.getpid()}-{randomness.token_hex(4)}",
+            schedules=schedules,
         )
         driver.launch()
         try:
-            yield Relief(home, Conductor(home.world, home.engines, driver), driver.wait)
+            conductor = Conductor(home.world, home.engines, driver)
+            yield Relief(home, conductor, driver.wait, schedules.trigger)
         finally:
             driver.close()

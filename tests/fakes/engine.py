@@ -153,6 +153,15 @@ class FakeEngine:
             self.servers[site].slot = SlotState.LOST
             self.servers[self._other(site)].following = ""
 
+    # --- Savable ------------------------------------------------------------------------------
+
+    def save(self, site: str) -> ServerFacts:
+        """A copy of the day: refused on a server that is not reached."""
+        with self._lock:
+            self._reached(site)
+            self.effects[f"save:{site}"] += 1
+        return self.facts(site)
+
     # --- Watched ------------------------------------------------------------------------------
 
     def facts(self, site: str) -> ServerFacts:

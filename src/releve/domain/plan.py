@@ -385,6 +385,11 @@ class Plan:
     source: str = ""
     fingerprint: str = ""
 
+    @property
+    def timezone(self) -> str:
+        """The zone in which its people read a clock: that of its first calendar (IANA name)."""
+        return next((item.timezone for item in self.calendars.values()), "Europe/Paris")
+
     def site(self, site_id: str) -> Site:
         """The site of that id. Raises KeyError."""
         return _by_id(self.sites, site_id)

@@ -148,7 +148,15 @@ class Switchable(Protocol):
         ...
 
 
-class Protectable(Protocol):
+class Savable(Protocol):
+    """A data set of which a copy is made once a day."""
+
+    def save(self, site: str) -> ServerFacts:
+        """Make the copy of the day of what `site` holds; its facts once the copy is durable off-site."""
+        ...
+
+
+class Protectable(Savable, Protocol):
     """A data set as the first protection needs it. Each call is safe to repeat."""
 
     def facts(self, site: str) -> ServerFacts:
@@ -380,6 +388,7 @@ __all__ = [
     "Now",
     "Perform",
     "Runs",
+    "Savable",
     "Service",
     "Services",
     "Switchable",

@@ -17,6 +17,8 @@ from pathlib import Path
 
 from releve.adapters.durable import settings
 from releve.adapters.durable.hints import Closing, Hints, pause
+from releve.adapters.durable.schedules import Schedules
+from releve.adapters.durable.schedules import take_charge as keep_schedules
 from releve.adapters.durable.tasks import ANSWER, FINAL, Tasks, check_order, child, step_down, take_charge
 from releve.domain.errors import BadInput
 from releve.domain.ports import Ledger, Now, Perform
@@ -35,7 +37,7 @@ class DbosDriver:
     `perform(run, task)` records its own outcomes in the ledger; the driver records only what it
     alone knows: abandoned tasks, silence, the state of the run. `executor_id` must be new at each
     start of a process. `database_url`: a PostgreSQL address instead of `state_dir/runs.sqlite3`;
-    never the database that runs move.
+    never the database that runs move. `schedules`: the copies of the day, when there are some.
     """
 
     def __init__(
@@ -47,9 +49,11 @@ class DbosDriver:
         database_url: str = "",
         executor_id: str,
         now: Now = _utc_now,
+        schedules: Schedules | None = None,
     ) -> None:
         self._state_dir, self._database_url, self._executor_id = state_dir, database_url, executor_id
         self._ledger = ledger
+        self._schedules = schedules
         self._hints = Hints()
         self._tasks = Tasks(perform, ledger, now, self._hints)
 
@@ -69,6 +73,9 @@ class DbosDriver:
 
             DBOS.launch()
             DBOS.register_queue(settings.QUEUE, polling_interval_sec=settings.QUEUE_POLL_SECONDS)
+            if self._schedules is not None:
+                keep_schedules(self._schedules)
+                self._schedules.apply()
         except BaseException:
             self.close()
             raise
@@ -136,6 +143,7 @@ class DbosDriver:
         while self._tasks.busy() and time.monotonic() < deadline:
             time.sleep(0.005)
         DBOS.destroy()
+        keep_schedules(None)
         step_down(self._tasks)
 
     def _recover(self) -> list[str]:

@@ -41,7 +41,7 @@ def config(state_dir: Path, database_url: str, executor_id: str) -> DBOSConfig:
         "executor_id": executor_id,
         "serializer": DBOSPortableJSONSerializer(),
         "notification_listener_polling_interval_sec": POLL_SECONDS,
-        "scheduler_polling_interval_sec": 3600.0,  # we register no schedule with DBOS
+        "scheduler_polling_interval_sec": 3600.0,  # ours change at a launch only, which is looked at soon
         "log_level": "WARNING",
         "enable_otlp": False,
     }

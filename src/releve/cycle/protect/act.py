@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from releve.cycle.protect.daily import note_copy
 from releve.cycle.protect.decide import Job, JobKind, jobs
 from releve.domain.errors import Refused, Unreachable
 from releve.domain.plan import DataSet
@@ -40,6 +41,8 @@ def protect(
             if ledger.tenures.current(data_set.id) is None:
                 # Its database may carry an epoch that our ledger has lost: never begin again below it.
                 ledger.tenures.take(Tenure(data_set.id, engine.facts(holder).epoch, holder, at=now()))
+        elif job.kind is JobKind.SAVE:
+            note_copy(data_set, engine.save(job.site), ledger, now())
         elif job.kind is JobKind.FOLLOW:
             engine.rebuild(job.site, holder)
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from releve.domain.plan import DataSet, ProtectionMode
+from releve.domain.plan import DataSet, ProtectionMode, ShareEnd
 from releve.domain.protection import ServerFacts, ServerState, SlotState
 
 
@@ -13,6 +13,7 @@ class JobKind(StrEnum):
     """What protecting a data set takes, in order."""
 
     PREPARE = "prepare"
+    SAVE = "save"
     FOLLOW = "follow"
     ARM = "arm"
 
@@ -32,12 +33,15 @@ def jobs(data_set: DataSet, holder: str, source: ServerFacts, standby: ServerFac
 
     PREPARE is always first on an open source: it compares, and writes only what differs from the plan.
     """
-    if data_set.protection.mode is not ProtectionMode.REALTIME or source.state is not ServerState.OPEN:
+    share = isinstance(data_set.ends[holder], ShareEnd)
+    daily = data_set.protection.mode is ProtectionMode.DAILY
+    if source.state is not ServerState.OPEN or (daily and not share):
         return ()
     other = data_set.other(holder)
-    found = [
-        Job(JobKind.PREPARE, data_set.id, holder, "réglages, tables de suivi, emplacement de réplication")
-    ]
+    what = "capture par le coffre" if share else "réglages, tables de suivi, emplacement de réplication"
+    found = [Job(JobKind.PREPARE, data_set.id, holder, what)]
+    if daily and not source.position:
+        found.append(Job(JobKind.SAVE, data_set.id, holder, "aucune copie du jour n'a encore été faite"))
     if source.standby.slot is SlotState.LOST:
         found.append(Job(JobKind.FOLLOW, data_set.id, other, "trop longtemps absent : à recopier en entier"))
     elif standby.following != holder:

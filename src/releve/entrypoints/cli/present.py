@@ -29,8 +29,9 @@ STATE_FR = {
 }
 
 JOB_FR = {
-    JobKind.PREPARE: "préparer le serveur à être copié",
-    JobKind.FOLLOW: "copier la base et la suivre en temps réel",
+    JobKind.PREPARE: "préparer les données à être copiées",
+    JobKind.SAVE: "faire la première copie du jour",
+    JobKind.FOLLOW: "copier les données et les suivre",
     JobKind.ARM: "n'accepter d'écriture que copiée",
 }
 

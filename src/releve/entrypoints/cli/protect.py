@@ -20,22 +20,19 @@ def register(app: typer.Typer) -> None:
         plan: PlanFile = "plan.yaml",
         as_json: Json = False,
     ) -> None:
-        """Mettre en place (ou remettre) la copie en temps réel de chaque jeu de données."""
+        """Mettre en place (ou remettre) la copie de chaque jeu de données, en temps réel ou du jour."""
 
         def body() -> Answer:
             from releve.app import utc_now
             from releve.cycle.protect.act import plan_protection
             from releve.cycle.protect.act import protect as carry_out
             from releve.cycle.protect.decide import JobKind
-            from releve.domain.plan import ProtectionMode
             from releve.entrypoints.cli.present import JOB_FR
             from releve.entrypoints.cli.session import relief_house
 
             home = relief_house(plan)
             found: list[dict[str, object]] = []
             for item in home.plan.data_sets:
-                if item.protection.mode is not ProtectionMode.REALTIME:
-                    continue
                 engine = home.engines[item.id]
                 if show:
                     todo = plan_protection(item, engine, home.ledger)

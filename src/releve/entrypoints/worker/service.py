@@ -13,12 +13,14 @@ import threading
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from datetime import datetime, timedelta
 
-from releve.app import House, house, relief, utc_now
+from releve.app import House, Relief, house, relief, utc_now
+from releve.cycle.protect.daily import due, last_copy
 from releve.cycle.watch.act import Ask, Guard, Lookout, stated
 from releve.cycle.watch.decide import Act, Statement
 from releve.domain.errors import BadInput, ReleveError
-from releve.domain.plan import Plan, ShareEnd, SiteRole
+from releve.domain.plan import DataSet, Plan, ProtectionMode, ShareEnd, SiteRole
 from releve.domain.protection import Tenure
 from releve.entrypoints.worker.keepers import KeeperProcess, keeper_command
 from releve.entrypoints.worker.link import READY, ask_site, serve_local, serve_site
@@ -26,6 +28,9 @@ from releve.entrypoints.worker.memory import few_arenas
 from releve.entrypoints.worker.verbs import verbs
 
 TICK = 0.25  # seconds between two looks; a look costs a few milliseconds
+DUE = 5.0  # seconds between two looks at a copy of the day
+SPREAD = timedelta(seconds=60)  # the schedule itself fires up to 10 s late
+AGAIN = timedelta(minutes=15)  # between two attempts at a copy that failed
 SETTLE = 1.0  # seconds between two looks at the claims of stopped runs
 HEARING = 0.25  # seconds between two moments at which a signal is heard for sure
 
@@ -99,7 +104,31 @@ def _own_runs(home: House, stack: ExitStack, threads: _Threads, on: Callable[[st
         lookout = Lookout(home.site.id, data_set, engine, home.ledger, utc_now)
         threads.every(TICK, f"garde {data_set.id}", _guarding(guard))
         threads.every(TICK, f"veille {data_set.id}", _looking(lookout))
+    for data_set in home.plan.data_sets:
+        if data_set.protection.mode is ProtectionMode.DAILY:
+            threads.every(DUE, f"copie du jour {data_set.id}", _copying(owner, data_set))
     threads.every(SETTLE, "suites", lambda: " ; ".join(owner.conductor.settle()))
+
+
+def _copying(owner: Relief, data_set: DataSet) -> Callable[[], str]:
+    """Asks again, now and then, for a copy of the day that the schedule did not bring."""
+    home = owner.house
+    asked: list[datetime] = []
+
+    def tick() -> str:
+        now = utc_now()
+        planned = due(
+            last_copy(data_set.id, home.ledger), data_set.protection.daily_at, home.plan.timezone, now
+        )
+        if planned is None or home.ledger.tenures.current(data_set.id) is None:
+            return ""  # made already, or nobody has protected this data set yet
+        waited = now - (asked[-1] if asked else planned)
+        if waited > (AGAIN if asked else SPREAD):
+            asked[:] = [now]
+            owner.copy_again(data_set.id)
+        return f"due depuis le {planned:%d/%m/%Y à %H:%M} UTC"
+
+    return tick
 
 
 def _guard_only(home: House, stack: ExitStack, threads: _Threads) -> None:

@@ -8,6 +8,7 @@ from datetime import datetime
 from releve.adapters.engines.postgresql import gate, prepare, promote, rebuild, standby, survey
 from releve.adapters.engines.postgresql.facts import Look
 from releve.adapters.engines.postgresql.pair import Pair
+from releve.domain.errors import BadInput
 from releve.domain.plan import DataSet, SecretRef
 from releve.domain.ports import Host, Now, Services
 from releve.domain.protection import Divergence, ServerFacts, Suspension, Tenure
@@ -83,6 +84,14 @@ class Postgresql:
     def drained(self, site: str, position: int, timeout: float) -> bool:
         """Whether the standby at `site` has replayed beyond `position` within `timeout` seconds."""
         return standby.drained(self._pair, site, position, timeout)
+
+    def save(self, site: str) -> ServerFacts:
+        """Refused: a database is followed in real time."""
+        raise BadInput(
+            "no-daily-copy",
+            f"pas de copie du jour pour une base de données (site « {site} »)",
+            hint="écrivez mode: realtime",
+        )
 
     def disconnect(self) -> None:
         """Close every connection; the next call opens what it needs."""
