@@ -246,13 +246,14 @@ class Performer:
 
     def _assess(self, record: RunRecord, task: Task) -> Outcome:
         world = self._world
-        contact = world.ledger.facts.last_contact(task.subject)
+        contact, fence = world.ledger.facts.last_contact(task.subject), _fence_of(record, task.subject)
         if contact is not None and contact.position:
             # The vault has it already: the copy of a share is given the moment that it takes to arrive here.
-            world.engines[task.subject].drained(task.site, contact.position, ARRIVE_SECONDS)
+            known = max(contact.position, fence.final_position or 0)
+            world.engines[task.subject].drained(task.site, known, ARRIVE_SECONDS)
         loss = assess_loss(
             world.plan.data_set(task.subject),
-            _fence_of(record, task.subject),
+            fence,
             contact,
             world.engines[task.subject].facts(task.site),
             world.now(),
