@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from releve.cycle.protect.act import protect
 from releve.cycle.watch.decide import Promise, standing
 from releve.demo.layout import free_ports
 from releve.domain.errors import Unreachable
-from releve.domain.protection import LossKind, ServerState
+from releve.domain.protection import LossKind, ServerState, Tenure
 from releve.domain.runbook import RunRecord, RunState
 from releve.entrypoints.worker.link import ask_local
 
@@ -95,7 +96,7 @@ class Two:
         for worker in self.workers.values():
             worker.terminate()
         for worker in self.workers.values():
-            worker.wait(20)
+            worker.wait(60)
 
     def answer(self, site: str) -> Answer:
         """What the keeper of a site says."""
@@ -213,3 +214,25 @@ def test_a_lost_site_asks_nobody_when_the_loss_is_admitted(two: Two) -> None:
     assert assessed is not None
     assert (assessed.facts["loss"]["kind"], assessed.facts["loss"]["allowed"]) == (LossKind.BOUNDED, True)
     assert (two.roots["secours"] / "un").read_text() == "1"
+
+
+@pytest.mark.torture
+def test_a_vault_that_hangs_holds_up_no_switch(two: Two) -> None:
+    """The vault's server takes the question and never answers: the keeper gives way, the copy opens as it is."""
+    item, engine = two.home.plan.data_set("documents"), two.home.engines["documents"]
+    (two.roots["principal"] / "un").write_text("1")
+    protect(item, engine, two.home.ledger, utc_now, lambda _said: None)
+    hung = two.base / "coffre" / "snapshots"
+    hung.rename(two.base / "snapshots")
+    hung.mkdir()
+    for name in range(3):  # an ordinary file is opened at once; a pipe waits for a writer that never comes
+        os.mkfifo(hung / f"{name:064x}")
+    two.workers.pop("principal").kill()
+    first = two.answer("secours").pid
+    begun = time.monotonic()
+    engine.promote("secours", Tenure("documents", 1, "secours", "bascule-1"))
+    assert time.monotonic() - begun < 60
+    assert two.answer("secours").pid != first
+    assert engine.facts("secours").state is ServerState.OPEN
+    assert (two.roots["secours"] / "un").read_text() == "1"
+    shutil.rmtree(hung)

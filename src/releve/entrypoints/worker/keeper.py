@@ -52,7 +52,10 @@ if TYPE_CHECKING:
 _TURN = 0.25  # seconds: at most so long until a new order is read
 _BEAT = 0.5  # seconds between two words of a keeper at work
 _RETRY = 2.0  # seconds between two attempts while the vault or the disk says no
-_CATCH_UP = 5.0  # seconds that a promotion gives to the last snapshots; without them the copy opens as it is
+_CATCH_UP = 3.0  # seconds that a promotion gives to the last snapshots; without them the copy opens as it is
+_DEAF = 6.0  # seconds that an order may wait for the main thread, which may hang in a vault
+_HASTE = 2  # processes that tried to catch up before opening; the next one opens the copy as it is
+_GAVE_WAY = 75  # exit code (EX_TEMPFAIL of sysexits.h): start me again
 _LEAVE = 3.0  # seconds given to programs that still hold files open when the folder is barred
 
 
@@ -75,7 +78,9 @@ class Keeper:
 
     def __init__(self, post: KeeperPost) -> None:
         self._post = post
-        self._voice = _Voice(post.state / ANSWER)
+        self._voice = _Voice(post.state / ANSWER, self._deaf)
+        self._begun = False
+        self._deaf_since = 0.0
         self._open = ExitStack()  # what the present role holds
         self._live: Live | None = None
         self._copy: Copying | None = None
@@ -115,11 +120,15 @@ class Keeper:
                 serial=order.serial,
                 role=order.role,
                 settled=False,
+                tries=0,
                 refused="",
                 aside=0,
                 empty=False,
                 taken="",
             )
+        if not self._begun and not self._voice.answer.settled:
+            self._voice.say(tries=self._voice.answer.tries + 1)
+        self._begun = True
         held = self._held()
         self._voice.say(epoch=held.epoch, site=held.site, troubled="")
         try:
@@ -134,6 +143,28 @@ class Keeper:
             self._follow(order, held, stop)
         else:
             self._close(order, held, stop)
+
+    def _deaf(self) -> bool:
+        """Whether the main thread has not heard an order, or not opened the folder, for too long.
+
+        It may hang in a vault that no longer answers. Then this process ends, which costs nothing anywhere, and
+        the next one obeys: people wait behind a folder that is to be opened.
+        """
+        try:
+            order = self._order()
+        except Unreachable:
+            return False
+        answer = self._voice.answer
+        late = order is not None and (
+            order.serial != answer.serial
+            or (order.role is Role.CAPTURE and not (answer.settled or answer.refused))
+        )
+        now = time.monotonic()
+        if not late:
+            self._deaf_since = 0.0
+        elif not self._deaf_since:
+            self._deaf_since = now
+        return late and now - self._deaf_since > _DEAF
 
     # --- capture ------------------------------------------------------------------------------
 
@@ -164,7 +195,8 @@ class Keeper:
         if held.epoch == order.epoch and held.site == self._post.site:
             return held
         if held.site not in ("", self._post.site):
-            self._catch_up(held)
+            if self._voice.answer.tries < _HASTE:
+                self._catch_up(held)
             position = self._position()
             if not position.snapshot:
                 raise Unreachable(
@@ -402,8 +434,9 @@ class Keeper:
 class _Voice:
     """Keeps the answer on disk, with a beat: from a thread, so that long work is not taken for silence."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, hung: Callable[[], bool]) -> None:
+        """`hung`: asked at each beat; a process whose work hangs is ended."""
+        self._path, self._hung = path, hung
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="voix", daemon=True)
@@ -437,6 +470,9 @@ class _Voice:
         while not self._stop.wait(_BEAT):
             with self._lock:
                 self._write()
+            if self._hung():
+                say("un ordre attend et le travail en cours ne finit pas : ce processus cède la place")
+                os._exit(_GAVE_WAY)
 
     def _write(self) -> None:
         self.answer = replace(

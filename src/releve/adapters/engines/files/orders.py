@@ -75,6 +75,7 @@ class Answer:
     serial: str = ""
     role: str = ""
     settled: bool = False
+    tries: int = 0  # processes that have begun to carry it out
     left: bool = False  # barred, and no program holds a file of it open for writing any more
     epoch: int = 0
     site: str = ""
