@@ -22,13 +22,16 @@ from releve.domain.plan import (
     ProtectionMode,
     Reach,
     ReliefLost,
+    SecretRef,
     Sensitivity,
     ServerEnd,
     ServiceSpec,
+    ShareEnd,
     Site,
     SiteRole,
     Tolerance,
     Transport,
+    VaultPlace,
     WorkerSpec,
 )
 from releve.domain.units import parse_span
@@ -58,6 +61,28 @@ def data_set(
         "principal",
         "secours",
         ends,
+    )
+
+
+def share(
+    name: str = "documents", *, rpo: str = "5 s", mode: ProtectionMode = ProtectionMode.REALTIME
+) -> DataSet:
+    """A share of files on both sites."""
+    place = VaultPlace("/nowhere/vault", SecretRef("env", "KEY"))
+    return DataSet(
+        name,
+        name.capitalize(),
+        "files",
+        DataKind.OFFICE,
+        Sensitivity.CRITICAL,
+        Protection(mode, parse_span(rpo)),
+        "principal",
+        "secours",
+        {
+            site: ShareEnd(f"srv-{site}", f"/{site}/docs", f"/{site}/state")
+            for site in ("principal", "secours")
+        },
+        dict.fromkeys(("principal", "secours"), place),
     )
 
 

@@ -28,6 +28,7 @@ from releve.adapters.engines.files.follow import Applied, HotCopy
 from releve.adapters.engines.files.following import POLL, Following
 from releve.adapters.engines.files.live import Freshness, Live
 from releve.adapters.engines.files.marks import Snapshots
+from releve.adapters.engines.files.mounts import deaf_mount
 from releve.adapters.hosts.lock import hold as only_one
 from releve.adapters.vault.locks import hold
 from releve.cycle.watch.attack import judge, within
@@ -356,6 +357,11 @@ def _watcher(root: bytes, post: Post) -> Watcher:
     from releve.adapters.engines.files.inotify import Inotify
 
     if post.how == "scan":
+        return Scans(post.scan_every)
+    if post.how == "auto" and (kind := deaf_mount(os.path.realpath(root))):
+        say(
+            f"ce dossier est tenu par une autre machine ({kind}) : il est comparé toutes les {post.scan_every:.0f} s"
+        )
         return Scans(post.scan_every)
     if post.how == "auto":
         try:

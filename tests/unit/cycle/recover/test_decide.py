@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from releve.cycle.recover.decide import MARGIN, assess_loss, blocked_is_a_fence, safe_until
-from releve.domain.protection import Contact, Fence, FenceKind, LossKind, ServerFacts, ServerState
-from tests.fakes.plans import data_set
+from releve.domain.protection import Contact, Fence, FenceKind, Loss, LossKind, ServerFacts, ServerState
+from tests.fakes.plans import data_set, share
 
 T0 = datetime(2026, 11, 23, 14, 2, tzinfo=UTC)
 CONTACT = Contact("dossiers", T0, 0.4, synchronous=True)
@@ -102,3 +102,56 @@ def test_blocked_counts_only_where_the_plan_waits() -> None:
     assert not blocked_is_a_fence(waiting, replace(CONTACT, overriding_roles=("import",)))
     assert not blocked_is_a_fence(waiting, replace(CONTACT, synchronous=False))
     assert not blocked_is_a_fence(data_set(wait=True, rpo="15 min"), CONTACT)
+
+
+SAFE = Contact("documents", T0, 0.5, synchronous=False, position=7)
+COPY = ServerFacts("secours", T0, ServerState.CLOSED, position=7)
+
+
+def share_loss(**changes: object) -> Loss:
+    """The loss of a share whose plan lets 5 s be lost, with the defaults above, changed as asked."""
+    values: dict[str, object] = {
+        "data_set": share(),
+        "fence": fence(),
+        "contact": SAFE,
+        "target": COPY,
+        "now": T0 + timedelta(seconds=2),
+        **changes,
+    }
+    return assess_loss(**values)  # type: ignore[arg-type]
+
+
+def test_a_share_may_lose_what_its_users_have_accepted() -> None:
+    """Silent within the plan's RPO after the last instant known safe: bounded, and allowed beforehand."""
+    loss = share_loss()
+    assert (loss.kind, loss.allowed, loss.since) == (LossKind.BOUNDED, True, T0 - timedelta(seconds=0.5))
+
+
+@pytest.mark.parametrize(
+    ("why", "changes"),
+    [
+        ("it went on for longer", {"fence": fence(seconds=4.6)}),
+        (
+            "nobody knows when it stopped, and it is late",
+            {"fence": fence(seconds=None), "now": T0 + timedelta(minutes=1)},
+        ),
+        ("nobody says that it stopped", {"fence": fence(FenceKind.NONE)}),
+        ("the copy lacks that snapshot", {"target": replace(COPY, position=6, safe_until=T0)}),
+    ],
+)
+def test_a_person_decides_of_any_other_loss_of_a_share(why: str, changes: dict[str, object]) -> None:
+    """Bounded, but not by what the plan lets be lost: somebody has to accept it."""
+    loss = share_loss(**changes)
+    assert (loss.kind, loss.allowed) == (LossKind.BOUNDED, False), why
+
+
+def test_nothing_is_known_of_a_share_that_was_never_seen_safe() -> None:
+    """No contact and a copy without any snapshot: unknown."""
+    assert share_loss(contact=None).kind is LossKind.UNKNOWN
+
+
+def test_a_share_seen_closed_with_its_last_snapshot_here_loses_nothing() -> None:
+    """As for a database: the old side was seen stopped, and its last position is here."""
+    stopped = fence(FenceKind.SEEN_STOPPED, 60.0, position=7)
+    assert share_loss(fence=stopped).kind is LossKind.NONE
+    assert not share_loss(fence=replace(stopped, final_position=8)).allowed

@@ -15,7 +15,7 @@ from releve.domain.plan import Application, Approval, Plan
 from releve.domain.protection import Tenure
 from releve.domain.runbook import Direction, Runbook, TaskKind
 from releve.entrypoints.cli.present import runbook_text
-from tests.fakes.plans import application, data_set, plan, with_approval
+from tests.fakes.plans import application, data_set, plan, share, with_approval
 
 GOLDEN = Path(__file__).parents[3] / "golden" / "runbooks"
 
@@ -46,6 +46,9 @@ CASES = {
             ),
             (data_set("dossiers"), data_set("comptes", rpo="15 min")),
         )
+    ),
+    "partage-retour": lambda: make(
+        plan((application("partage", data=("documents",), warm=True),), (share(),)), Direction.RETURN
     ),
     "deux-personnes": lambda: make(
         with_approval(plan(), "accept-loss", Approval(2, ("directrice", "technicien"), 1800.0))

@@ -19,7 +19,7 @@ from releve.domain.protection import (
     SyncState,
     Tenure,
 )
-from tests.fakes.plans import data_set
+from tests.fakes.plans import data_set, share
 
 NOW = datetime(2026, 11, 23, 14, 2, tzinfo=UTC)
 OURS = Tenure("dossiers", 4, "principal")
@@ -141,3 +141,20 @@ def test_standing_is_never_held_on_an_old_look() -> None:
     running = Suspension("dossiers", 4, NOW, "absent")
     assert standing(data_set(), contact, running, NOW).promise is Promise.SUSPENDED
     assert standing(data_set(rpo="15 min"), contact, None, NOW).promise is Promise.NOT_PROMISED
+
+
+def fresh(age: float, asked: float = 0.2, position: int = 3) -> Promise:
+    """What may be said of a share whose RPO is 5 s, `age` s after the last instant known safe."""
+    contact = Contact(
+        "documents", NOW - timedelta(seconds=asked), age - asked, synchronous=False, position=position
+    )
+    return standing(share(), contact, None, NOW).promise
+
+
+def test_a_share_is_as_safe_as_its_last_snapshot() -> None:
+    """Held within its RPO, suspended beyond it, unknown when the site fell silent or nothing was ever saved."""
+    assert fresh(4.9) is Promise.HELD
+    assert fresh(5.1) is Promise.SUSPENDED
+    assert fresh(20.0, asked=19.0) is Promise.UNKNOWN
+    assert fresh(1.0, position=0) is Promise.UNKNOWN
+    assert standing(share(), None, None, NOW).promise is Promise.UNKNOWN
