@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -133,3 +134,26 @@ def test_work_raises_no_alert(rig: Rig, seed: int) -> None:
         rig.follow()
     assert read(_alert(rig)) is None
     assert rig.behind() == []
+
+
+def test_a_file_that_is_saved_all_day_is_one_file(rig: Rig) -> None:
+    """A log that grows at every look is counted once, however often it is written; old documents are counted each."""
+    bursts: list[Burst] = []
+    rig.following._judge = lambda burst: bursts.append(burst)
+    old = time.time() - 3600
+    for path in rig.root.rglob("*.txt"):
+        os.utime(path, (old, old))
+    rig.take()
+    rig.follow()
+    log = rig.root / "service0" / "liste0.txt"
+    for number in range(5):
+        with log.open("a") as file:
+            file.write(f"ligne {number}\n")
+        rig.take()
+        rig.follow()
+    assert sum(burst.rewritten for burst in bursts) == 1
+    for path in sorted(rig.root.rglob("*.txt"))[1:11]:
+        path.write_text("tout autre chose")
+    rig.take()
+    rig.follow()
+    assert sum(burst.rewritten for burst in bursts) == 11

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+
+WINDOW = timedelta(minutes=10)  # how long a change counts towards an alert
 
 
 @dataclass(frozen=True, slots=True)
 class Burst:
     """What changed in one step. Counts are files.
 
-    `rewritten`: their content was replaced. `scrambled`: of these, what could be squeezed no longer can, or the
+    `rewritten`: their content was replaced; a file that had been written within `WINDOW` already is not counted
+    again: a log, or a document under work, is one file however often it is saved. `scrambled`: of these, what could be squeezed no longer can, or the
     content no longer begins as its extension says. `renamed`: new extension -> files that took it and whose
     former name, without it, went. `files`: how many the share has. `before`: the snapshot that came before.
     """

@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from releve.domain.share import Burst
-
-WINDOW = timedelta(minutes=10)
+from releve.domain.share import WINDOW, Burst
 
 
 @dataclass(frozen=True, slots=True)

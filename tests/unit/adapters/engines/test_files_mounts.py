@@ -9,14 +9,14 @@ import pytest
 
 from releve.adapters.engines.files.mounts import deaf_mount, kind_of_mount
 
-MOUNTS = rb"""23 1 254:0 / / rw,relatime - ext4 /dev/vda rw
+MOUNTS = r"""23 1 254:0 / / rw,relatime - ext4 /dev/vda rw
 40 23 0:35 / /srv/partage\040commun rw - cifs //nas/commun rw
 41 23 0:36 / /srv/partage rw - nfs4 nas:/partage rw
 42 41 0:37 / /srv/partage/local rw shared:7 - ext4 /dev/vdb rw
 43 23 0:38 / /mnt/nuage rw - fuse.rclone distant: rw
 44 23 0:39 / /srv/caché rw - ext4 /dev/vdc rw
 45 44 0:40 / /srv/caché rw - cifs //nas/c rw
-"""
+""".encode()
 
 
 @pytest.mark.parametrize(

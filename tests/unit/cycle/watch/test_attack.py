@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from releve.cycle.watch.attack import WINDOW, judge, within
-from releve.domain.share import Burst
+from releve.cycle.watch.attack import judge, within
+from releve.domain.share import WINDOW, Burst
 
 AT = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
 

@@ -14,7 +14,7 @@ from datetime import datetime
 from releve.adapters.vault.node import Node
 from releve.adapters.vault.repository import Repository
 from releve.domain.errors import PromiseBroken
-from releve.domain.share import Burst
+from releve.domain.share import WINDOW, Burst
 
 _LEAST = 512  # bytes: below, a ratio says nothing
 _SQUEEZED = 0.85  # stored ÷ plain: what could be squeezed
@@ -48,6 +48,7 @@ def burst(
     repository: Repository, old: bytes, new: bytes, *, at: datetime, before: str, snapshot: str, files: int
 ) -> Burst:
     """Count what differs between two trees of a share."""
+    since = int((at - WINDOW).timestamp() * 1e9)
     rewritten = scrambled = removed = 0
     gone: set[bytes] = set()
     come: list[bytes] = []
@@ -59,8 +60,9 @@ def burst(
         elif was is None:
             come.append(path)
         elif was.content != is_.content:
-            rewritten += 1
-            if _scrambled(repository, was, is_):
+            locked = _scrambled(repository, was, is_)
+            rewritten += locked or was.mtime < since
+            if locked:
                 scrambled += 1
                 samples.append(path)
     renamed: Counter[str] = Counter()
