@@ -205,9 +205,24 @@ def test_a_file_is_written_read_and_removed(bench: Bench) -> None:
     bench.host.remove(path)
 
 
+def test_a_folder_shows_its_permissions(bench: Bench) -> None:
+    """A folder has some; a file, or nothing at all, is no folder."""
+    bench.host.write(f"{bench.folder}/f", b"")
+    mode = bench.host.folder(bench.folder)
+    assert mode is not None
+    assert mode & 0o700 == 0o700
+    assert bench.host.folder(f"{bench.folder}/f") is None
+    assert bench.host.folder(f"{bench.folder}/absent") is None
+
+
 def test_a_relative_path_is_bad_input(bench: Bench) -> None:
     """A path must be absolute: the folder that we stand in means nothing on a machine."""
-    for act in (bench.host.read, bench.host.remove, lambda path: bench.host.write(path, b"")):
+    for act in (
+        bench.host.read,
+        bench.host.folder,
+        bench.host.remove,
+        lambda path: bench.host.write(path, b""),
+    ):
         with pytest.raises(BadInput):
             act("relatif")
 

@@ -67,6 +67,10 @@ class FakeHost:
         self._answer("", path)
         return self.files.get(path)
 
+    def folder(self, path: str) -> int | None:
+        self._answer("", path)
+        return 0o700 if any(name.startswith(path.rstrip("/") + "/") for name in self.files) else None
+
     def write(self, path: str, data: bytes, *, user: str = "", mode: int = 0o600) -> None:
         self._answer(user, path)
         if self.full:

@@ -49,6 +49,10 @@ class Host(Protocol):
         """Bytes of a file; None when there is none."""
         ...
 
+    def folder(self, path: str) -> int | None:
+        """Permissions of a folder (07777); None when there is no folder of that name."""
+        ...
+
     def write(self, path: str, data: bytes, *, user: str = "", mode: int = 0o600) -> None:
         """Write a file whole: temporary beside it, fsync, rename, fsync of the folder."""
         ...

@@ -10,7 +10,7 @@ killed: a run that starts again must never meet its own ghost writing in a data 
 """
 
 # Paths are plain text that came over the wire, and pathlib costs a tenth of the agent's start.
-# ruff: noqa: PTH105, PTH108, PTH110, PTH112, PTH118, PTH120, PTH123
+# ruff: noqa: PTH105, PTH108, PTH110, PTH112, PTH116, PTH118, PTH120, PTH123
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ import secrets
 import select
 import shutil
 import signal
+import stat
 import struct
 import subprocess
 import sys
@@ -170,6 +171,16 @@ class Machine:
             except (FileNotFoundError, NotADirectoryError):
                 self._require_root()
                 return None
+
+    def folder(self, path: str) -> int | None:
+        """Permissions of a folder; None when there is no folder of that name. Raises `Failed`."""
+        with self._present(), _speaking_of(path):
+            try:
+                mode = os.stat(_absolute(path)).st_mode
+            except (FileNotFoundError, NotADirectoryError):
+                self._require_root()
+                return None
+            return stat.S_IMODE(mode) if stat.S_ISDIR(mode) else None
 
     def write(self, path: str, data: bytes, *, user: str = "", mode: int = 0o600) -> None:
         """Write a file whole, owned by `user`: on any error the old content stands. Raises `Failed`."""
@@ -427,6 +438,8 @@ def _perform(machine: Machine, asked: Mapping[str, Any], body: bytes) -> tuple[d
     if verb == "read":
         data = machine.read(asked["path"])
         return {"found": data is not None}, data or b""
+    if verb == "folder":
+        return {"mode": machine.folder(asked["path"])}, b""
     if verb == "write":
         machine.write(asked["path"], body, user=asked["user"], mode=asked["mode"])
     elif verb == "remove":

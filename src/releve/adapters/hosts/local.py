@@ -40,6 +40,11 @@ class LocalHost:
         with self._speaking():
             return self._machine.read(path)
 
+    def folder(self, path: str) -> int | None:
+        """Permissions of a folder; None when there is no folder of that name. Raises `Unreachable`."""
+        with self._speaking():
+            return self._machine.folder(path)
+
     def write(self, path: str, data: bytes, *, user: str = "", mode: int = 0o600) -> None:
         """Write a file whole, owned by `user`; on error the old content stands. Raises `Unreachable`."""
         with self._speaking():

@@ -159,6 +159,12 @@ class SshHost:
         header, body = self._ask({"do": "read", "path": path}, b"", _FILE_LIMIT)
         return body if header["found"] else None
 
+    def folder(self, path: str) -> int | None:
+        """Permissions of a folder; None when there is no folder of that name. Raises `Unreachable`."""
+        header, _ = self._ask({"do": "folder", "path": path}, b"", _FILE_LIMIT)
+        mode = header["mode"]
+        return None if mode is None else int(mode)
+
     def write(self, path: str, data: bytes, *, user: str = "", mode: int = 0o600) -> None:
         """Write a file whole, owned by `user`; on error the old content stands. Raises `Unreachable`."""
         self._ask({"do": "write", "path": path, "user": user, "mode": mode}, data, _FILE_LIMIT)

@@ -247,6 +247,7 @@ class Keeper:
             number=fresh.number,
             snapshot=fresh.snapshot,
             safe_until=max(known).isoformat() if known else "",
+            safe_uptime=round(_uptime(max(known)), 2) if known else 0.0,
             troubled=fresh.troubled,
         )
 
@@ -493,7 +494,7 @@ class _Voice:
 
 
 def _matter(answer: Answer) -> Answer:
-    return replace(answer, beat=0, moving="", written_at="", safe_until="")
+    return replace(answer, beat=0, moving="", written_at="", safe_until="", safe_uptime=0.0)
 
 
 def _rightful(order: Order, held: Held, site: str) -> None:
@@ -528,6 +529,12 @@ def _finished(live: Live, *, force: bool) -> None:
     raise Unreachable(
         "share-still-written", "le partage change encore : il n'est pas vu fermé", retryable=True
     )
+
+
+def _uptime(at: datetime) -> float:
+    """When `at` was, in seconds since this machine started, by the clock as it stands now."""
+    age = (datetime.now(UTC) - at).total_seconds()
+    return float(Path("/proc/uptime").read_text(encoding="ascii").split()[0]) - age
 
 
 def _bytes(path: Path) -> bytes | None:

@@ -41,6 +41,7 @@ from releve.domain.protection import (
     Tenure,
 )
 
+_UPTIME = "/proc/uptime"
 _BOOT = "/proc/sys/kernel/random/boot_id"
 _POLL = 0.05  # seconds between two looks at an answer
 _SILENT = 5.0  # seconds without a beat: a keeper beats four times a second, also in the middle of long work
@@ -56,7 +57,7 @@ class _End:
     answer: Answer | None
     held: Held | None
     boot: str
-    clock: float  # seconds since 1970, on that machine
+    uptime: float  # seconds since that machine started
     barred: int | None  # permissions to give back; None: it is not barred by us
     mode: int | None  # of the folder; None: there is no folder
 
@@ -108,8 +109,13 @@ class Files:
             epoch_site=held.site,
             safe_until=safe,
         )
-        if facts.state is ServerState.OPEN and safe is not None and answer.number:
-            age = max(0.0, end.clock - safe.timestamp())
+        if (
+            facts.state is ServerState.OPEN
+            and answer.number
+            and answer.boot == end.boot
+            and answer.safe_uptime
+        ):
+            age = max(0.0, end.uptime - answer.safe_uptime)
             return replace(facts, standby=StandbyFacts(reply_age=age))
         follows = facts.state is ServerState.CLOSED and answer.settled and held.site != site
         return replace(facts, following=held.site) if follows else facts
@@ -125,18 +131,15 @@ class Files:
 
     def _look(self, site: str) -> _End:
         end, host = self._end(site), self._host(site)
-        found = host.run(["stat", "-c", "%a %F", end.path], timeout=5.0)
-        mode, _, kind = found.stdout.decode().strip().partition(" ")
         barred = host.read(self._file(site, BARRED))
-        clock = host.run(["date", "+%s.%N"], timeout=5.0).stdout
         return _End(
             read(Order, host.read(self._file(site, ORDER)), ORDER),
             read(Answer, host.read(self._file(site, ANSWER)), ANSWER),
             read(Held, host.read(self._file(site, TENURE)), TENURE),
             (host.read(_BOOT) or b"").decode().strip(),
-            float(clock),
+            float((host.read(_UPTIME) or b"0").split()[0]),
             int(json.loads(barred)["mode"]) if barred is not None else None,
-            int(mode, 8) if found.code == 0 and kind == "directory" else None,
+            host.folder(end.path),
         )
 
     # --- Protectable --------------------------------------------------------------------------

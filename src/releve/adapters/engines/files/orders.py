@@ -82,6 +82,7 @@ class Answer:
     number: int = 0
     snapshot: str = ""
     safe_until: str = ""
+    safe_uptime: float = 0.0  # the same instant, in seconds since this machine started: no clock that is set
     opened_ms: float = 0.0
     taken: str = ""
     aside: int = 0
