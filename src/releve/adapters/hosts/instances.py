@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import http.client
+import socket
 import urllib.request
 from typing import Any
+from urllib.parse import urlsplit
 
 from releve.domain.errors import BadInput
+from releve.domain.os_errors import reason
 from releve.domain.plan import AppEnd, HealthCheck, Plan
 from releve.domain.ports import Service, Services
 
+_KNOCK = 5.0  # seconds for a connection
 GATE_HEADER = "X-Releve-Gate"  # a closed instance answers users 503 with this header set to "closed"
 
 
@@ -48,9 +52,12 @@ class PlanInstances:
         """Its health checks: whether all passed, and what was seen in one French sentence.
 
         A health path answers its expected status even while users are kept out: it is asked before
-        the opening. Without any check declared, all that can be seen is whether the process runs.
+        the opening. Without any check declared, all that can be seen is whether the process runs. An
+        instance that does not speak HTTP (a file server: `tcp://host:445`) is asked for a connection.
         """
         end = end_of(self._plan, application, site)
+        if end.url.startswith("tcp://"):
+            return knock(end.url)
         checks = self._plan.application(application).health
         if not checks:
             running = self.running(application, site)
@@ -62,6 +69,18 @@ class PlanInstances:
     def _service(self, application: str, site: str) -> Service:
         end = end_of(self._plan, application, site)
         return self._services.service(end.host, end.service)
+
+
+def knock(url: str) -> tuple[bool, str]:
+    """Whether `tcp://host:port` takes a connection, and what was seen."""
+    where = urlsplit(url)
+    try:
+        with socket.create_connection((where.hostname or "", where.port or 0), timeout=_KNOCK):
+            return True, f"{where.netloc} accepte les connexions"
+    except TimeoutError:
+        return False, f"{where.netloc} n'a pas répondu en {_KNOCK:g} s"
+    except OSError as error:
+        return False, f"{where.netloc} n'accepte pas de connexion : {reason(error)}"
 
 
 class _Verbatim(urllib.request.HTTPErrorProcessor):

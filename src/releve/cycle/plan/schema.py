@@ -350,7 +350,7 @@ class AppEndBlock(Block):
 
     TITLE = "une instance d'application"
     host: Name
-    url: Annotated[str, Field(pattern=r"^https?://[^/\s]+", max_length=500)]
+    url: Annotated[str, Field(pattern=r"^(https?://[^/\s]+|tcp://[^/\s]+:[0-9]{1,5}/?$)", max_length=500)]
     service: ServiceBlock
     gate: GateBlock | None = None
     warm: bool = False

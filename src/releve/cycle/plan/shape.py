@@ -73,7 +73,7 @@ _TYPES_FR = {
     "date_from_datetime_inexact": "une date",
 }
 _PATTERNS = {
-    "url": ("une adresse http://… ou https://…", ""),
+    "url": ("une adresse http://…, https://… ou tcp://hôte:port", ""),
     "path": ("un chemin qui commence par « / »", ""),
     "finess": ("un numéro FINESS de 9 caractères, ou rien", "celui de l'entité juridique (EJ)"),
 }

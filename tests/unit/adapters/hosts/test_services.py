@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,7 +11,7 @@ from threading import Thread
 import pytest
 
 from releve.adapters.hosts.gates import Gates
-from releve.adapters.hosts.instances import PlanInstances, ask
+from releve.adapters.hosts.instances import PlanInstances, ask, knock
 from releve.adapters.hosts.services import HostServices
 from releve.domain.errors import BadInput, Unreachable
 from releve.domain.plan import (
@@ -282,3 +283,13 @@ def test_every_check_must_pass(url: str) -> None:
     good, seen = PlanInstances(plan(None, checks, url), FakeServices()).check("dui", "principal")
     assert not good
     assert seen == f"{url}/sante a répondu 200 ; {url}/rien a répondu 404 au lieu de 200"
+
+
+def test_an_instance_that_does_not_speak_http_is_asked_for_a_connection() -> None:
+    """A file server: well when its port takes a connection, not when nobody listens there."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        assert knock(f"tcp://127.0.0.1:{port}") == (True, f"127.0.0.1:{port} accepte les connexions")
+    good, said = knock(f"tcp://127.0.0.1:{port}")
+    assert not good
+    assert "n'accepte pas de connexion" in said

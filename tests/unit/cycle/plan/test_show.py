@@ -88,3 +88,11 @@ def test_nothing_to_lose_is_null_and_not_a_year() -> None:
     need = plan_value(plan, year=2026)["applications"][0]["need"]  # type: ignore[index]
     assert (need["rpo"], need["rpo_seconds"]) == (None, None)
     assert "sans donnée" in show(plan, year=2026)
+
+
+def test_a_share_says_where_it_goes_and_through_what() -> None:
+    """Folders instead of addresses, the vault by its name, the hour of a daily copy."""
+    text = show(read_plan(ROOT / "examples/partage.yaml"), year=2026)
+    assert "(srv1, /srv/documents) vers Établissement du Nord (srv2, /srv/documents)" in text
+    assert "copie en temps réel, par « Coffre chiffré du secours », chiffrée" in text
+    assert "copie une fois par jour à 02:00" in text

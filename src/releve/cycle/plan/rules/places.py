@@ -42,7 +42,7 @@ def places(draft: Draft, engines: tuple[str, ...]) -> Iterator[Finding]:
         primary, relief = application.item.primary, application.item.relief
         if primary is not None and relief is not None:
             pairs.setdefault((primary.host, relief.host), application.path)
-            if not application.item.health:
+            if not application.item.health and not relief.url.startswith("tcp:"):
                 yield Finding(
                     application.path,
                     "no-health-check",
