@@ -164,7 +164,23 @@ def _data_sentence(case: Case) -> str:
     watched = f"Sur {words.plural(acknowledged, 'écriture confirmée', 'écritures confirmées')} aux utilisateurs et suivies"
     if not lost:
         return f"{watched}, aucune ne manque."
-    return f"{watched}, {words.number(lost)} {'manque' if lost == 1 else 'manquent'}."
+    missing = f"{watched}, {words.number(lost)} {'manque' if lost == 1 else 'manquent'}"
+    if not _loss_admitted(case):
+        return f"{missing}."
+    return f"{missing} : {_oldest(case)}, ce que le plan admet."
+
+
+def _loss_admitted(case: Case) -> bool:
+    """Whether every application that lost something lost no more than what was asked and promised."""
+    losing = [item for item in case.plan.applications if (case.measure(item).lost or 0) > 0]
+    return all(case.judgement(item).rpo is Verdict.KEPT for item in losing)
+
+
+def _oldest(case: Case) -> str:
+    ages = [item.loss_seconds or 0.0 for item in case.witnesses.values() if item.lost]
+    return (
+        f"la plus ancienne avait {say_seconds(round(max(ages, default=0.0), 2))} quand le site s'est arrêté"
+    )
 
 
 def _counts(case: Case) -> tuple[int | None, int]:
@@ -189,14 +205,18 @@ def _figures(case: Case) -> KeyFigures:
         without = Figure(say_seconds(longest or 0.0), "d'arrêt, au plus long", tone, note)
     else:
         without = Figure("non mesuré", "durée d'arrêt", Tone.UNKNOWN)
-    return KeyFigures((without, _lost_figure(lost, acknowledged), _major_figure(case), _steps_figure(case)))
+    return KeyFigures(
+        (without, _lost_figure(case, lost, acknowledged), _major_figure(case), _steps_figure(case))
+    )
 
 
-def _lost_figure(lost: int | None, acknowledged: int) -> Figure:
+def _lost_figure(case: Case, lost: int | None, acknowledged: int) -> Figure:
     if lost is None or (lost == 0 and not acknowledged):
         return Figure("non mesuré", "écritures perdues", Tone.UNKNOWN)
     note = f"sur {words.number(acknowledged)} confirmées"
     label = "écriture perdue" if lost < 2 else "écritures perdues"
+    if lost and _loss_admitted(case):
+        return Figure(words.number(lost), f"{label}, dans le délai admis", Tone.KEPT, note)
     return Figure(words.number(lost), label, Tone.BROKEN if lost else Tone.KEPT, note)
 
 
@@ -274,7 +294,12 @@ def _loss(measure: Measure) -> str:
     if measure.lost is None or (measure.lost == 0 and not measure.acknowledged):
         return "non mesuré"
     total = f" sur {words.number(measure.acknowledged)}" if measure.acknowledged else ""
-    return f"{words.number(measure.lost)}{total}"
+    age = (
+        f", de {say_seconds(round(measure.loss_seconds, 2))} au plus"
+        if measure.lost and measure.loss_seconds
+        else ""
+    )
+    return f"{words.number(measure.lost)}{total}{age}"
 
 
 def _verdict(need: Verdict, commitment: Verdict | None) -> Mark:

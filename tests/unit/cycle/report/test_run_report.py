@@ -18,8 +18,10 @@ from releve.cycle.report.decide import run_report
 from releve.domain.document import Callout, Document, KeyFigures, Mark, Section, Table, Timeline, Tone
 from releve.domain.incident import Incident
 from releve.domain.measure import Measure
+from releve.domain.plan import Tolerance
 from releve.domain.protection import Suspension
 from releve.domain.runbook import Outcome, RunRecord, RunState, TaskRecord, TaskState
+from releve.domain.units import parse_span
 from tests.golden.report.scenario import (
     BEGAN,
     DECLARED,
@@ -128,6 +130,21 @@ def test_a_loss_is_said_in_red_and_in_words() -> None:
     assert "3 manquent" in everything(first)
     figures = next(item for item in first.blocks if isinstance(item, KeyFigures))
     assert figures.figures[1].tone is Tone.BROKEN
+
+
+def test_a_loss_that_the_plan_admits_is_said_and_is_no_failure() -> None:
+    """Three lost writes, none older than what was asked and promised: said with their age, and not in red."""
+    lenient = Tolerance(parse_span("4 h"), parse_span("5 s"))
+    made = plan(small=True)
+    one = replace(made.applications[0], need=lenient, commitment=lenient)
+    source = replace(made, applications=(one, *made.applications[1:]))
+    lost = replace(WITNESS, lost=3, loss_seconds=0.63)
+    document = run_report(source, INCIDENT, (switch(), back()), (), (lost,), HEAD, NOW)
+    first = section(document, "L'essentiel")
+    assert headline(document).tone is not Tone.BROKEN
+    assert "630 ms quand le site s'est arrêté, ce que le plan admet" in everything(first)
+    figures = next(item for item in first.blocks if isinstance(item, KeyFigures))
+    assert (figures.figures[1].value, figures.figures[1].tone) == ("3", Tone.KEPT)
 
 
 def test_a_switch_that_stopped_is_not_a_success() -> None:
