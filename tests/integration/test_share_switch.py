@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from releve.adapters.engines.files.alert import read as read_alert
+from releve.adapters.engines.files.alert import write as write_alert
 from releve.adapters.engines.files.marks import Snapshots
 from releve.domain.errors import Refused, Unreachable
 from releve.domain.plan import ProtectionMode
@@ -186,3 +190,20 @@ def test_a_daily_share_takes_one_snapshot_when_told(tmp_path: Path) -> None:
         rig.write(HERE, "deux")
         assert rig.engine.save(HERE).position == 2
         rig.until_equal()
+
+
+def test_an_alert_is_shown_where_a_person_looks(rig: TwoEnds) -> None:
+    """What looks like an attack stops the copy; the facts of that end say so until a person has decided."""
+    for number in range(30):
+        rig.write(HERE, f"{number}.txt", "nom, prénom, chambre\n" * 60)
+    rig.protect()
+    assert rig.engine.facts(THERE).warnings == ()
+    for number in range(30):
+        (rig.roots[HERE] / f"{number}.txt").write_bytes(os.urandom(2000))
+    rig.until(lambda: any("ALERTE" in said for said in rig.engine.facts(THERE).warnings))
+    alert = rig.states[THERE] / "alert.json"
+    found = read_alert(alert)
+    assert found is not None
+    write_alert(alert, replace(found, decision="resume", by="directrice"))
+    rig.until(lambda: rig.engine.facts(THERE).warnings == ())
+    rig.until_equal()

@@ -79,6 +79,7 @@ class ServerFacts:
     following: str = ""  # site that it streams from, when closed and streaming
     overriding_roles: tuple[str, ...] = ()  # roles or databases that weaken synchronous_commit
     written_bytes: int = 0  # bytes written since the server's start: two looks give a rate
+    warnings: tuple[str, ...] = ()  # what a person must know of it, in French sentences
     safe_until: datetime | None = None  # of a share: everything closed before is in its vault, or in the copy
 
 

@@ -52,6 +52,8 @@ def register(app: typer.Typer) -> None:
                     f"  {item['promised']} : {PROMISE_FR[str(item['promise'])]} — {item['reason']}"
                     + (f" ({_since(item)})" if item["since"] else "")
                 )
+                for site, warnings in _mapping(item["warnings"]).items():
+                    lines += [f"  {site} : {said}" for said in warnings]
             lines += [""] + [incident_text(item, home.plan, now) for item in incidents]
             lines += [f"Déroulé {item.runbook.run} : {STATE_FR[item.state]}" for item in runs]
             return Answer(
@@ -72,6 +74,22 @@ def _since(item: dict[str, object]) -> str:
     """A share tells up to when it is safe; a database since when its promise does not hold."""
     at = datetime.fromisoformat(str(item["since"])).astimezone()
     return f"{at:%d/%m/%Y %H:%M:%S}"
+
+
+def _warnings(home: House, item: DataSet) -> dict[str, list[str]]:
+    """What a person must know of each end of a share, by site; a database says it in its own figures."""
+    from releve.domain.plan import ShareEnd
+
+    found = {
+        site: list(home.engines[item.id].facts(site).warnings)
+        for site, end in item.ends.items()
+        if isinstance(end, ShareEnd)
+    }
+    return {site: said for site, said in found.items() if said}
+
+
+def _mapping(value: object) -> dict[str, list[str]]:
+    return value if isinstance(value, dict) else {}
 
 
 def _worker(home: House) -> bool:
@@ -108,6 +126,7 @@ def _data_set(home: House, item: DataSet, now: datetime) -> dict[str, object]:
         "promise": found.promise,
         "reason": found.reason,
         "since": found.since.isoformat() if found.since else None,
+        "warnings": _warnings(home, item),
         "server_seen_at": seen[0].isoformat() if seen else None,
         "server": dict(seen[1]) if seen else None,
     }

@@ -246,6 +246,7 @@ class Keeper:
         self._voice.say(
             number=fresh.number,
             snapshot=fresh.snapshot,
+            unread=len(fresh.unread),
             safe_until=max(known).isoformat() if known else "",
             safe_uptime=round(_uptime(max(known)), 2) if known else 0.0,
             troubled=fresh.troubled,
@@ -339,7 +340,8 @@ class Keeper:
             snapshot=lag.position.snapshot,
             safe_until=lag.position.at,
             aside=len(copy.copy.done.aside) or self._voice.answer.aside,
-            alert=lag.alert is not None,
+            alert=lag.alert.reason if lag.alert is not None and not lag.alert.decision else "",
+            owed=len(lag.position.owed),
             late=len(lag.late),
             troubled=f"{copy.trouble.sentence} [{copy.trouble.code}]" if copy.trouble else "",
         )

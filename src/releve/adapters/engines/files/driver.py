@@ -11,7 +11,7 @@ import json
 import posixpath
 import secrets as randomness
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -108,6 +108,7 @@ class Files:
             epoch=held.epoch,
             epoch_site=held.site,
             safe_until=safe,
+            warnings=tuple(_warnings(answer, self._end(site).state)),
         )
         if (
             facts.state is ServerState.OPEN
@@ -413,6 +414,24 @@ class Files:
 
     def _file(self, site: str, name: str) -> str:
         return posixpath.join(self._end(site).state, name)
+
+
+def _warnings(answer: Answer, state: str) -> Iterator[str]:
+    if answer.alert:
+        yield (
+            f"ALERTE, la copie ne suit plus : {answer.alert} ; une personne décide : "
+            f"releve share decide {state} back|resume --by NOM"
+        )
+    if answer.refused:
+        yield answer.refused
+    if answer.troubled:
+        yield f"en panne : {answer.troubled}"
+    if answer.unread:
+        yield f"{answer.unread} fichiers n'ont pas pu être lus (releve share status {state})"
+    if answer.owed:
+        yield f"{answer.owed} fichiers que le coffre n'a pas pu rendre à la copie"
+    if answer.late:
+        yield f"{answer.late} instantanés d'une époque passée, gardés et non appliqués"
 
 
 def _divergence(data_set: str, site: str, folder: str, found: dict[str, object]) -> Divergence:
