@@ -163,7 +163,9 @@ class Archiver:
         while True:
             files = self._spool.files()
             end = files[-1].end if files else 0
-            if _reaches(files, position, end if end == before else -1):
+            # the receiver's own word comes up to a second late, but counts zeros too
+            said = position.received >= position.lsn and self._same_timeline(files, position)
+            if said or _reaches(files, position, end if end == before else -1):
                 self._near = True
                 return files
             if not self._receiver.running or time.monotonic() > deadline:
@@ -186,17 +188,13 @@ class Archiver:
         self._store(files, claim)
 
     def _claim(self, files: list[Received], position: Position | None) -> Claim | None:
-        if position is None or position.at is None or not files:
-            return None
-        # zeros that end a record are not seen on disk; the receiver's own word comes a second later
-        said = position.received >= position.lsn and self._same_timeline(files, position)
-        if not said and not self._near:
+        if position is None or position.at is None or not files or not self._near:
             return None
         return Claim(files[-1].at.timeline, position.lsn, position.at)
 
     @staticmethod
     def _same_timeline(files: list[Received], position: Position) -> bool:
-        return not position.timeline or files[-1].at.timeline == position.timeline
+        return bool(files) and position.timeline in {0, files[-1].at.timeline}
 
     def _store(self, files: list[Received], claim: Claim | None) -> None:
         if not files:

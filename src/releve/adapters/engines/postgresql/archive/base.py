@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
 import socket
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from releve import __version__
+from releve.adapters.engines.postgresql.archive.manifest import check, wal_range
 from releve.adapters.engines.postgresql.archive.marks import BaseMark
 from releve.adapters.engines.postgresql.archive.source import Server, Source
-from releve.adapters.engines.postgresql.parse import lsn
 from releve.adapters.vault.archive import Archiver
 from releve.adapters.vault.locks import hold
 from releve.adapters.vault.node import Node, encode, tree
@@ -26,7 +25,6 @@ from releve.adapters.vault.writer import Writer
 from releve.domain.errors import PromiseBroken, Refused, Unreachable
 
 FOLDER = "data"
-MANIFEST = "backup_manifest"
 _PROGRESS = re.compile(r"(\d+)/(\d+) kB")
 Progress = Callable[[int, int], None]  # bytes done, bytes in all (0: not known)
 
@@ -71,8 +69,8 @@ def take_base(
     try:
         _copy(source.server, data, label, fast=fast, progress=progress)
         ready = source.position("").at
-        check_manifest(source.server.program("pg_verifybackup"), data, source.server)
-        timeline, start, stop = _range(data / MANIFEST)
+        check(source.server.program("pg_verifybackup"), data)
+        timeline, start, stop = wal_range(data)
         if ready is None:
             raise Refused("base-no-instant", "ce serveur suit un autre et n'a encore rien rejoué")
         mark = BaseMark(
@@ -81,28 +79,6 @@ def take_base(
         return _save(vault, data, mark, now, progress)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def check_manifest(program: str, data: Path, server: Server | None = None) -> None:
-    """See that each file is as the base's own manifest says. Raises `PromiseBroken` with what is not."""
-    environment = dict(server.environment()) if server else {**os.environ, "LC_ALL": "C"}
-    ran = _run([program, "--exit-on-error", "--quiet", str(data)], environment)
-    if ran.returncode:
-        raise PromiseBroken(
-            "base-damaged",
-            "la base n'est pas celle que son inventaire décrit",
-            hint="prenez-en une autre, ou restaurez à partir d'une base plus ancienne",
-            context={"pg_verifybackup": ran.stderr.decode(errors="replace").strip()[-500:]},
-        )
-
-
-def _run(argv: Sequence[str], environment: dict[str, str]) -> subprocess.CompletedProcess[bytes]:
-    try:
-        return subprocess.run(
-            argv, env=environment, capture_output=True, check=False, stdin=subprocess.DEVNULL
-        )
-    except OSError as error:
-        raise _missing(argv[0], error) from error
 
 
 def _copy(server: Server, data: Path, label: str, *, fast: bool, progress: Progress) -> None:
@@ -143,16 +119,6 @@ def _copy(server: Server, data: Path, label: str, *, fast: bool, progress: Progr
             context={"pg_basebackup": " / ".join(said[-3:])},
             retryable=True,
         )
-
-
-def _range(manifest: Path) -> tuple[int, int, int]:
-    """Timeline, first and last position of the WAL without which the copy is not consistent."""
-    try:
-        ranges = json.loads(manifest.read_text(encoding="utf-8"))["WAL-Ranges"]
-        first, last = ranges[0], ranges[-1]
-        return int(last["Timeline"]), lsn(first["Start-LSN"]), lsn(last["End-LSN"])
-    except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
-        raise PromiseBroken("base-manifest", f"l'inventaire de la base ne se lit pas : {error}") from error
 
 
 def _save(

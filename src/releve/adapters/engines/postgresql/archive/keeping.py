@@ -219,7 +219,7 @@ class Keeper:
         name = chapter_of(newest.name)
         chapter = grew.get(name) or self._chapter(name)
         noted = instants.with_one(chapter.instants, claim.until, claim.at, newest.size)
-        grew[name] = _Chapter(chapter.files, max(chapter.until, newest.end), noted)
+        grew[name] = _Chapter(chapter.files, max(chapter.until, newest.end, claim.until), noted)
 
     def _write(self, grew: Mapping[str, _Chapter], claim: Claim | None) -> str:
         trees = {name: self._tree(name, chapter) for name, chapter in grew.items()}

@@ -11,8 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from releve.adapters.engines.postgresql.archive.account import give, server_account
-from releve.adapters.engines.postgresql.archive.base import FOLDER, check_manifest
+from releve.adapters.engines.postgresql.archive.base import FOLDER
 from releve.adapters.engines.postgresql.archive.catalogue import Catalogue, Wal, bases, wal_of
+from releve.adapters.engines.postgresql.archive.manifest import check
 from releve.adapters.engines.postgresql.archive.trial import EndedShort, Seen, Trial
 from releve.adapters.engines.postgresql.archive.windows import (
     Goal,
@@ -32,7 +33,7 @@ from releve.domain.os_errors import unwritable
 
 WAL = "wal"
 _PAGE = 8192  # bytes of a WAL page: a position may stand after the header of a page that holds nothing yet
-_HEADER = 64
+_HEADER = 40  # bytes of that header, at the beginning of a segment (24 elsewhere)
 Progress = Callable[[int, int], None]  # bytes done, bytes in all
 
 
@@ -113,7 +114,7 @@ def restore(
         )
     data = target / FOLDER
     with _timed(took, "manifest"):
-        check_manifest(
+        compared = check(
             str(Path(means.bin_dir) / "pg_verifybackup") if means.bin_dir else "pg_verifybackup", data
         )
     with _timed(took, "wal"):
@@ -127,7 +128,7 @@ def restore(
     with _timed(took, "recovery"):
         seen, checks = _recover(trial, window, goal, target / WAL, means, progress)
     shutil.rmtree(target / WAL)
-    reached = Reached(window, seen, _proved(wal, window, seen), checks, took, wal_bytes)
+    reached = Reached(window, seen, _proved(wal, window, seen, goal), (compared, *checks), took, wal_bytes)
     _as_asked(reached, goal)
     return reached
 
@@ -186,7 +187,7 @@ def _recover(
     except EndedShort:
         # Nothing after the goal was ever received. Whether all before it was is proved by the archive's own
         # instants, below; so the server may go to the end.
-        return _checked(trial, settings, means, tell)
+        return _checked(trial, settings | dict.fromkeys(_TARGETS, ""), means, tell)
 
 
 _TARGETS = (
@@ -208,7 +209,7 @@ def _target(goal: Goal) -> dict[str, str]:
 def _checked(
     trial: Trial, settings: Mapping[str, str], means: Means, tell: Callable[[int], None]
 ) -> tuple[Seen, tuple[str, ...]]:
-    checks = ["inventaire de la base", "démarrage et fin de la reprise", "requêtes"]
+    checks = ["démarrage et fin de la reprise", "requêtes"]
     with trial.opened(settings, tell) as seen:
         if means.read_all:
             for name in seen.databases:
@@ -222,20 +223,27 @@ def _checked(
     return seen, tuple(checks)
 
 
-def _proved(wal: Wal, window: Window, seen: Seen) -> datetime:
-    """The latest instant of which the archive said: all before is below a position that was really replayed."""
-    replayed = -(-seen.replayed // _PAGE) * _PAGE + _HEADER
+def _proved(wal: Wal, window: Window, seen: Seen, goal: Goal) -> datetime:
+    """An instant before which all that was acknowledged is in what was brought back.
+
+    The goal itself, when a later transaction was met and left out; otherwise the latest instant of which the archive
+    said that all before it is below a position, which was really replayed.
+    """
+    if isinstance(goal, datetime) and seen.next_commit is not None and seen.next_commit > goal:
+        return goal
+    end = -(-seen.replayed // 8) * 8  # records are aligned so
+    if end % _PAGE == 0:
+        end += _HEADER
     path = wal.histories.get(window.timeline, History(window.timeline))
-    return max([at for below, at in proofs(wal, path) if below <= replayed] + [window.since])
+    return max([at for below, at in proofs(wal, path) if below <= end] + [window.since])
 
 
 def _as_asked(reached: Reached, goal: Goal) -> None:
     """Raises `PromiseBroken` when it is not proved that the goal was reached. Of `LATEST`, `proved` tells."""
     seen = reached.seen
     if isinstance(goal, datetime):
-        stopped = seen.next_commit is not None and seen.next_commit > goal
         late = seen.last_commit is not None and seen.last_commit > goal
-        if late or not (stopped or goal <= reached.proved):
+        if late or goal > reached.proved:
             raise PromiseBroken(
                 "goal-not-reached",
                 f"{goal.isoformat()} n'est pas atteint : l'état va sûrement jusqu'à {reached.proved.isoformat()}",
@@ -243,7 +251,7 @@ def _as_asked(reached: Reached, goal: Goal) -> None:
                     "dernière transaction": seen.last_commit.isoformat() if seen.last_commit else "aucune"
                 },
             )
-    elif isinstance(goal, int) and seen.replayed + _PAGE < goal:
+    elif isinstance(goal, int) and seen.replayed + _HEADER < goal:
         raise PromiseBroken(
             "goal-not-reached",
             f"la reprise s'est arrêtée à {say_lsn(seen.replayed)}, avant {say_lsn(goal)}",

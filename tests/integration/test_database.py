@@ -1,0 +1,260 @@
+"""`releve database`: what PostgreSQL acknowledged is in the vault, and comes back as it was at an instant."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from releve.adapters.engines.postgresql.archive.catalogue import Catalogue, Chapter
+from releve.adapters.vault.verify import verify
+from tests.archives import NAME, Archive, archive, receivers
+from tests.integration import pg
+from tests.integration.pg import no_templates_left, until  # noqa: F401
+from tests.vaults import reopened, restic
+
+
+@pytest.fixture
+def rig() -> Iterator[Archive]:
+    """A server and a vault."""
+    with archive() as made:
+        yield made
+
+
+def test_a_database_comes_back_as_it_was_between_two_writes(rig: Archive) -> None:
+    """Restored to an instant: what was committed before, and nothing after; latest: all that was said to be safe."""
+    archiver = rig.start()
+    rig.base()
+    between = rig.write("a", "b")
+    after = rig.write("c")
+    rig.server.sql("SELECT pg_switch_wal()")
+    many = [f"d{number:02}" for number in range(20)]
+    rig.until_safe(rig.write(*many))
+    archiver.send_signal(signal.SIGTERM)
+    assert archiver.wait(20) == 0
+    code, said = rig.restore(between.isoformat())
+    assert code == 0, said
+    assert rig.values() == ["a", "b"]
+    last, following = datetime.fromisoformat(said["last_commit"]), datetime.fromisoformat(said["next_commit"])
+    assert last <= between < following < after
+    code, said = rig.restore("latest", "tout")
+    assert code == 0, said
+    assert rig.values("tout") == ["a", "b", "c", *many]
+    code, said = rig.restore((after + timedelta(hours=1)).isoformat(), "futur")
+    assert (code, said["error"]["code"]) == (4, "beyond-archive")
+    assert not (rig.root / "futur").exists()
+
+
+def test_a_missing_segment_is_named_and_not_passed_over(rig: Archive) -> None:
+    """Without one WAL file: what came before it can be reached, what came after is refused, and the file is named."""
+    archiver = rig.start()
+    rig.base()
+    before = rig.write("avant")
+    rig.until_safe(before)
+    for number in range(3):
+        rig.server.sql("SELECT pg_switch_wal()")
+        later = rig.write(f"après {number}")
+        rig.until_safe(later)
+    archiver.kill()
+    archiver.wait()
+    missing = rig.lose_a_segment()
+    code, said = rig.run("times")
+    assert code == 3
+    assert said["windows"][-1]["missing"] == missing
+    code, said = rig.restore(later.isoformat())
+    assert (code, said["error"]["code"]) == (4, "wal-gap")
+    assert missing in said["error"]["message"]
+    code, said = rig.restore("latest")
+    assert (code, said["error"]["code"]) == (4, "wal-gap")
+    code, said = rig.restore(before.isoformat())
+    assert code == 0, said
+    assert rig.values() == ["avant"]
+
+
+def test_killed_at_any_moment_the_archiver_loses_nothing_it_said_was_safe(rig: Archive) -> None:
+    """Kill -9 of the archiver again and again while people write: everything below its last word comes back."""
+    rig.start()
+    rig.base()
+    safe: list[str] = []
+    written: list[tuple[str, datetime]] = []
+    for number in range(5):
+        archiver = rig.start()
+        for step in range(4 + 3 * number):
+            value = f"{number}-{step:02}"
+            written.append((value, rig.write(value)))
+            if step == 2:
+                rig.server.sql("SELECT pg_switch_wal()")
+        if number % 2:
+            until(lambda: rig.safe(written[0][1]))
+        archiver.kill()
+        archiver.wait()
+        safe = [value for value, at in written if rig.safe(at)]
+    assert safe
+    rig.server.destroy()
+    code, said = rig.restore("latest")
+    assert code in {0, 3}, said
+    assert set(safe) <= set(rig.values())
+    assert verify(reopened(rig.vault)).sound
+
+
+def test_a_promotion_is_followed_and_crossed(rig: Archive) -> None:
+    """The server that was its relief takes over on a new timeline: one restore goes from the old base across it."""
+    archiver = rig.start()
+    rig.base()
+    first = rig.write("avant la bascule")
+    rig.until_safe(first)
+    relief = rig.standby("secours")
+    archiver.kill()
+    archiver.wait()
+    rig.server.kill()
+    relief.sql("SELECT pg_promote()")
+    rig.server = relief
+    rig.start()
+    second = rig.write("après la bascule")
+    rig.until_safe(second)
+    third = rig.write("plus tard")
+    rig.until_safe(third)
+    assert rig.said()["timeline"] == 2
+    code, said = rig.restore(second.isoformat())
+    assert code == 0, said
+    assert said["timeline"] == 2
+    assert rig.values() == ["après la bascule", "avant la bascule"]
+    code, said = rig.restore(first.isoformat(), "tôt")
+    assert code == 0, said
+    assert rig.values("tôt") == ["avant la bascule"]
+
+
+@pytest.mark.needs("restic")
+def test_a_database_comes_back_by_restic_alone(rig: Archive) -> None:
+    """By the steps of the guide, with stock restic, PostgreSQL's own programs and a shell."""
+    archiver = rig.start()
+    rig.base()
+    between = rig.write("un")
+    rig.until_safe(rig.write("deux"))
+    archiver.send_signal(signal.SIGTERM)
+    assert archiver.wait(20) == 0
+    place = pg.own(rig.root / "main")
+    restic(
+        "restic",
+        rig.vault,
+        "restore",
+        "latest",
+        "--tag",
+        f"database={NAME},base=" + rig.label(),
+        "--target",
+        str(place),
+    )
+    listed = json.loads(restic("restic", rig.vault, "snapshots", "--tag", f"database={NAME}", "--json"))
+    chapters = {tag for one in listed for tag in one["tags"] if tag.startswith("wal=")}
+    for chapter in sorted(chapters):
+        restic(
+            "restic",
+            rig.vault,
+            "restore",
+            "latest",
+            "--tag",
+            f"database={NAME},{chapter}",
+            "--target",
+            str(place),
+        )
+    flat = place / "journaux"
+    flat.mkdir()
+    for path in (place / "wal").rglob("*"):
+        if path.is_file():
+            shutil.copy(path, flat / path.name.removesuffix(".partial"))
+    with (place / "data" / "postgresql.auto.conf").open("a") as file:
+        file.write(f'restore_command = \'cp "{flat}/%f" "%p"\'\n')
+        file.write(f"recovery_target_time = '{between.isoformat()}'\nrecovery_target_action = 'promote'\n")
+    (place / "data" / "recovery.signal").touch()
+    subprocess.run(["chown", "-R", pg.server_account(), str(place)], check=True)
+    (place / "data").chmod(0o700)
+    server = rig.reopened("main")
+    until(lambda: not server.sql("SELECT pg_is_in_recovery()")[0][0])
+    assert server.sql("SELECT valeur FROM ecrits") == [("un",)]
+
+
+def test_verify_tries_and_leaves_nothing(rig: Archive) -> None:
+    """A trial restores, opens, reads every row and removes all: its answer is a dated fact."""
+    archiver = rig.start()
+    base = rig.base()
+    rig.until_safe(rig.write("essai"))
+    archiver.send_signal(signal.SIGTERM)
+    assert archiver.wait(20) == 0
+    assert not receivers(rig.state)
+    room = rig.root / "room"
+    room.mkdir(mode=0o755)
+    code, said = rig.run("verify", "--workroom", str(room), "--read-all", *rig.account())
+    assert code == 0, said
+    assert said["base"] == base["base"]
+    assert said["databases"] == ["dossiers", "postgres", "template1"]
+    assert "lecture de toutes les lignes" in said["checks"]
+    assert datetime.fromisoformat(said["verified_at"]) > datetime.fromisoformat(said["last_commit"])
+    assert list(room.iterdir()) == []
+
+
+def test_old_bases_and_their_wal_go_and_what_is_kept_still_comes_back(rig: Archive) -> None:
+    """Forgetting shows first; then the old base goes, what the last one needs stays, the archiver at work as well."""
+    rig.start()
+    first = rig.base()
+    rig.until_safe(rig.write("un"))
+    second = rig.base()
+    rig.until_safe(rig.write("deux"))
+    options = ["--state", str(rig.root / "ménage"), "--keep-last", "1", "--minimum-age", "0"]
+    code, shown = rig.run("forget", *options)
+    assert code == 0, shown
+    gone = [one["snapshot"] for one in shown["rulings"] if not one["keep"]]
+    assert gone == [first["snapshot"]]
+    assert rig.run("times")[1]["windows"][0]["snapshot"] == first["snapshot"]
+    assert rig.run("forget", *options, "--yes")[0] == 0
+    assert [one["snapshot"] for one in rig.run("times")[1]["windows"]] == [second["snapshot"]]
+    rig.until_safe(rig.write("trois"))
+    code, said = rig.restore(rig.run("times")[1]["windows"][0]["until"])
+    assert code == 0, said
+    assert {"un", "deux"} <= set(rig.values())
+
+
+def test_two_servers_under_one_name_are_refused(rig: Archive) -> None:
+    """Another server's WAL is never mixed with what the vault keeps under the name."""
+    archiver = rig.start()
+    rig.until_safe(rig.write("a"))
+    archiver.kill()
+    archiver.wait()
+    vault = reopened(rig.vault)
+    kept = [one for one in Catalogue(vault, NAME).look() if isinstance(one, Chapter)]
+    other = rig.foreign("autre")
+    again = rig.start(other)
+    assert again.wait(20) == 4
+    assert "database-other" in (rig.root / "archive.log").read_text()
+    assert len([one for one in Catalogue(vault, NAME).look() if isinstance(one, Chapter)]) == len(kept)
+
+
+def test_a_server_that_goes_away_is_told_and_taken_up_again(rig: Archive) -> None:
+    """While the server is down the archiver says so; when it is back it goes on by itself."""
+    rig.start()
+    rig.until_safe(rig.write("a"))
+    rig.server.kill()
+    until(lambda: "pg-silent" in str(rig.said().get("troubled")), 20)
+    rig.server.start()
+    rig.until_safe(rig.write("b"))
+    until(lambda: rig.said()["troubled"] == "", 20)
+
+
+def test_a_vault_that_takes_nothing_is_told_and_gets_all_once_it_is_back(rig: Archive) -> None:
+    """What is received stays in the spool while the vault takes nothing, and goes there once it does."""
+    rig.start()
+    rig.until_safe(rig.write("a"))
+    away = Path(f"{rig.vault}.away")
+    os.rename(rig.vault, away)
+    at = rig.write("b")
+    until(lambda: bool(rig.said().get("troubled")), 20)
+    assert not rig.safe(at)
+    os.rename(away, rig.vault)
+    rig.until_safe(at)
+    assert verify(reopened(rig.vault)).sound
