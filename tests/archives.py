@@ -16,11 +16,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from typer.testing import CliRunner
+
 from releve.adapters.engines.postgresql.archive.catalogue import Base, Catalogue, Chapter, files_of, wal_of
 from releve.adapters.vault.node import encode, tree
 from releve.adapters.vault.pack import BlobKind
 from releve.adapters.vault.store import Kind
 from releve.adapters.vault.writer import Writer
+from releve.entrypoints.cli.root import app
 from tests.integration import pg
 from tests.vaults import PASSWORD, fresh, reopened
 
@@ -62,10 +65,10 @@ class Archive:
 
     def run(self, verb: str, *more: str) -> tuple[int, dict[str, Any]]:
         """A command, its code and its JSON."""
-        argv = [str(RELEVE), "database", verb, str(self.vault), "-d", NAME, *more, "--json"]
-        ran = subprocess.run(argv, env=self.environment(), capture_output=True, text=True, check=False)
+        argv = ["database", verb, str(self.vault), "-d", NAME, *more, "--json"]
+        ran = CliRunner().invoke(app, argv, env=self.environment())
         assert ran.stdout, ran.stderr
-        return ran.returncode, json.loads(ran.stdout)
+        return ran.exit_code, json.loads(ran.stdout)
 
     def start(self, server: pg.Server | None = None, every: float = 0.2) -> subprocess.Popen[bytes]:
         """The archiver, running."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -239,7 +238,7 @@ def test_a_server_that_goes_away_is_told_and_taken_up_again(rig: Archive) -> Non
     """While the server is down the archiver says so; when it is back it goes on by itself."""
     rig.start()
     rig.until_safe(rig.write("a"))
-    rig.server.kill()
+    rig.server.stop()
     until(lambda: "pg-silent" in str(rig.said().get("troubled")), 20)
     rig.server.start()
     rig.until_safe(rig.write("b"))
@@ -251,10 +250,10 @@ def test_a_vault_that_takes_nothing_is_told_and_gets_all_once_it_is_back(rig: Ar
     rig.start()
     rig.until_safe(rig.write("a"))
     away = Path(f"{rig.vault}.away")
-    os.rename(rig.vault, away)
+    rig.vault.rename(away)
     at = rig.write("b")
     until(lambda: bool(rig.said().get("troubled")), 20)
     assert not rig.safe(at)
-    os.rename(away, rig.vault)
+    away.rename(rig.vault)
     rig.until_safe(at)
     assert verify(reopened(rig.vault)).sound

@@ -16,6 +16,7 @@ from releve.adapters.engines.postgresql.archive.keeping import Claim, Keeper
 from releve.adapters.engines.postgresql.archive.receiver import Receiver
 from releve.adapters.engines.postgresql.archive.source import Facts, Position, Source
 from releve.adapters.engines.postgresql.archive.spool import Received, Spool
+from releve.adapters.engines.postgresql.parse import say_lsn
 from releve.domain.errors import ReleveError, Unreachable
 
 HEARTBEAT = 60.0  # seconds after which an idle server gets a snapshot all the same: proof that it was idle
@@ -74,6 +75,7 @@ class Archiver:
         self._spool = Spool(folder, facts.segment)
         self._receiver = Receiver(source.server, folder, slot, folder.parent / "pg_receivewal.log")
         self._begun = False
+        self._left = 0  # bytes: where the spool ended before a new beginning
         self._near = False  # whether the files of this turn hold all that the server had
         self._failures = 0
         self._proved = -HEARTBEAT
@@ -121,6 +123,7 @@ class Archiver:
         except ReleveError as error:
             trouble = error  # what was received is kept all the same
         files = self._caught_up(position) if position else self._spool.files()
+        self._joined(files)
         self._keep(files, position)
         if trouble is not None:
             raise trouble
@@ -137,8 +140,8 @@ class Archiver:
         files = [one for one in self._spool.files() if sound or not one.partial]
         for at in range(0, len(files), _BATCH):
             self._store(files[at : at + _BATCH], None)
-        if self._source.ensure_slot(self._slot):
-            self._gap("l'emplacement de réplication avait dépassé sa limite")
+        if self._source.ensure_slot(self._slot):  # it had outrun its limit: the server threw WAL away
+            self._left = max((one.end for one in files), default=0)
             self._spool.leave()
         self.freshness.unlimited = self._source.keeps_without_limit()
         self._spool.drop_partial()
@@ -146,12 +149,21 @@ class Archiver:
         self._begun = True
 
     def _start_over(self) -> None:
-        """The server no longer has what comes next. Keep what is there, and go on from what it has."""
-        self._store(self._spool.files(), None)
+        """The server does not go on from where the spool ends: keep what is there, and begin where our slot stands."""
+        files = self._spool.files()
+        self._store(files, None)
         self._source.ensure_slot(self._slot)
-        self._gap("le serveur n'avait plus la suite")
+        self._left = max((one.end for one in files), default=self._left)
         self._spool.leave()
         self._receiver.again()
+
+    def _joined(self, files: list[Received]) -> None:
+        """After a new beginning: see whether it follows what was left."""
+        if not self._left or not files:
+            return
+        if min(one.at.number * one.size for one in files) > self._left:
+            self._gap(f"rien entre {say_lsn(self._left)} et la suite")
+        self._left = 0
 
     def _gap(self, why: str) -> None:
         self.freshness.gaps.append((self._now(), why))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -14,14 +15,18 @@ from releve.adapters.engines.postgresql.archive.source import Server
 from releve.domain.errors import Unreachable
 
 _RETRY = (0.5, 1.0, 2.0, 5.0, 10.0)  # seconds before it is started again
-_WELL = 10.0  # seconds after which a start counts as a success
+_WELL = 2.0  # seconds after which a start counts as a success
 _PATIENCE = 10.0  # seconds that it is left to end in order
-_LOST = ("has already been removed", "is not in this server's history")
+# The server no longer has what comes next, or has it on another timeline. The last of the three: a timeline that ends
+# exactly where a segment does, which pg_receivewal does not understand (16.14: an answer without a reason).
+_LOST = re.compile(
+    r'has already been removed|is not in this server.s history|"START_REPLICATION": *$', re.MULTILINE
+)
 _FULL = "No space left on device"
 
 
 class Receiver:
-    """One pg_receivewal at a time for one spool. `lost`: the server no longer has the WAL that comes next."""
+    """One pg_receivewal at a time for one spool. `lost`: the server does not go on from where the spool ends."""
 
     def __init__(self, server: Server, spool: Path, slot: str, log: Path) -> None:
         self._server = server
@@ -110,9 +115,9 @@ class Receiver:
             self._failures = 0
         self._not_before = time.monotonic() + _RETRY[min(self._failures, len(_RETRY) - 1)]
         self._failures += 1
-        self.lost = any(words in said for words in _LOST)
+        self.lost = _LOST.search(said) is not None
         if self.lost:
-            self.trouble = "le serveur n'a plus la suite des journaux : il en manque"
+            self.trouble = "le serveur n'a pas la suite des journaux là où elle était attendue"
         elif _FULL in said:
             self.trouble = f"le disque de la réserve {self._spool} est plein ; libérez de la place"
         else:
