@@ -133,10 +133,6 @@ class Archive:
         found: datetime = self.server.sql("SELECT clock_timestamp()")[0][0]
         return found
 
-    def label(self) -> str:
-        """The name of the newest base."""
-        return str(self.run("times")[1]["windows"][-1]["base"])
-
     def standby(self, name: str) -> pg.Server:
         """A server that follows the first and has all that it wrote."""
         made = self.another(name)
@@ -167,7 +163,7 @@ class Archive:
         """Take one whole segment, not the last, out of every snapshot of the vault; its name."""
         vault = reopened(self.vault)
         found = Catalogue(vault, NAME).look()
-        stop = max(one.mark.stop for one in found if isinstance(one, Base))
+        stop = min(one.mark.stop for one in found if isinstance(one, Base))
         wal = wal_of(vault, found)
         whole = sorted(
             one.name for one in wal.segments.values() if not one.partial and one.end > stop + wal.size

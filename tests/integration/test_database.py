@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -19,6 +20,50 @@ from tests.integration import pg
 from tests.integration.pg import no_templates_left, until  # noqa: F401
 from tests.vaults import reopened, restic
 
+MANY = [f"d{number:02}" for number in range(20)]
+
+
+@dataclass(frozen=True)
+class Story:
+    """A server that was archived, and stopped: a base; a, b; an instant; c, MANY; another base; e."""
+
+    rig: Archive
+    first: dict[str, object]
+    second: dict[str, object]
+    between: datetime
+    after: datetime
+
+
+@pytest.fixture(scope="module")
+def story() -> Iterator[Story]:
+    """Told once; a test that harms the vault takes a copy of it."""
+    with archive() as rig:
+        archiver = rig.start()
+        first = rig.base()
+        between = rig.write("a", "b")
+        after = rig.write("c")
+        rig.server.sql("SELECT pg_switch_wal()")
+        rig.until_safe(rig.write(*MANY))
+        rig.server.sql("SELECT pg_switch_wal()")
+        second = rig.base()
+        rig.write("e")
+        archiver.send_signal(signal.SIGTERM)
+        assert archiver.wait(20) == 0
+        assert not receivers(rig.state)
+        rig.server.stop()
+        yield Story(rig, first, second, between, after)
+
+
+@pytest.fixture
+def copied(story: Story) -> Iterator[Story]:
+    """The same story, its vault free to be harmed."""
+    whole = story.rig.vault
+    story.rig.vault = Path(f"{whole}-copie")
+    shutil.copytree(whole, story.rig.vault)
+    yield story
+    shutil.rmtree(story.rig.vault)
+    story.rig.vault = whole
+
 
 @pytest.fixture
 def rig() -> Iterator[Archive]:
@@ -27,54 +72,124 @@ def rig() -> Iterator[Archive]:
         yield made
 
 
-def test_a_database_comes_back_as_it_was_between_two_writes(rig: Archive) -> None:
-    """Restored to an instant: what was committed before, and nothing after; latest: all that was said to be safe."""
-    archiver = rig.start()
-    rig.base()
-    between = rig.write("a", "b")
-    after = rig.write("c")
-    rig.server.sql("SELECT pg_switch_wal()")
-    many = [f"d{number:02}" for number in range(20)]
-    rig.until_safe(rig.write(*many))
-    archiver.send_signal(signal.SIGTERM)
-    assert archiver.wait(20) == 0
-    code, said = rig.restore(between.isoformat())
+def test_a_database_comes_back_as_it_was_between_two_writes(story: Story) -> None:
+    """Restored to an instant: what was committed before, and nothing after, and the report says so."""
+    code, said = story.rig.restore(story.between.isoformat())
     assert code == 0, said
-    assert rig.values() == ["a", "b"]
-    last, following = datetime.fromisoformat(said["last_commit"]), datetime.fromisoformat(said["next_commit"])
-    assert last <= between < following < after
-    code, said = rig.restore("latest", "tout")
+    assert story.rig.values() == ["a", "b"]
+    last, following = (datetime.fromisoformat(said[name]) for name in ("last_commit", "next_commit"))
+    assert last <= story.between < following < story.after
+    assert said["base"] == story.first["base"]
+
+
+def test_the_latest_has_all_that_was_said_to_be_safe(story: Story) -> None:
+    """An archiver that was told to stop keeps what the server had: the latest state has every row, and proves it."""
+    code, said = story.rig.restore("latest", "tout")
     assert code == 0, said
-    assert rig.values("tout") == ["a", "b", "c", *many]
-    code, said = rig.restore((after + timedelta(hours=1)).isoformat(), "futur")
+    assert story.rig.values("tout") == ["a", "b", "c", *MANY, "e"]
+    assert said["proved_until"] == said["until"] == story.rig.said()["safe_until"]
+
+
+def test_what_cannot_be_reached_is_refused_before_anything_is_written(story: Story) -> None:
+    """A time after the last proof, or before the first base: refused, with the nearest that can be reached."""
+    rig = story.rig
+    code, said = rig.restore((story.after + timedelta(hours=1)).isoformat(), "futur")
     assert (code, said["error"]["code"]) == (4, "beyond-archive")
+    assert str(rig.said()["safe_until"]) in said["error"]["hint"]
+    code, said = rig.restore((story.between - timedelta(days=1)).isoformat(), "passé")
+    assert (code, said["error"]["code"]) == (4, "before-first-base")
     assert not (rig.root / "futur").exists()
+    assert not (rig.root / "passé").exists()
 
 
-def test_a_missing_segment_is_named_and_not_passed_over(rig: Archive) -> None:
+def test_a_missing_segment_is_named_and_not_passed_over(copied: Story) -> None:
     """Without one WAL file: what came before it can be reached, what came after is refused, and the file is named."""
-    archiver = rig.start()
-    rig.base()
-    before = rig.write("avant")
-    rig.until_safe(before)
-    for number in range(3):
-        rig.server.sql("SELECT pg_switch_wal()")
-        later = rig.write(f"après {number}")
-        rig.until_safe(later)
-    archiver.kill()
-    archiver.wait()
+    rig = copied.rig
     missing = rig.lose_a_segment()
     code, said = rig.run("times")
-    assert code == 3
-    assert said["windows"][-1]["missing"] == missing
-    code, said = rig.restore(later.isoformat())
+    (window, _whole) = said["windows"]
+    assert window["missing"] == missing
+    assert datetime.fromisoformat(window["until"]) < copied.after
+    code, said = rig.restore(copied.after.isoformat(), "après")
     assert (code, said["error"]["code"]) == (4, "wal-gap")
     assert missing in said["error"]["message"]
-    code, said = rig.restore("latest")
-    assert (code, said["error"]["code"]) == (4, "wal-gap")
-    code, said = rig.restore(before.isoformat())
+    code, said = rig.restore(window["until"], "avant")
     assert code == 0, said
-    assert rig.values() == ["avant"]
+    assert rig.values("avant") == []
+    assert rig.restore("latest", "fin")[0] == 0  # from the base that came after the hole
+
+
+@pytest.mark.needs("restic")
+def test_a_database_comes_back_by_restic_alone(story: Story) -> None:
+    """By the steps of the guide, with stock restic, PostgreSQL's own programs and a shell."""
+    rig, between = story.rig, story.between
+    place = pg.own(rig.root / "main")
+    restic(
+        "restic",
+        rig.vault,
+        "restore",
+        "latest",
+        "--tag",
+        f"database={NAME},base={story.first['base']}",
+        "--target",
+        str(place),
+    )
+    listed = json.loads(restic("restic", rig.vault, "snapshots", "--tag", f"database={NAME}", "--json"))
+    chapters = {tag for one in listed for tag in one["tags"] if tag.startswith("wal=")}
+    for chapter in sorted(chapters):
+        restic(
+            "restic",
+            rig.vault,
+            "restore",
+            "latest",
+            "--tag",
+            f"database={NAME},{chapter}",
+            "--target",
+            str(place),
+        )
+    flat = place / "journaux"
+    flat.mkdir()
+    for path in (place / "wal").rglob("*"):
+        if path.is_file():
+            shutil.copy(path, flat / path.name.removesuffix(".partial"))
+    with (place / "data" / "postgresql.auto.conf").open("a") as file:
+        file.write(f'restore_command = \'cp "{flat}/%f" "%p"\'\n')
+        file.write(f"recovery_target_time = '{between.isoformat()}'\nrecovery_target_action = 'promote'\n")
+    (place / "data" / "recovery.signal").touch()
+    subprocess.run(["chown", "-R", pg.server_account(), str(place)], check=True)
+    (place / "data").chmod(0o700)
+    server = rig.reopened("main")
+    until(lambda: not server.sql("SELECT pg_is_in_recovery()")[0][0])
+    assert server.sql("SELECT valeur FROM ecrits ORDER BY 1") == [("a",), ("b",)]
+
+
+def test_verify_tries_and_leaves_nothing(story: Story) -> None:
+    """A trial restores, opens, reads every row and removes all: its answer is a dated fact."""
+    rig = story.rig
+    room = rig.root / "room"
+    room.mkdir(mode=0o755)
+    code, said = rig.run("verify", "--workroom", str(room), "--read-all", *rig.account())
+    assert code == 0, said
+    assert said["base"] == story.second["base"]
+    assert said["databases"] == ["dossiers", "postgres", "template1"]
+    assert "lecture de toutes les lignes" in said["checks"]
+    assert datetime.fromisoformat(said["verified_at"]) > datetime.fromisoformat(said["last_commit"])
+    assert list(room.iterdir()) == []
+
+
+def test_old_bases_and_their_wal_go_and_what_is_kept_still_comes_back(copied: Story) -> None:
+    """Forgetting shows first; then the old base goes, and what the last one needs stays."""
+    rig = copied.rig
+    options = ["--state", str(rig.root / "ménage"), "--keep-last", "1", "--minimum-age", "0"]
+    code, shown = rig.run("forget", *options)
+    assert code == 0, shown
+    assert [one["snapshot"] for one in shown["rulings"] if not one["keep"]] == [copied.first["snapshot"]]
+    assert len(rig.run("times")[1]["windows"]) == 2
+    assert rig.run("forget", *options, "--yes")[0] == 0
+    assert [one["snapshot"] for one in rig.run("times")[1]["windows"]] == [copied.second["snapshot"]]
+    code, said = rig.restore("latest", "gardé")
+    assert code == 0, said
+    assert rig.values("gardé") == ["a", "b", "c", *MANY, "e"]
 
 
 def test_killed_at_any_moment_the_archiver_loses_nothing_it_said_was_safe(rig: Archive) -> None:
@@ -125,80 +240,10 @@ def test_a_promotion_is_followed_and_crossed(rig: Archive) -> None:
     assert code == 0, said
     assert said["timeline"] == 2
     assert rig.values() == ["après la bascule", "avant la bascule"]
-    code, said = rig.restore(first.isoformat(), "tôt")
-    assert code == 0, said
-    assert rig.values("tôt") == ["avant la bascule"]
 
 
-@pytest.mark.needs("restic")
-def test_a_database_comes_back_by_restic_alone(rig: Archive) -> None:
-    """By the steps of the guide, with stock restic, PostgreSQL's own programs and a shell."""
-    archiver = rig.start()
-    rig.base()
-    between = rig.write("un")
-    rig.until_safe(rig.write("deux"))
-    archiver.send_signal(signal.SIGTERM)
-    assert archiver.wait(20) == 0
-    place = pg.own(rig.root / "main")
-    restic(
-        "restic",
-        rig.vault,
-        "restore",
-        "latest",
-        "--tag",
-        f"database={NAME},base=" + rig.label(),
-        "--target",
-        str(place),
-    )
-    listed = json.loads(restic("restic", rig.vault, "snapshots", "--tag", f"database={NAME}", "--json"))
-    chapters = {tag for one in listed for tag in one["tags"] if tag.startswith("wal=")}
-    for chapter in sorted(chapters):
-        restic(
-            "restic",
-            rig.vault,
-            "restore",
-            "latest",
-            "--tag",
-            f"database={NAME},{chapter}",
-            "--target",
-            str(place),
-        )
-    flat = place / "journaux"
-    flat.mkdir()
-    for path in (place / "wal").rglob("*"):
-        if path.is_file():
-            shutil.copy(path, flat / path.name.removesuffix(".partial"))
-    with (place / "data" / "postgresql.auto.conf").open("a") as file:
-        file.write(f'restore_command = \'cp "{flat}/%f" "%p"\'\n')
-        file.write(f"recovery_target_time = '{between.isoformat()}'\nrecovery_target_action = 'promote'\n")
-    (place / "data" / "recovery.signal").touch()
-    subprocess.run(["chown", "-R", pg.server_account(), str(place)], check=True)
-    (place / "data").chmod(0o700)
-    server = rig.reopened("main")
-    until(lambda: not server.sql("SELECT pg_is_in_recovery()")[0][0])
-    assert server.sql("SELECT valeur FROM ecrits") == [("un",)]
-
-
-def test_verify_tries_and_leaves_nothing(rig: Archive) -> None:
-    """A trial restores, opens, reads every row and removes all: its answer is a dated fact."""
-    archiver = rig.start()
-    base = rig.base()
-    rig.until_safe(rig.write("essai"))
-    archiver.send_signal(signal.SIGTERM)
-    assert archiver.wait(20) == 0
-    assert not receivers(rig.state)
-    room = rig.root / "room"
-    room.mkdir(mode=0o755)
-    code, said = rig.run("verify", "--workroom", str(room), "--read-all", *rig.account())
-    assert code == 0, said
-    assert said["base"] == base["base"]
-    assert said["databases"] == ["dossiers", "postgres", "template1"]
-    assert "lecture de toutes les lignes" in said["checks"]
-    assert datetime.fromisoformat(said["verified_at"]) > datetime.fromisoformat(said["last_commit"])
-    assert list(room.iterdir()) == []
-
-
-def test_old_bases_and_their_wal_go_and_what_is_kept_still_comes_back(rig: Archive) -> None:
+@pytest.mark.torture
+def test_old_bases_go_beside_an_archiver_at_work(rig: Archive) -> None:
     """Forgetting shows first; then the old base goes, what the last one needs stays, the archiver at work as well."""
     rig.start()
     first = rig.base()
@@ -219,6 +264,7 @@ def test_old_bases_and_their_wal_go_and_what_is_kept_still_comes_back(rig: Archi
     assert {"un", "deux"} <= set(rig.values())
 
 
+@pytest.mark.torture
 def test_two_servers_under_one_name_are_refused(rig: Archive) -> None:
     """Another server's WAL is never mixed with what the vault keeps under the name."""
     archiver = rig.start()
@@ -234,6 +280,7 @@ def test_two_servers_under_one_name_are_refused(rig: Archive) -> None:
     assert len([one for one in Catalogue(vault, NAME).look() if isinstance(one, Chapter)]) == len(kept)
 
 
+@pytest.mark.torture
 def test_a_server_that_goes_away_is_told_and_taken_up_again(rig: Archive) -> None:
     """While the server is down the archiver says so; when it is back it goes on by itself."""
     rig.start()
