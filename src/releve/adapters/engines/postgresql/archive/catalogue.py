@@ -125,14 +125,14 @@ def files_of(vault: Repository, snapshot: Snapshot) -> dict[str, Node]:
 def wal_of(vault: Repository, found: Sequence[Base | Chapter]) -> Wal:
     """Everything known of the WAL.
 
-    The fullest snapshot of a chapter is believed, unless a file is missing in it: then the others of that chapter are
-    looked through as well, so that whoever adds an emptied snapshot hides nothing.
+    The fullest snapshot of a chapter is believed, unless a file is missing in it: then all of that chapter are looked
+    through, so that whoever may only add an emptied snapshot hides nothing.
     """
     wal = Wal()
     for same in chapters(found).values():
         wal.marks += [one.mark for one in same]
         files = _versions(vault, same[-1:])
-        if len(same) > 1 and _lacking([name for name, _node, _mark in files]):
+        if len(same) > 1 and not _whole(files, _versions(vault, [min(same, key=_arrival)])):
             files = _versions(vault, same)
         for name, node, mark in files:
             _add(vault, wal, name, node, mark)
@@ -141,14 +141,22 @@ def wal_of(vault: Repository, found: Sequence[Base | Chapter]) -> Wal:
 
 def _versions(vault: Repository, same: Sequence[Chapter]) -> list[tuple[str, Node, WalMark]]:
     """Every file of these snapshots; what the store saw first comes first."""
-    ordered = sorted(same, key=lambda one: (one.snapshot.seen or one.snapshot.at, one.mark.until))
+    ordered = sorted(same, key=_arrival)
     return [(name, node, one.mark) for one in ordered for name, node in files_of(vault, one.snapshot).items()]
 
 
-def _lacking(names: Sequence[str]) -> bool:
-    """Whether a chapter has a hole, or holds nothing."""
-    tails = sorted({int(name[16:24], 16) for name in names if name.removesuffix(PARTIAL).isalnum()})
-    return not tails or tails[-1] - tails[0] + 1 != len(tails)
+def _arrival(one: Chapter) -> tuple[datetime, int]:
+    return one.snapshot.seen or one.snapshot.at, one.mark.until
+
+
+def _whole(fullest: Sequence[tuple[str, Node, WalMark]], first: Sequence[tuple[str, Node, WalMark]]) -> bool:
+    """Whether the fullest snapshot of a chapter has no hole, and all that the first one to arrive had."""
+    names, before = (
+        {name.removesuffix(PARTIAL) for name, _node, _mark in files if name.removesuffix(PARTIAL).isalnum()}
+        for files in (fullest, first)
+    )
+    tails = sorted(int(name[16:24], 16) for name in names)
+    return bool(tails) and tails[-1] - tails[0] + 1 == len(tails) and before <= names
 
 
 def _text(vault: Repository, node: Node) -> str:
