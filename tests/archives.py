@@ -34,19 +34,19 @@ NAME = "dossiers"
 class Archive:
     """One server (a second one on demand), its vault, its archiver."""
 
-    def __init__(self, root: Path, kind: str) -> None:
+    def __init__(self, root: Path, kind: str, conf: Mapping[str, str]) -> None:
         self.root = root
         self.kind = kind
         self.vault = root / "vault"
         self.state = root / "state"
         self.servers: list[pg.Server] = []
-        self.server = self.another("serveur")
+        self.server = self.another("serveur", conf)
         self._started: list[subprocess.Popen[bytes]] = []
         fresh(self.vault)
 
-    def another(self, name: str, **conf: str) -> pg.Server:
+    def another(self, name: str, conf: Mapping[str, str] | None = None) -> pg.Server:
         """A server that is not there yet."""
-        made = pg.Server(self.kind, pg.own(self.root / name), pg.free_port(), conf)
+        made = pg.Server(self.kind, pg.own(self.root / name), pg.free_port(), conf or {})
         self.servers.append(made)
         return made
 
@@ -222,11 +222,11 @@ def receivers(state: Path) -> Sequence[int]:
 
 
 @contextlib.contextmanager
-def archive(kind: str = "wheel16") -> Iterator[Archive]:
+def archive(kind: str = "wheel16", conf: Mapping[str, str] | None = None) -> Iterator[Archive]:
     """Everything stopped and removed at the end."""
     root = Path(tempfile.mkdtemp(prefix="rlv-arc-"))
     root.chmod(0o755)
-    made = Archive(root, kind)
+    made = Archive(root, kind, conf or {})
     try:
         made.server.create()
         yield made

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import random
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -303,4 +306,88 @@ def test_a_vault_that_takes_nothing_is_told_and_gets_all_once_it_is_back(rig: Ar
     assert not rig.safe(at)
     away.rename(rig.vault)
     rig.until_safe(at)
+    assert verify(reopened(rig.vault)).sound
+
+
+@pytest.mark.torture
+def test_wal_that_the_server_threw_away_is_a_hole_that_is_said() -> None:
+    """An archiver away for too long, beside a server that keeps little for it: it goes on, and the hole is named."""
+    conf = {"max_slot_wal_keep_size": "2MB"}
+    with archive(conf=conf) as rig:
+        archiver = rig.start()
+        rig.base()
+        rig.until_safe(before := rig.write("avant"))
+        archiver.kill()
+        archiver.wait()
+        for number in range(12):
+            rig.write(f"perdu {number}")
+            rig.server.sql("SELECT pg_switch_wal()")
+        rig.server.sql("CHECKPOINT")
+        rig.start()
+        rig.until_safe(rig.write("après"))
+        assert rig.said()["gaps"]
+        assert rig.run("times")[1]["windows"][0]["missing"]
+        second = rig.base()
+        rig.until_safe(rig.write("fin"))
+        (old, new) = rig.run("times")[1]["windows"]
+        assert (new["base"], new["missing"]) == (second["base"], None)
+        code, said = rig.restore(old["until"], "avant")
+        assert code == 0, said
+        assert datetime.fromisoformat(old["until"]) >= before
+        assert rig.values("avant") == ["avant"]
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("kind", ["wheel18", "debian15"])
+def test_a_server_promoted_under_the_archiver_is_followed(kind: str) -> None:
+    """The archiver stands on the relief itself: when that is promoted it goes on, on the new timeline."""
+    with archive(kind) as rig:
+        relief = rig.standby("secours")
+        primary, rig.server = rig.server, relief
+        primary.sql("INSERT INTO ecrits VALUES ('tôt', 'x')")
+        until(lambda: relief.sql("SELECT pg_last_xact_replay_timestamp()")[0][0] is not None)
+        rig.start()
+        rig.base()
+        primary.sql("INSERT INTO ecrits VALUES ('avant', 'x')")
+        until(lambda: rig.said().get("lsn") is not None, 30)
+        end = primary.sql("SELECT pg_current_wal_flush_lsn()::text")[0][0]
+        until(lambda: relief.sql("SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", end)[0][0])
+        primary.kill()
+        relief.sql("SELECT pg_promote()")
+        rig.until_safe(rig.write("après"))
+        assert rig.said()["timeline"] == 2
+        code, said = rig.restore(rig.run("times")[1]["windows"][0]["until"])
+        assert code == 0, said
+        assert sorted(rig.values()) == ["après", "avant", "tôt"]
+
+
+@pytest.mark.torture
+def test_both_killed_at_random_moments_nothing_said_to_be_safe_is_lost(rig: Archive) -> None:
+    """Archiver and receiver killed at random for a while under load; the seed is in the rows, and shown by a failure."""
+    seed = random.randrange(1 << 30)
+    chance = random.Random(seed)
+    rig.start()
+    rig.base()
+    written: list[tuple[str, datetime]] = []
+    for number in range(25):
+        archiver = rig.start(every=0.2)
+        end = time.monotonic() + chance.uniform(0.1, 3.0)
+        step = 0
+        while time.monotonic() < end:
+            value = f"{seed}-{number:02}-{step:05}"
+            written.append((value, rig.write(value)))
+            step += 1
+            if chance.random() < 0.02:
+                rig.server.sql("SELECT pg_switch_wal()")
+        for pid in receivers(rig.state):
+            if chance.random() < 0.5:
+                os.kill(pid, signal.SIGKILL)
+        archiver.kill()
+        archiver.wait()
+    safe = {value for value, at in written if rig.safe(at)}
+    assert safe
+    rig.server.destroy()
+    code, said = rig.restore("latest")
+    assert code in {0, 3}, said
+    assert safe <= set(rig.values())
     assert verify(reopened(rig.vault)).sound

@@ -62,6 +62,12 @@ def take_base(
             f"cette base a des espaces de tables hors de son dossier : {', '.join(outside)}",
             hint="Relève ne sait pas encore les sauver ainsi : ramenez-les dans pg_default",
         )
+    if source.position("").at is None:
+        raise Refused(
+            "base-no-instant",
+            "ce serveur en suit un autre et n'a encore rejoué aucune transaction : on ne saurait pas dater la base",
+            hint="prenez la base sur le serveur qui écrit, ou attendez une première écriture",
+        )
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700, parents=True)
     data = folder / FOLDER
@@ -72,7 +78,9 @@ def take_base(
         check(source.server.program("pg_verifybackup"), data)
         timeline, start, stop = wal_range(data)
         if ready is None:
-            raise Refused("base-no-instant", "ce serveur suit un autre et n'a encore rien rejoué")
+            raise Refused(
+                "base-no-instant", "ce serveur a redémarré pendant la copie : prenez une autre base"
+            )
         mark = BaseMark(
             database, facts.system, label, timeline, start, stop, ready, facts.version, facts.segment
         )
