@@ -65,15 +65,26 @@ class Archive:
 
     def run(self, verb: str, *more: str) -> tuple[int, dict[str, Any]]:
         """A command, its code and its JSON."""
-        argv = ["database", verb, str(self.vault), "-d", NAME, *more, "--json"]
-        ran = CliRunner().invoke(app, argv, env=self.environment())
+        return self._invoke("database", verb, str(self.vault), "-d", NAME, *more)
+
+    def status(self) -> tuple[int, dict[str, Any]]:
+        """What is said of the archiver."""
+        return self._invoke("database", "status", str(self.state))
+
+    def _invoke(self, *argv: str) -> tuple[int, dict[str, Any]]:
+        ran = CliRunner().invoke(app, [*argv, "--json"], env=self.environment())
         assert ran.stdout, ran.stderr
         return ran.exit_code, json.loads(ran.stdout)
 
-    def start(self, server: pg.Server | None = None, every: float = 0.2) -> subprocess.Popen[bytes]:
-        """The archiver, running."""
+    def start(
+        self, server: pg.Server | None = None, every: float = 0.2, within: str = ""
+    ) -> subprocess.Popen[bytes]:
+        """The archiver, running; `within`: its state folder is mounted first, for it alone."""
         argv = [str(RELEVE), "database", "archive", str(self.vault), "-d", NAME]
         argv += ["--state", str(self.state), "--every", str(every), *self.where(server)]
+        if within:
+            script = f'{within} "$0" && exec "$@"'
+            argv = ["unshare", "--mount", "--", "sh", "-c", script, str(self.state), *argv]
         with (self.root / "archive.log").open("ab") as log:
             started = subprocess.Popen(argv, env=self.environment(), stdout=log, stderr=log)
         self._started.append(started)

@@ -18,6 +18,7 @@ import pytest
 
 from releve.adapters.engines.postgresql.archive.catalogue import Catalogue, Chapter
 from releve.adapters.vault.verify import verify
+from releve.entrypoints.worker.database import read_archive
 from tests.archives import NAME, Archive, archive, receivers
 from tests.integration import pg
 from tests.integration.pg import no_templates_left, until  # noqa: F401
@@ -304,8 +305,11 @@ def test_a_vault_that_takes_nothing_is_told_and_gets_all_once_it_is_back(rig: Ar
     at = rig.write("b")
     until(lambda: bool(rig.said().get("troubled")), 20)
     assert not rig.safe(at)
+    code, said = rig.status()
+    assert (code, said["well"]) == (3, False)
     away.rename(rig.vault)
     rig.until_safe(at)
+    until(lambda: rig.status()[0] == 0)
     assert verify(reopened(rig.vault)).sound
 
 
@@ -391,3 +395,28 @@ def test_both_killed_at_random_moments_nothing_said_to_be_safe_is_lost(rig: Arch
     assert code in {0, 3}, said
     assert safe <= set(rig.values())
     assert verify(reopened(rig.vault)).sound
+
+
+@pytest.mark.torture
+@pytest.mark.needs("mount-namespace")
+def test_a_spool_that_is_full_is_told_and_empties_once_the_vault_takes_it(rig: Archive) -> None:
+    """While the vault is away the spool fills its disk: said; the server keeps the rest, and nothing is missing after."""
+    rig.state.mkdir()
+    rig.base()
+    away = Path(f"{rig.vault}.away")
+    archiver = rig.start(within="mount -t tmpfs -o size=5m tmpfs")
+    inside = Path(f"/proc/{archiver.pid}/root{rig.state}")
+    until((inside / "archive.json").exists, 20)
+    until(lambda: bool(read_archive(inside).get("safe_until")), 20)
+    rig.vault.rename(away)
+    for number in range(10):
+        at = rig.write(f"v{number}")
+        rig.server.sql("SELECT pg_switch_wal()")
+    until(lambda: "plein" in (rig.root / "archive.log").read_text(), 30)
+    away.rename(rig.vault)
+    until(lambda: str(read_archive(inside).get("safe_until")) >= at.isoformat(), 60)
+    archiver.send_signal(signal.SIGTERM)
+    assert archiver.wait(20) == 0
+    code, said = rig.restore("latest")
+    assert code == 0, said
+    assert rig.values() == [f"v{number}" for number in range(10)]

@@ -15,6 +15,7 @@ from releve.entrypoints.cli.vault_session import DEFAULT_KEY, KeyRef, Where, bar
 if TYPE_CHECKING:
     from releve.adapters.engines.postgresql.archive.source import Server
 
+_STALE = 30.0  # seconds without a word, or without progress, of a process that speaks every few
 Name = Annotated[str, typer.Option("--database", "-d", help="Le nom de ces données dans le coffre.")]
 State = Annotated[
     str, typer.Option("--state", help="Un dossier à nous, sur un disque local, pour ces données ; gardez-le.")
@@ -100,6 +101,14 @@ def register(app: typer.Typer) -> None:
                 fast=not spread,
             ),
         )
+
+    @group.command()
+    def status(
+        state: Annotated[str, typer.Argument(metavar="ÉTAT", help="Le dossier donné à --state.")],
+        as_json: Json = False,
+    ) -> None:
+        """Dire jusqu'à quel instant la base est à l'abri dans le coffre, et ce qui ne va pas."""
+        answer(as_json, lambda: _status(state))
 
     @group.command()
     def release(
@@ -204,6 +213,44 @@ def _release(database: str, server: Server) -> Answer:
         talk("il n'y avait rien à rendre")
     said = "le serveur ne retient plus de journaux pour nous" if gone else ""
     return Answer({"slot": slot_of(database), "dropped": gone}, said)
+
+
+def _status(state: str) -> Answer:
+    from releve.domain.errors import Exit
+    from releve.domain.units import say_bytes, say_seconds
+    from releve.entrypoints.cli.vault_session import utc_now
+    from releve.entrypoints.worker.database import read_archive
+
+    said = read_archive(Path(state))
+    now = utc_now()
+    lines = [f"archivage de « {said['database']} » ({said['server']})"]
+    troubles: list[str] = []
+    safe = datetime.fromisoformat(str(said["safe_until"])) if said.get("safe_until") else None
+    if safe is None:
+        troubles.append("  rien n'est encore à l'abri")
+    else:
+        behind = (now - safe).total_seconds()
+        line = f"  à l'abri dans le coffre jusqu'au {_shown(safe)} (il y a {say_seconds(behind)}), position {said['lsn']}"
+        (troubles if behind > _STALE else lines).append(line)
+    lines.append(f"  {say_bytes(int(str(said['spool_bytes'])))} dans la réserve")
+    gaps = said.get("gaps")
+    troubles += [
+        f"  TROU dans les journaux ({one['at']}) : {one['why']} ; il faut une nouvelle base"
+        for one in (gaps if isinstance(gaps, list) else [])
+    ]
+    if said.get("slot_without_limit"):
+        lines.append(
+            "  attention : sans max_slot_wal_keep_size, un archivage arrêté finirait par remplir le disque du serveur"
+        )
+    if said.get("troubled"):
+        troubles.append(f"  en panne : {said['troubled']}")
+    silent = (now - datetime.fromisoformat(str(said["written_at"]))).total_seconds()
+    if silent > _STALE:
+        troubles.append(f"  plus aucune nouvelle depuis {say_seconds(silent)} : le processus est arrêté ?")
+    well = not troubles
+    return Answer(
+        {**said, "well": well}, "\n".join([*lines, *troubles]), Exit.DONE if well else Exit.PROMISE_NOT_KEPT
+    )
 
 
 def _shown(at: datetime) -> str:

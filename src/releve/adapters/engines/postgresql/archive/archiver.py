@@ -18,6 +18,7 @@ from releve.adapters.engines.postgresql.archive.source import Facts, Position, S
 from releve.adapters.engines.postgresql.archive.spool import Received, Spool
 from releve.adapters.engines.postgresql.parse import say_lsn
 from releve.domain.errors import ReleveError, Unreachable
+from releve.domain.os_errors import reason
 
 HEARTBEAT = 60.0  # seconds after which an idle server gets a snapshot all the same: proof that it was idle
 _CATCH_UP = 1.5  # seconds that a turn waits for what the server already has
@@ -86,10 +87,10 @@ class Archiver:
         begun = time.monotonic()
         try:
             self._turn()
-        except ReleveError as error:
+        except (ReleveError, OSError) as error:
             wait = _RETRY[min(self._failures, len(_RETRY) - 1)]
             self._failures += 1
-            self._troubled(f"{error.sentence} [{error.code}]")
+            self._troubled(_said(error))
             return wait
         self._failures = 0
         self._troubled(self._receiver.trouble)
@@ -241,6 +242,12 @@ class Archiver:
         fresh.troubled = why
         fresh.troubled_since = (fresh.troubled_since or self._now()) if why else None
         self._tell(fresh)
+
+
+def _said(error: ReleveError | OSError) -> str:
+    if isinstance(error, ReleveError):
+        return f"{error.sentence} [{error.code}]"
+    return f"la réserve ne peut pas être tenue : {reason(error)} ({error.filename}) [archive-disk]"
 
 
 def _reaches(files: list[Received], position: Position, settled: int) -> bool:
