@@ -74,7 +74,7 @@ class Archiver:
         self._now = now
         self._tell = tell
         self._spool = Spool(folder, facts.segment)
-        self._receiver = Receiver(source.server, folder, slot, folder.parent / "pg_receivewal.log")
+        self._receiver = Receiver(source.server, self._spool, slot, folder.parent / "pg_receivewal.log")
         self._begun = False
         self._left = 0  # bytes: where the spool ended before a new beginning
         self._near = False  # whether the files of this turn hold all that the server had

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from releve.adapters.engines.postgresql.archive.source import Server
+from releve.adapters.engines.postgresql.archive.spool import Spool
 from releve.domain.errors import Unreachable
 
 _RETRY = (0.5, 1.0, 2.0, 5.0, 10.0)  # seconds before it is started again
@@ -23,14 +24,16 @@ _LOST = re.compile(
     r'has already been removed|is not in this server.s history|"START_REPLICATION": *$', re.MULTILINE
 )
 _FULL = "No space left on device"
+_LITTLE = 1 << 20  # bytes free below which a disk is called full, when the program could not even say so
 
 
 class Receiver:
     """One pg_receivewal at a time for one spool. `lost`: the server does not go on from where the spool ends."""
 
-    def __init__(self, server: Server, spool: Path, slot: str, log: Path) -> None:
+    def __init__(self, server: Server, spool: Spool, slot: str, log: Path) -> None:
         self._server = server
-        self._spool = spool
+        self._files = spool
+        self._spool = spool.folder
         self._slot = slot
         self._log = log
         self._running: subprocess.Popen[bytes] | None = None
@@ -84,6 +87,7 @@ class Receiver:
                     _wait_gone(entry)
 
     def _start(self) -> None:
+        self._files.drop_torn()
         program = self._server.program("pg_receivewal")
         tie = shutil.which("setpriv")  # ends it with us, kill -9 included
         how = ["-S", self._slot, "--no-loop", "--no-password", "--status-interval=1"]
@@ -118,7 +122,7 @@ class Receiver:
         self.lost = _LOST.search(said) is not None
         if self.lost:
             self.trouble = "le serveur n'a pas la suite des journaux là où elle était attendue"
-        elif _FULL in said:
+        elif _FULL in said or shutil.disk_usage(self._spool).free < _LITTLE:
             self.trouble = f"le disque de la réserve {self._spool} est plein ; libérez de la place"
         else:
             self.trouble = f"la réception des journaux s'est arrêtée (code {code}) : {last}"

@@ -52,8 +52,8 @@ class Spool:
             partial = path.name.endswith(PARTIAL)
             start = at.number * self._size
             with suppress(FileNotFoundError):  # it became whole since it was listed: the next look has it
-                if not partial and path.stat().st_size != self._size:
-                    continue  # pg_receivewal makes it whole before it takes its name; anything else is not WAL
+                if path.stat().st_size != self._size:
+                    continue  # a partial one is filled with zeros before any WAL is in it
                 end = start + (_filled(path) if partial else self._size)
                 found.append(Received(path, at, self._size, partial, end))
         return sorted(found, key=lambda one: (one.at.timeline, one.at.number, one.partial))
@@ -81,9 +81,15 @@ class Spool:
 
     def drop_partial(self) -> None:
         """Remove what is not whole: it will be received again from its first byte."""
-        for one in self.files():
-            if one.partial:
-                one.path.unlink(missing_ok=True)
+        for path in self._names():
+            if path.name.endswith(PARTIAL):
+                path.unlink(missing_ok=True)
+
+    def drop_torn(self) -> None:
+        """Remove what was cut while it was being made, by a kill or a full disk: pg_receivewal would refuse it for ever."""
+        for path in self._names():
+            if path.name.endswith(PARTIAL) and path.stat().st_size != self._size:
+                path.unlink(missing_ok=True)
 
     def _names(self) -> list[Path]:
         try:
