@@ -65,13 +65,14 @@ class Archive:
 
     def run(self, verb: str, *more: str) -> tuple[int, dict[str, Any]]:
         """A command, its code and its JSON."""
-        return self._invoke("database", verb, str(self.vault), "-d", NAME, *more)
+        return self.invoke("database", verb, str(self.vault), "-d", NAME, *more)
 
     def status(self) -> tuple[int, dict[str, Any]]:
         """What is said of the archiver."""
-        return self._invoke("database", "status", str(self.state))
+        return self.invoke("database", "status", str(self.state))
 
-    def _invoke(self, *argv: str) -> tuple[int, dict[str, Any]]:
+    def invoke(self, *argv: str) -> tuple[int, dict[str, Any]]:
+        """Any command, its code and its JSON."""
         ran = CliRunner().invoke(app, [*argv, "--json"], env=self.environment())
         assert ran.stdout, ran.stderr
         return ran.exit_code, json.loads(ran.stdout)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 from releve.adapters.engines.postgresql.archive import instants
 from releve.adapters.engines.postgresql.archive.catalogue import Catalogue, Wal, chapters, wal_of
@@ -22,8 +23,9 @@ from releve.adapters.engines.postgresql.archive.spool import Spool
 from releve.adapters.vault.repository import Repository
 from releve.adapters.vault.verify import verify
 from releve.domain.errors import Refused
+from releve.entrypoints.cli.root import app
 from tests.fault.recording_disk import RecordingDisk, replay
-from tests.vaults import fresh, now, reopened
+from tests.vaults import PASSWORD, fresh, now, reopened
 
 SEGMENT = 1 << 20
 T0 = datetime(2026, 3, 9, 12, tzinfo=UTC)
@@ -231,3 +233,19 @@ def test_a_mark_is_read_back_from_its_tags(writing: Writing) -> None:
     assert mark.tags() == snapshot.tags
     assert "wal=0000000100000000" in snapshot.tags
     assert "safe=2026-03-09T12:00:00Z" in snapshot.tags
+
+
+def test_the_vaults_own_forgetting_takes_no_chapter_for_another(writing: Writing) -> None:
+    """`releve vault forget` knows nothing of databases, and still leaves the last snapshot of each chapter."""
+    for timeline in (1, 2):
+        for size in (1000, 2000):
+            writing.write(timeline, size, timeline)
+            writing.keeper.keep(writing.spool.files(), [], None)
+    argv = ["vault", "forget", writing.vault.store.where, "--keep-last", "1", "--minimum-age", "0", "--yes"]
+    ran = CliRunner().invoke(app, argv, env={"RELEVE_VAULT_KEY": PASSWORD})
+    assert ran.exit_code == 0, ran.output
+    left = chapters(Catalogue(writing.vault, "dossiers").look())
+    assert {name: [one.mark.until for one in same] for name, same in left.items()} == {
+        "0000000100000000": [SEGMENT + 2000],
+        "0000000200000000": [2 * SEGMENT + 2000],
+    }
