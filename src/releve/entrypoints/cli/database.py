@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from releve.entrypoints.cli import database_back
+from releve.entrypoints.cli.database_back import Name, made, named
 from releve.entrypoints.cli.speech import Answer, Json, answer, talk
 from releve.entrypoints.cli.vault_session import DEFAULT_KEY, KeyRef, Where, bar, opened
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from releve.adapters.engines.postgresql.archive.source import Server
 
 _STALE = 30.0  # seconds without a word, or without progress, of a process that speaks every few
-Name = Annotated[str, typer.Option("--database", "-d", help="Le nom de ces données dans le coffre.")]
 State = Annotated[
     str, typer.Option("--state", help="Un dossier à nous, sur un disque local, pour ces données ; gardez-le.")
 ]
@@ -121,29 +121,6 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Cesser d'archiver pour de bon : le serveur ne retient plus ses journaux pour nous."""
         answer(as_json, lambda: _release(database, _server(host, port, user, password_at, "")))
-
-
-def named(database: str) -> str:
-    """The same name. Raises `BadInput` when it cannot stand in a tag."""
-    from releve.domain.errors import BadInput
-
-    if not database or not all(char.isalnum() or char in "-_." for char in database):
-        raise BadInput(
-            "database-name", f"« {database} » : un nom n'a que lettres, chiffres, tirets et points"
-        )
-    return database
-
-
-def made(state: str) -> Path:
-    """The state folder, there. Raises as `unwritable`."""
-    from releve.domain.os_errors import unwritable
-
-    folder = Path(state).absolute()
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise unwritable(folder, error, "state-folder") from error
-    return folder
 
 
 def _server(host: str, port: int, user: str, password_at: str, bin_dir: str) -> Server:

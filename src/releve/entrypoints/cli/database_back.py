@@ -128,6 +128,29 @@ def register(group: typer.Typer) -> None:
         answer(as_json, lambda: _forget(where, key, database, state, counts, minimum, yes=yes))
 
 
+def named(database: str) -> str:
+    """The same name. Raises `BadInput` when it cannot stand in a tag."""
+    from releve.domain.errors import BadInput
+
+    if not database or not all(char.isalnum() or char in "-_." for char in database):
+        raise BadInput(
+            "database-name", f"« {database} » : un nom n'a que lettres, chiffres, tirets et points"
+        )
+    return database
+
+
+def made(state: str) -> Path:
+    """The state folder, there. Raises as `unwritable`."""
+    from releve.domain.os_errors import unwritable
+
+    folder = Path(state).absolute()
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(folder, error, "state-folder") from error
+    return folder
+
+
 def goal_of(at: str, position: str) -> Goal:
     """What is asked. A time without zone is of this machine's. Raises `BadInput`."""
     from releve.adapters.engines.postgresql.archive.windows import LATEST
@@ -289,8 +312,7 @@ def _forget(
         raise BadInput(
             "usage", f"--minimum-age : {error}", hint="par exemple : --minimum-age « 7 j »"
         ) from error
-    folder = Path(state)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder = made(state)
     with bar("ménage") as tell:
         rulings, merged = expire_database(
             opened(where, key), database, folder, policy, yes=yes, progress=tell
