@@ -19,6 +19,20 @@ _STEPS = (
     "Pour un seul dossier : ajoutez --include /chemin/du/dossier",
     "Lancez ces commandes en administrateur (root) pour retrouver propriétaires et droits.",
 )
+_DATABASE = (
+    "La liste montre « base=NOM » : ramenez la plus récente d'avant l'instant voulu : restic -r COFFRE restore IDENTIFIANT --target RETOUR",
+    "Pour chaque « wal=… » différent de la liste : restic -r COFFRE restore latest --tag wal=… --target RETOUR",
+    (
+        "Mettez tous les fichiers de RETOUR/wal (sous-dossiers compris) dans un seul dossier JOURNAUX, sans la fin "
+        "« .partial » de leur nom."
+    ),
+    (
+        "Dans RETOUR/data, créez le fichier vide recovery.signal, et ajoutez à postgresql.auto.conf : "
+        "restore_command = 'cp JOURNAUX/%f %p' ; pour un instant : recovery_target_time = '2026-03-09 14:30:00+01' et "
+        "recovery_target_action = 'promote'."
+    ),
+    "Donnez RETOUR/data au compte postgres (droits 700) et démarrez PostgreSQL, de la version que dit « version= ».",
+)
 
 
 def key_page(*, where: str, vault: str, key: str, at: datetime) -> Document:
@@ -88,5 +102,8 @@ def _page(
         sections=(
             Section("À garder", top),
             Section("Tout ramener sans Relève", (Items(_STEPS, ordered=True),)),
+            Section(
+                "Une base PostgreSQL (si la liste montre « database= »)", (Items(_DATABASE, ordered=True),)
+            ),
         ),
     )

@@ -12,6 +12,7 @@ from typer.main import get_command
 from releve import __version__
 from releve.domain.errors import BadInput
 from releve.entrypoints.cli import (
+    database,
     demo,
     doctor,
     evidence,
@@ -85,6 +86,7 @@ for _command in (
     evidence,
     vault,
     share,
+    database,
 ):
     _command.register(app)
 

@@ -10,6 +10,7 @@ from releve.entrypoints.cli.speech import Answer, Json, answer
 from releve.entrypoints.cli.vault_session import DEFAULT_KEY, KeyRef, Where, bar, opened, shown_path, store_at
 
 if TYPE_CHECKING:
+    from releve.adapters.vault.repository import Snapshot
     from releve.adapters.vault.verify import Verdict
 
 _SHOWN = 20
@@ -135,7 +136,7 @@ def _forget(where: str, key: str, counts: dict[str, int], minimum: str, *, yes: 
             "usage", f"--minimum-age : {error}", hint="par exemple : --minimum-age « 7 j »"
         ) from error
     vault = opened(where, key)
-    held = [Held(one.id, one.at, one.seen, (one.hostname, *one.paths)) for one in vault.snapshots()]
+    held = [Held(one.id, one.at, one.seen, _series(one)) for one in vault.snapshots()]
     rulings = rule(held, policy, utc_now().astimezone())
     gone = [one for one in rulings if not one.keep]
     if yes and gone:
@@ -154,6 +155,12 @@ def _forget(where: str, key: str, counts: dict[str, int], minimum: str, *, yes: 
         ],
     }
     return Answer(data, "\n".join(lines))
+
+
+def _series(one: Snapshot) -> tuple[str, ...]:
+    """What a snapshot competes with: a chapter of a database's WAL stands in for no other (see `releve database forget`)."""
+    own = [tag for tag in one.tags if tag.startswith(("database=", "wal="))]
+    return (one.hostname, *one.paths, *own)
 
 
 def _prune(where: str, key: str, *, yes: bool) -> Answer:

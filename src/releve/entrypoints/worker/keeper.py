@@ -43,7 +43,8 @@ from releve.adapters.hosts.lock import hold as only_one
 from releve.adapters.vault.metadata import put_back
 from releve.domain.errors import Refused, ReleveError, Unreachable
 from releve.domain.os_errors import reason, unwritable
-from releve.entrypoints.worker.share import Copying, Post, Thinner, boot, capturing, dated, followed, say
+from releve.entrypoints.worker.resident import boot, say
+from releve.entrypoints.worker.share import Copying, Post, Thinner, capturing, dated, followed
 
 if TYPE_CHECKING:
     from releve.adapters.engines.files.live import Live

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -35,12 +33,11 @@ from releve.cycle.watch.attack import judge, within
 from releve.domain.errors import BadInput, Refused, ReleveError, Unreachable
 from releve.domain.os_errors import reason
 from releve.domain.share import Burst
+from releve.entrypoints.worker.resident import TURN, Stop, View, boot, say
 
 if TYPE_CHECKING:
     from releve.adapters.vault.repository import Repository
 
-_TURN = 1.0  # seconds: at most so long until an order to stop is heard; each turn wakes an idle machine
-_BOOT = Path("/proc/sys/kernel/random/boot_id")
 _THIN_EVERY = 600.0  # seconds between two thinnings
 _RETRY = 5.0  # seconds between two attempts of a follower that was refused
 
@@ -63,7 +60,7 @@ class Post:
 
 def capture_share(vault: Repository, post: Post) -> int:
     """Capture until SIGTERM or SIGINT; the last look is taken before it returns 0."""
-    stop = _Stop()
+    stop = Stop()
     with (
         only_one(post.state / "share.lock", f"la capture de « {post.share} »"),
         capturing(vault, post) as live,
@@ -71,7 +68,7 @@ def capture_share(vault: Repository, post: Post) -> int:
         say(f"capture de « {post.share} » dans {vault.store.where} ({live.freshness.how})")
         troubled = ""
         while not stop.asked:
-            live.step(_TURN)
+            live.step(TURN)
             troubled = told_once(troubled, live.freshness.troubled)
         live.finish()
     return 0
@@ -95,7 +92,7 @@ def capturing(vault: Repository, post: Post) -> Iterator[Live]:
             )
         own = bool(snapshots) and snapshots[-1][0].epoch == post.epoch
         vault.load_index()
-        view = _View(vault)
+        view = View()
         still_ours = stack.enter_context(hold(vault, exclusive=False, now=_now, view_age=view.age))
         watcher = _watcher(root, post)
         stack.callback(watcher.close)
@@ -135,7 +132,7 @@ def capturing(vault: Repository, post: Post) -> Iterator[Live]:
 
 def follow_share(vault: Repository, post: Post, thin: Sequence[str] = ()) -> int:
     """Follow until SIGTERM or SIGINT. `thin`: the command that thins the history, started from time to time."""
-    stop = _Stop()
+    stop = Stop()
     with (
         only_one(post.state / "share.lock", f"la copie de « {post.share} »"),
         followed(vault, post, dated(post)) as copy,
@@ -221,30 +218,6 @@ def read_state(state: Path) -> Mapping[str, Mapping[str, object]]:
     return found
 
 
-def say(line: str) -> None:
-    """One line of the log, on stderr."""
-    sys.stderr.write(f"{_now():%Y-%m-%dT%H:%M:%S.%fZ} {line}\n")
-    sys.stderr.flush()
-
-
-class _Stop:
-    """Set by SIGTERM and SIGINT."""
-
-    def __init__(self) -> None:
-        self.asked = False
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._ask)
-
-    def _ask(self, *_: object) -> None:
-        self.asked = True
-
-    def wait(self, seconds: float) -> None:
-        """Wait, in short turns."""
-        end = time.monotonic() + seconds
-        while not self.asked and (left := end - time.monotonic()) > 0:
-            time.sleep(min(left, _TURN))
-
-
 class _Judge:
     """Remembers the last minutes of a share, and asks whether they look like an attack."""
 
@@ -298,32 +271,8 @@ class Thinner:
             self._running.wait()
 
 
-class _View:
-    """How long ago the capture last read what the vault lists: told in its lock, for whoever deletes."""
-
-    def __init__(self, vault: Repository) -> None:
-        self._vault = vault
-        self._at = time.monotonic()
-
-    def taken(self) -> None:
-        """The list was read anew, and nothing decided before counts any more."""
-        self._at = time.monotonic()
-
-    def age(self) -> float:
-        """Seconds."""
-        return time.monotonic() - self._at
-
-
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-def boot() -> str:
-    """What names this start of the machine."""
-    try:
-        return _BOOT.read_text(encoding="ascii").strip()
-    except OSError:
-        return f"{time.time() - time.monotonic():.0f}"  # no Linux: the instant of the start, to the second
 
 
 def told_once(before: str, now: str) -> str:

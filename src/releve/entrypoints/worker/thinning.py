@@ -43,8 +43,8 @@ def thin_share(
         note = state / "retired.json"
         return rulings, merge(
             vault,
-            _read(note),
-            keep=lambda retired: _write(note, retired),
+            read_note(note),
+            keep=lambda retired: write_note(note, retired),
             now=lambda: datetime.now(UTC),
             progress=progress,
         )
@@ -62,7 +62,8 @@ def _standing(state: Path) -> frozenset[str]:
         raise Unreachable("share-state", f"la position de la copie ne se lit pas : {error}") from error
 
 
-def _read(note: Path) -> Mapping[str, Retired]:
+def read_note(note: Path) -> Mapping[str, Retired]:
+    """What earlier mergings retired. Raises `Unreachable`."""
     try:
         found = json.loads(note.read_text(encoding="utf-8"))
         return {name: Retired(name, datetime.fromisoformat(at)) for name, at in found.items()}
@@ -76,7 +77,8 @@ def _read(note: Path) -> Mapping[str, Retired]:
         ) from error
 
 
-def _write(note: Path, retired: Mapping[str, Retired]) -> None:
+def write_note(note: Path, retired: Mapping[str, Retired]) -> None:
+    """The same, durable on return."""
     draft = note.with_suffix(".new")
     with draft.open("w", encoding="utf-8") as file:
         json.dump({name: one.at.isoformat() for name, one in retired.items()}, file)

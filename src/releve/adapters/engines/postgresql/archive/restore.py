@@ -1,0 +1,274 @@
+"""Vault -> a server as it was at an instant: base, WAL, recovery, and the proof by starting it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from releve.adapters.engines.postgresql.archive.account import give, server_account
+from releve.adapters.engines.postgresql.archive.base import FOLDER
+from releve.adapters.engines.postgresql.archive.catalogue import Catalogue, Wal, bases, wal_of
+from releve.adapters.engines.postgresql.archive.manifest import check
+from releve.adapters.engines.postgresql.archive.trial import EndedShort, Seen, Trial
+from releve.adapters.engines.postgresql.archive.windows import (
+    Goal,
+    Window,
+    choose,
+    newest_timeline,
+    proofs,
+    windows,
+)
+from releve.adapters.engines.postgresql.parse import say_lsn
+from releve.adapters.engines.postgresql.timelines import History
+from releve.adapters.vault.filling import Filler
+from releve.adapters.vault.repository import Repository
+from releve.adapters.vault.restore import restore as restore_snapshot
+from releve.domain.errors import BadInput, PromiseBroken
+from releve.domain.os_errors import unwritable
+
+WAL = "wal"
+_PAGE = 8192  # bytes of a WAL page: a position may stand after the header of a page that holds nothing yet
+_HEADER = 40  # bytes of that header, at the beginning of a segment (24 elsewhere)
+Progress = Callable[[int, int], None]  # bytes done, bytes in all
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """With what a restored server is tried. `admin`: a superuser of it; `os_user`: under whom it runs, when root."""
+
+    bin_dir: str = ""
+    os_user: str = ""
+    admin: str = "postgres"
+    read_all: bool = False  # read every row of every database, and each page's checksum
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """What a restored server was seen to be. `proved`: all that was acknowledged before that instant is in it.
+
+    `next_commit`: the first transaction that was left out, where the WAL has one. Seconds in `took`.
+    """
+
+    window: Window
+    seen: Seen
+    proved: datetime
+    checks: tuple[str, ...]
+    took: Mapping[str, float] = field(default_factory=dict)
+    wal_bytes: int = 0
+
+
+def known(vault: Repository, database: str, timeline: int = 0) -> list[Window]:
+    """What can be reached, oldest base first; along the newest timeline when none is said."""
+    return _known(vault, database, timeline)[0]
+
+
+def _known(vault: Repository, database: str, timeline: int) -> tuple[list[Window], Wal]:
+    found = Catalogue(vault, database).look()
+    if not found:
+        raise BadInput(
+            "unknown-database",
+            f"le coffre ne garde rien sous le nom « {database} »",
+            hint="releve vault snapshots montre les noms (database=…)",
+        )
+    vault.load_index()
+    wal = wal_of(vault, found)
+    all_bases = bases(found)
+    return windows(all_bases, wal, timeline or newest_timeline(wal, all_bases)), wal
+
+
+def restore(
+    vault: Repository,
+    database: str,
+    goal: Goal,
+    target: Path,
+    means: Means,
+    *,
+    timeline: int = 0,
+    progress: Progress = lambda _done, _all: None,
+) -> Reached:
+    """Bring the database back as it was at `goal` into `target`/data, and prove it by starting it.
+
+    The server is left stopped in order, on a timeline of its own. Raises `Refused` when the goal cannot be reached (and
+    says what can), `BadInput` for a folder that is not empty, `PromiseBroken` when what came back is not sound, or not
+    proved to be what was asked.
+    """
+    account = server_account(means.os_user)
+    known_windows, wal = _known(vault, database, timeline)
+    window = choose(known_windows, goal)
+    _empty(target)
+    took: dict[str, float] = {}
+    with _timed(took, "base"):
+        brought = restore_snapshot(
+            vault, window.base.snapshot, str(target), progress=lambda done: progress(done.size, 0)
+        )
+    if brought.lost:
+        raise PromiseBroken(
+            "base-lost",
+            f"le coffre ne peut plus rendre toute la base : {brought.lost[0][0]}",
+            hint="releve vault verify ; une base plus ancienne peut aller au même instant",
+        )
+    data = target / FOLDER
+    with _timed(took, "manifest"):
+        compared = check(
+            str(Path(means.bin_dir) / "pg_verifybackup") if means.bin_dir else "pg_verifybackup", data
+        )
+    with _timed(took, "wal"):
+        wal_bytes = _bring_wal(vault, window, wal, target / WAL, progress)
+    (data / "standby.signal").unlink(missing_ok=True)
+    (data / "recovery.signal").touch(mode=0o600)
+    data.chmod(0o700)
+    for folder in (data, target / WAL):
+        give(folder, account)
+    trial = Trial(data, means.bin_dir, account, means.admin, target / "restore.log")
+    with _timed(took, "recovery"):
+        seen, checks = _recover(trial, window, goal, target / WAL, means, progress)
+    shutil.rmtree(target / WAL)
+    reached = Reached(window, seen, _proved(wal, window, seen, goal), (compared, *checks), took, wal_bytes)
+    _as_asked(reached, goal)
+    return reached
+
+
+def _empty(target: Path) -> None:
+    try:
+        target.mkdir(mode=0o755, parents=True, exist_ok=True)
+        if any(target.iterdir()):
+            raise BadInput(
+                "target-not-empty",
+                f"« {target} » n'est pas vide : rien n'y a été écrit",
+                hint="choisissez un dossier neuf",
+            )
+    except OSError as error:
+        raise unwritable(target, error, "target-unwritable") from error
+
+
+def _bring_wal(vault: Repository, window: Window, wal: Wal, folder: Path, progress: Progress) -> int:
+    """Each WAL file under its own name, whole or not, where the server's restore_command takes it."""
+    folder.mkdir(mode=0o700)
+    filler = Filler(vault)
+    total = sum(one.node.size for one in window.segments)
+    done = 0
+    try:
+        for one in window.segments:
+            filler.make(os.fsencode(folder / one.name), one.node)
+            done += one.node.size
+            progress(done, total)
+        for name, node in wal.history_files.items():
+            filler.make(os.fsencode(folder / name), node)
+    except OSError as error:
+        raise unwritable(folder, error, "target-unwritable") from error
+    finally:
+        filler.close()
+    return total
+
+
+def _recover(
+    trial: Trial, window: Window, goal: Goal, wal: Path, means: Means, progress: Progress
+) -> tuple[Seen, tuple[str, ...]]:
+    size = window.base.mark.segment
+    total = len(window.segments) * size
+    settings = {
+        "restore_command": f'cp "{wal}/%f" "%p"',
+        "recovery_target_timeline": str(window.timeline),
+        **{
+            name: "" for name in _TARGETS if name not in _target(goal)
+        },  # whatever the base's own settings say
+    }
+
+    def tell(files: int) -> None:
+        progress(min(files * size, total), total)
+
+    try:
+        return _checked(trial, settings | _target(goal), means, tell)
+    except EndedShort:
+        # Nothing after the goal was ever received. Whether all before it was is proved by the archive's own
+        # instants, below; so the server may go to the end.
+        return _checked(trial, settings | dict.fromkeys(_TARGETS, ""), means, tell)
+
+
+_TARGETS = (
+    "recovery_target",
+    "recovery_target_time",
+    "recovery_target_lsn",
+    "recovery_target_xid",
+    "recovery_target_name",
+)
+
+
+def _target(goal: Goal) -> dict[str, str]:
+    """The setting of the goal. The server takes the settings in order, and bears one target at a time."""
+    if isinstance(goal, datetime):
+        return {"recovery_target_time": f"{goal.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}+00"}
+    return {"recovery_target_lsn": say_lsn(goal)} if isinstance(goal, int) else {}
+
+
+def _checked(
+    trial: Trial, settings: Mapping[str, str], means: Means, tell: Callable[[int], None]
+) -> tuple[Seen, tuple[str, ...]]:
+    checks = ["démarrage et fin de la reprise", "requêtes"]
+    with trial.opened(settings, tell) as seen:
+        if means.read_all:
+            for name in seen.databases:
+                trial.dump(name)
+            checks.append("lecture de toutes les lignes")
+    if means.read_all and seen.checksums:
+        trial.checksums()
+        checks.append("sommes de contrôle")
+    if seen.in_recovery:
+        raise PromiseBroken("restored-in-recovery", "le serveur restauré n'a pas fini sa reprise")
+    return seen, tuple(checks)
+
+
+def _proved(wal: Wal, window: Window, seen: Seen, goal: Goal) -> datetime:
+    """An instant before which all that was acknowledged is in what was brought back.
+
+    The goal itself, when a later transaction was met and left out; otherwise the latest instant of which the archive
+    said that all before it is below a position, which was really replayed.
+    """
+    if isinstance(goal, datetime) and seen.next_commit is not None and seen.next_commit > goal:
+        return goal
+    end = -(-seen.replayed // 8) * 8  # records are aligned so
+    if end % _PAGE == 0:
+        end += _HEADER
+    path = wal.histories.get(window.timeline, History(window.timeline))
+    return max([at for below, at in proofs(wal, path) if below <= end] + [window.since])
+
+
+def _as_asked(reached: Reached, goal: Goal) -> None:
+    """Raises `PromiseBroken` when it is not proved that the goal was reached. Of `LATEST`, `proved` tells."""
+    seen = reached.seen
+    if isinstance(goal, datetime):
+        late = seen.last_commit is not None and seen.last_commit > goal
+        if late or goal > reached.proved:
+            raise PromiseBroken(
+                "goal-not-reached",
+                f"{goal.isoformat()} n'est pas atteint : l'état va sûrement jusqu'à {reached.proved.isoformat()}",
+                context={
+                    "dernière transaction": seen.last_commit.isoformat() if seen.last_commit else "aucune"
+                },
+            )
+    elif isinstance(goal, int) and seen.replayed + _HEADER < goal:
+        raise PromiseBroken(
+            "goal-not-reached",
+            f"la reprise s'est arrêtée à {say_lsn(seen.replayed)}, avant {say_lsn(goal)}",
+            hint="un journal du coffre est abîmé : releve vault verify",
+        )
+
+
+class _timed:  # noqa: N801 - reads as a word in the `with` that uses it
+    """Adds the seconds that the block took."""
+
+    def __init__(self, took: dict[str, float], name: str) -> None:
+        self._took = took
+        self._name = name
+        self._begun = 0.0
+
+    def __enter__(self) -> None:
+        self._begun = time.monotonic()
+
+    def __exit__(self, *_: object) -> None:
+        self._took[self._name] = round(time.monotonic() - self._begun, 3)

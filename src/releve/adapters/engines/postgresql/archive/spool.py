@@ -1,0 +1,119 @@
+"""The folder that pg_receivewal writes into: what is there, how full, what may leave it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from releve.adapters.engines.postgresql.archive.marks import HISTORY, PARTIAL, Place, place
+from releve.domain.errors import Unreachable
+from releve.domain.os_errors import reason
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A WAL file of the spool. `end`: bytes since the beginning up to which something is written in it."""
+
+    path: Path
+    at: Place
+    size: int
+    partial: bool
+    end: int
+
+    @property
+    def name(self) -> str:
+        """Its name, `.partial` or not."""
+        return self.path.name
+
+    @property
+    def whole_name(self) -> str:
+        """Its name once it is whole."""
+        return self.path.name.removesuffix(PARTIAL)
+
+
+class Spool:
+    """The folder, made when it is not there. Raises `Unreachable` when it cannot be read."""
+
+    def __init__(self, folder: Path, size: int) -> None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.folder = folder
+        self._size = size
+
+    def files(self) -> list[Received]:
+        """The WAL files, oldest first; a timeline after the one it came from."""
+        found = []
+        for path in self._names():
+            at = place(path.name, self._size)
+            if at is None:
+                continue
+            partial = path.name.endswith(PARTIAL)
+            start = at.number * self._size
+            with suppress(FileNotFoundError):  # it became whole since it was listed: the next look has it
+                if path.stat().st_size != self._size:
+                    continue  # a partial one is filled with zeros before any WAL is in it
+                end = start + (_filled(path) if partial else self._size)
+                found.append(Received(path, at, self._size, partial, end))
+        return sorted(found, key=lambda one: (one.at.timeline, one.at.number, one.partial))
+
+    def histories(self) -> list[Path]:
+        """The history files."""
+        return sorted(path for path in self._names() if path.name.endswith(HISTORY))
+
+    def size(self) -> int:
+        """Bytes on disk, files that are not yet full included."""
+        return sum(path.stat().st_size for path in self._names() if path.exists())
+
+    def clear(self, kept: Iterable[str]) -> None:
+        """Remove the whole segments named so, but for the newest of all: pg_receivewal goes on from it."""
+        whole = [one for one in self.files() if not one.partial]
+        names = set(kept)
+        for one in whole[:-1]:
+            if one.name in names:
+                one.path.unlink(missing_ok=True)
+
+    def leave(self) -> None:
+        """Remove everything but the histories; what was there must be in the vault."""
+        for one in self.files():
+            one.path.unlink(missing_ok=True)
+
+    def drop_partial(self) -> None:
+        """Remove what is not whole: it will be received again from its first byte."""
+        for path in self._names():
+            if path.name.endswith(PARTIAL):
+                path.unlink(missing_ok=True)
+
+    def drop_torn(self) -> None:
+        """Remove what was cut while it was being made, by a kill or a full disk: pg_receivewal would refuse it for ever."""
+        for path in self._names():
+            if path.name.endswith(PARTIAL) and path.stat().st_size != self._size:
+                path.unlink(missing_ok=True)
+
+    def _names(self) -> list[Path]:
+        try:
+            return list(self.folder.iterdir())
+        except OSError as error:
+            raise Unreachable(
+                "spool-unreadable",
+                f"la réserve de journaux {self.folder} ne se lit pas : {reason(error)}",
+                retryable=True,
+            ) from error
+
+
+_STEP = 1 << 20
+
+
+def _filled(path: Path) -> int:
+    """Bytes of a file up to its last one that is not zero; pg_receivewal fills it with zeros beforehand."""
+    with path.open("rb") as file:
+        at = os.fstat(file.fileno()).st_size
+        while at > 0:
+            first = max(0, at - _STEP)
+            file.seek(first)
+            piece = file.read(at - first).rstrip(b"\0")
+            if piece:
+                return first + len(piece)
+            at = first
+    return 0

@@ -1,0 +1,234 @@
+"""`releve database`: PostgreSQL kept in a vault as it is written, and brought back as it was at an instant."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from releve.entrypoints.cli import database_back
+from releve.entrypoints.cli.database_back import Name, made, named
+from releve.entrypoints.cli.speech import Answer, Json, answer, talk
+from releve.entrypoints.cli.vault_session import DEFAULT_KEY, KeyRef, Where, bar, opened
+
+if TYPE_CHECKING:
+    from releve.adapters.engines.postgresql.archive.source import Server
+
+_STALE = 30.0  # seconds without a word, or without progress, of a process that speaks every few
+State = Annotated[
+    str, typer.Option("--state", help="Un dossier à nous, sur un disque local, pour ces données ; gardez-le.")
+]
+HostName = Annotated[str, typer.Option("--host", help="L'adresse du serveur.")]
+Port = Annotated[int, typer.Option("--port", min=1, max=65535, help="Son port.")]
+User = Annotated[str, typer.Option("--user", help="Un compte qui a le droit REPLICATION.")]
+PasswordAt = Annotated[
+    str,
+    typer.Option(
+        "--password-at", help="Où est son mot de passe : env:NOM, file:/chemin ou command:programme."
+    ),
+]
+BinDir = Annotated[
+    str,
+    typer.Option(
+        "--bin-dir",
+        envvar="RELEVE_PG_BIN",
+        help="Le dossier des programmes de PostgreSQL ; vide : ceux du PATH.",
+    ),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group `database` to the root."""
+    group = typer.Typer(
+        help="PostgreSQL dans le coffre : bases et journaux, retour à un instant.",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+    )
+    app.add_typer(group, name="database")
+    database_back.register(group)
+
+    @group.command()
+    def archive(
+        where: Where,
+        database: Name,
+        state: State,
+        host: HostName = "localhost",
+        port: Port = 5432,
+        user: User = "postgres",
+        password_at: PasswordAt = "",
+        bin_dir: BinDir = "",
+        every: Annotated[
+            float, typer.Option("--every", min=0.2, help="Secondes entre deux instantanés de ce qui s'écrit.")
+        ] = 2.0,
+        key: KeyRef = DEFAULT_KEY,
+        as_json: Json = False,
+    ) -> None:
+        """Garder sans fin les journaux d'un serveur ; archive.json, dans l'état, dit jusqu'où."""
+        answer(
+            as_json,
+            lambda: _archive(
+                where, key, database, state, _server(host, port, user, password_at, bin_dir), every
+            ),
+        )
+
+    @group.command()
+    def base(
+        where: Where,
+        database: Name,
+        state: State,
+        host: HostName = "localhost",
+        port: Port = 5432,
+        user: User = "postgres",
+        password_at: PasswordAt = "",
+        bin_dir: BinDir = "",
+        spread: Annotated[
+            bool, typer.Option("--spread", help="Laisser le serveur étaler son point de contrôle.")
+        ] = False,
+        key: KeyRef = DEFAULT_KEY,
+        as_json: Json = False,
+    ) -> None:
+        """Prendre une base : le point de départ d'un retour. Demande la place de la base dans l'état."""
+        answer(
+            as_json,
+            lambda: _base(
+                where,
+                key,
+                database,
+                state,
+                _server(host, port, user, password_at, bin_dir),
+                fast=not spread,
+            ),
+        )
+
+    @group.command()
+    def status(
+        state: Annotated[str, typer.Argument(metavar="ÉTAT", help="Le dossier donné à --state.")],
+        as_json: Json = False,
+    ) -> None:
+        """Dire jusqu'à quel instant la base est à l'abri dans le coffre, et ce qui ne va pas."""
+        answer(as_json, lambda: _status(state))
+
+    @group.command()
+    def release(
+        database: Name,
+        host: HostName = "localhost",
+        port: Port = 5432,
+        user: User = "postgres",
+        password_at: PasswordAt = "",
+        as_json: Json = False,
+    ) -> None:
+        """Cesser d'archiver pour de bon : le serveur ne retient plus ses journaux pour nous."""
+        answer(as_json, lambda: _release(database, _server(host, port, user, password_at, "")))
+
+
+def _server(host: str, port: int, user: str, password_at: str, bin_dir: str) -> Server:
+    from releve.adapters.engines.postgresql.archive.source import Server
+    from releve.entrypoints.cli.vault_session import password
+
+    return Server(host, port, user, password(password_at) if password_at else "", bin_dir)
+
+
+def _archive(where: str, key: str, database: str, state: str, server: Server, every: float) -> Answer:
+    from releve.domain.errors import Exit
+    from releve.entrypoints.worker.database import DatabasePost, archive_database
+
+    post = DatabasePost(named(database), server, made(state), every)
+    code = archive_database(opened(where, key), post)
+    return Answer({"database": database, "stopped": True}, "", Exit(code))
+
+
+def _base(where: str, key: str, database: str, state: str, server: Server, *, fast: bool) -> Answer:
+    from releve.adapters.engines.postgresql.archive.base import take_base
+    from releve.adapters.engines.postgresql.archive.source import Source
+    from releve.adapters.engines.postgresql.parse import say_lsn
+    from releve.adapters.hosts.lock import hold
+    from releve.domain.units import say_bytes
+    from releve.entrypoints.cli.vault_session import utc_now
+
+    folder = made(state)
+    source = Source(server)
+    try:
+        vault = opened(where, key)
+        with hold(folder / "base.lock", f"la base de « {database} »"), bar("base") as tell:
+            taken = take_base(
+                vault, source, named(database), folder / "base", fast=fast, now=utc_now, progress=tell
+            )
+    finally:
+        source.close()
+    mark = taken.mark
+    data = {
+        "snapshot": taken.snapshot,
+        "base": mark.label,
+        "timeline": mark.timeline,
+        "start": say_lsn(mark.start),
+        "stop": say_lsn(mark.stop),
+        "ready_at": mark.ready.isoformat(),
+        "server_version": mark.version,
+        "files": taken.files,
+        "bytes": taken.size,
+        "stored_bytes": taken.stored,
+    }
+    lines = [
+        f"base {mark.label} : {taken.files} fichiers, {say_bytes(taken.size)}, {say_bytes(taken.stored)} ajoutés au coffre",
+        f"  on peut revenir à tout instant à partir du {_shown(mark.ready)}, tant que les journaux suivent",
+    ]
+    return Answer(data, "\n".join(lines))
+
+
+def _release(database: str, server: Server) -> Answer:
+    from releve.adapters.engines.postgresql.archive.source import Source
+    from releve.entrypoints.worker.database import slot_of
+
+    source = Source(server)
+    try:
+        gone = source.drop_slot(slot_of(named(database)))
+    finally:
+        source.close()
+    if not gone:
+        talk("il n'y avait rien à rendre")
+    said = "le serveur ne retient plus de journaux pour nous" if gone else ""
+    return Answer({"slot": slot_of(database), "dropped": gone}, said)
+
+
+def _status(state: str) -> Answer:
+    from releve.domain.errors import Exit
+    from releve.domain.units import say_bytes, say_seconds
+    from releve.entrypoints.cli.vault_session import utc_now
+    from releve.entrypoints.worker.database import read_archive
+
+    said = read_archive(Path(state))
+    now = utc_now()
+    lines = [f"archivage de « {said['database']} » ({said['server']})"]
+    troubles: list[str] = []
+    safe = datetime.fromisoformat(str(said["safe_until"])) if said.get("safe_until") else None
+    if safe is None:
+        troubles.append("  rien n'est encore à l'abri")
+    else:
+        behind = (now - safe).total_seconds()
+        line = f"  à l'abri dans le coffre jusqu'au {_shown(safe)} (il y a {say_seconds(behind)}), position {said['lsn']}"
+        (troubles if behind > _STALE else lines).append(line)
+    lines.append(f"  {say_bytes(int(str(said['spool_bytes'])))} dans la réserve")
+    gaps = said.get("gaps")
+    troubles += [
+        f"  TROU dans les journaux ({one['at']}) : {one['why']} ; il faut une nouvelle base"
+        for one in (gaps if isinstance(gaps, list) else [])
+    ]
+    if said.get("slot_without_limit"):
+        lines.append(
+            "  attention : sans max_slot_wal_keep_size, un archivage arrêté finirait par remplir le disque du serveur"
+        )
+    if said.get("troubled"):
+        troubles.append(f"  en panne : {said['troubled']}")
+    silent = (now - datetime.fromisoformat(str(said["written_at"]))).total_seconds()
+    if silent > _STALE:
+        troubles.append(f"  plus aucune nouvelle depuis {say_seconds(silent)} : le processus est arrêté ?")
+    well = not troubles
+    return Answer(
+        {**said, "well": well}, "\n".join([*lines, *troubles]), Exit.DONE if well else Exit.PROMISE_NOT_KEPT
+    )
+
+
+def _shown(at: datetime) -> str:
+    return f"{at.astimezone():%d/%m/%Y %H:%M:%S}"

@@ -1,0 +1,341 @@
+"""`releve database times|restore|verify|forget`: what can be brought back, bringing it back, and what may go."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from releve.entrypoints.cli.speech import Answer, Json, answer
+from releve.entrypoints.cli.vault_session import DEFAULT_KEY, KeyRef, Where, bar, opened
+
+if TYPE_CHECKING:
+    from releve.adapters.engines.postgresql.archive.restore import Means, Reached
+    from releve.adapters.engines.postgresql.archive.windows import Goal, Window
+    from releve.domain.errors import Exit
+
+Name = Annotated[str, typer.Option("--database", "-d", help="Le nom de ces données dans le coffre.")]
+Timeline = Annotated[int, typer.Option("--timeline", min=0, help="Une ligne de temps ; 0 : la plus récente.")]
+BinDir = Annotated[
+    str,
+    typer.Option(
+        "--bin-dir",
+        envvar="RELEVE_PG_BIN",
+        help="Le dossier des programmes de PostgreSQL, de la version de la base ; vide : ceux du PATH.",
+    ),
+]
+OsUser = Annotated[
+    str,
+    typer.Option("--os-user", help="Sous root, le compte qui lance le serveur ; vide : postgres, ou nobody."),
+]
+Admin = Annotated[str, typer.Option("--admin", help="Un superutilisateur de la base.")]
+ReadAll = Annotated[
+    bool, typer.Option("--read-all", help="Relire aussi chaque ligne, et chaque somme de contrôle.")
+]
+
+
+def register(group: typer.Typer) -> None:
+    """Add the commands to the group `database`."""
+
+    @group.command()
+    def times(
+        where: Where, database: Name, timeline: Timeline = 0, key: KeyRef = DEFAULT_KEY, as_json: Json = False
+    ) -> None:
+        """Dire à quels instants on peut revenir, base par base, et où il manque un journal."""
+        answer(as_json, lambda: _times(where, key, database, timeline))
+
+    @group.command()
+    def restore(
+        where: Where,
+        database: Name,
+        target: Annotated[
+            str, typer.Option("--target", "-t", help="Un dossier vide ; la base sera dans son dossier data.")
+        ],
+        at: Annotated[
+            str,
+            typer.Option("--at", help="L'instant (2026-03-09T14:30:00, ou avec +01:00), ou latest."),
+        ] = "latest",
+        position: Annotated[
+            str, typer.Option("--lsn", help="Ou une position des journaux (0/3000148).")
+        ] = "",
+        timeline: Timeline = 0,
+        bin_dir: BinDir = "",
+        os_user: OsUser = "",
+        admin: Admin = "postgres",
+        read_all: ReadAll = False,
+        key: KeyRef = DEFAULT_KEY,
+        as_json: Json = False,
+    ) -> None:
+        """Ramener la base telle qu'à un instant, l'ouvrir à l'écart pour le prouver, et la laisser arrêtée."""
+        answer(
+            as_json,
+            lambda: _restore(
+                where,
+                key,
+                database,
+                target,
+                goal_of(at, position),
+                timeline,
+                _means(bin_dir, os_user, admin, read_all=read_all),
+            ),
+        )
+
+    @group.command()
+    def verify(
+        where: Where,
+        database: Name,
+        workroom: Annotated[
+            str, typer.Option("--workroom", help="Où ramener la base le temps de l'essai.")
+        ] = "/var/tmp",  # noqa: S108 - a folder of our own is made in it
+        bin_dir: BinDir = "",
+        os_user: OsUser = "",
+        admin: Admin = "postgres",
+        read_all: ReadAll = False,
+        key: KeyRef = DEFAULT_KEY,
+        as_json: Json = False,
+    ) -> None:
+        """Prouver que le coffre rend la base : la ramener au plus récent, l'ouvrir à l'écart, tout effacer."""
+        answer(
+            as_json,
+            lambda: _verify(
+                where, key, database, workroom, _means(bin_dir, os_user, admin, read_all=read_all)
+            ),
+        )
+
+    @group.command()
+    def forget(
+        where: Where,
+        database: Name,
+        state: Annotated[str, typer.Option("--state", help="Un dossier à nous, sur le secours ; gardez-le.")],
+        last: Annotated[int, typer.Option("--keep-last", min=0, help="Garder les N dernières bases.")] = 0,
+        daily: Annotated[int, typer.Option("--keep-daily", min=0, help="Une par jour, N jours.")] = 0,
+        weekly: Annotated[int, typer.Option("--keep-weekly", min=0, help="Une par semaine, N semaines.")] = 0,
+        monthly: Annotated[int, typer.Option("--keep-monthly", min=0, help="Une par mois, N mois.")] = 0,
+        minimum: Annotated[
+            str, typer.Option("--minimum-age", help="Ne jamais retirer plus jeune que cela.")
+        ] = "24 h",
+        yes: Annotated[
+            bool, typer.Option("--yes", help="Le faire ; sans cette option, rien n'est touché.")
+        ] = False,
+        key: KeyRef = DEFAULT_KEY,
+        as_json: Json = False,
+    ) -> None:
+        """Retirer de vieilles bases et les journaux devenus inutiles, avec la raison. Au secours seulement."""
+        counts = {"last": last, "daily": daily, "weekly": weekly, "monthly": monthly}
+        answer(as_json, lambda: _forget(where, key, database, state, counts, minimum, yes=yes))
+
+
+def named(database: str) -> str:
+    """The same name. Raises `BadInput` when it cannot stand in a tag."""
+    from releve.domain.errors import BadInput
+
+    if not database or not all(char.isalnum() or char in "-_." for char in database):
+        raise BadInput(
+            "database-name", f"« {database} » : un nom n'a que lettres, chiffres, tirets et points"
+        )
+    return database
+
+
+def made(state: str) -> Path:
+    """The state folder, there. Raises as `unwritable`."""
+    from releve.domain.os_errors import unwritable
+
+    folder = Path(state).absolute()
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(folder, error, "state-folder") from error
+    return folder
+
+
+def goal_of(at: str, position: str) -> Goal:
+    """What is asked. A time without zone is of this machine's. Raises `BadInput`."""
+    from releve.adapters.engines.postgresql.archive.windows import LATEST
+    from releve.adapters.engines.postgresql.parse import lsn
+    from releve.domain.errors import BadInput
+
+    try:
+        if position:
+            return lsn(position)
+        return LATEST if at == LATEST else datetime.fromisoformat(at).astimezone()
+    except (ValueError, OverflowError) as error:
+        raise BadInput(
+            "usage",
+            f"« {position or at} » n'est ni un instant ni une position",
+            hint="--at 2026-03-09T14:30:00 (heure de cette machine), --at latest, ou --lsn 0/3000148",
+        ) from error
+
+
+def _means(bin_dir: str, os_user: str, admin: str, *, read_all: bool) -> Means:
+    from releve.adapters.engines.postgresql.archive.restore import Means
+
+    return Means(bin_dir, os_user, admin, read_all)
+
+
+def _times(where: str, key: str, database: str, timeline: int) -> Answer:
+    from releve.adapters.engines.postgresql.archive.restore import known
+    from releve.adapters.engines.postgresql.parse import say_lsn
+    from releve.domain.errors import Exit
+
+    found = known(opened(where, key), database, timeline)
+    lines = []
+    for one in found:
+        lines.append(f"{one.base.mark.label}  du {_shown(one.since)} au {_shown(one.until)}")
+        if one.gap:
+            lines.append(
+                f"  il manque le journal {one.gap} : rien de ce qui suit ne peut être rejoint à partir de cette base"
+            )
+    lines.append(
+        "aucune base sur cette ligne de temps : releve database base en prend une"
+        if not found
+        else f"ligne de temps {found[-1].timeline}"
+    )
+    data = {
+        "windows": [
+            {**_window(one), "position": say_lsn(one.end), "missing": one.gap or None} for one in found
+        ]
+    }
+    well = bool(found) and not found[-1].gap
+    return Answer(data, "\n".join(lines), Exit.DONE if well else Exit.PROMISE_NOT_KEPT)
+
+
+def _window(one: Window) -> Mapping[str, object]:
+    return {
+        "base": one.base.mark.label,
+        "snapshot": one.base.snapshot.id,
+        "timeline": one.timeline,
+        "since": one.since.isoformat(),
+        "until": one.until.isoformat(),
+    }
+
+
+def _restore(
+    where: str, key: str, database: str, target: str, goal: Goal, timeline: int, means: Means
+) -> Answer:
+    from releve.adapters.engines.postgresql.archive.restore import restore
+
+    place = Path(target).absolute()
+    with bar("retour") as tell:
+        reached = restore(opened(where, key), database, goal, place, means, timeline=timeline, progress=tell)
+    said = _reached(reached, goal)
+    lines = [
+        *said[1],
+        f"la base est arrêtée dans {place / 'data'} ; avant de l'ouvrir, relisez ses réglages (archivage, réplication)",
+    ]
+    return Answer({**said[0], "data": str(place / "data")}, "\n".join(lines), said[2])
+
+
+def _verify(where: str, key: str, database: str, workroom: str, means: Means) -> Answer:
+    import shutil
+    import tempfile
+
+    from releve.adapters.engines.postgresql.archive.restore import restore
+    from releve.adapters.engines.postgresql.archive.windows import LATEST
+    from releve.domain.os_errors import unwritable
+    from releve.entrypoints.cli.vault_session import utc_now
+
+    try:
+        room = Path(tempfile.mkdtemp(prefix="releve-essai-", dir=workroom))
+        room.chmod(0o711)  # the server's account walks through it
+    except OSError as error:
+        raise unwritable(Path(workroom), error, "workroom") from error
+    try:
+        with bar("essai") as tell:
+            reached = restore(opened(where, key), database, LATEST, room / "base", means, progress=tell)
+    finally:
+        shutil.rmtree(room)
+    at = utc_now()
+    data, lines, code = _reached(reached, LATEST)
+    head = f"essai du {_shown(at)} : la base revient du coffre"
+    return Answer(
+        {"verified_at": at.isoformat(), "database": database, **data}, "\n".join([head, *lines]), code
+    )
+
+
+def _reached(reached: Reached, goal: Goal) -> tuple[dict[str, object], list[str], Exit]:
+    from releve.adapters.engines.postgresql.parse import say_lsn
+    from releve.domain.errors import Exit
+    from releve.domain.units import say_bytes, say_seconds
+
+    seen = reached.seen
+    asked = (
+        goal.isoformat() if isinstance(goal, datetime) else say_lsn(goal) if isinstance(goal, int) else goal
+    )
+    short = goal == "latest" and reached.proved < reached.window.until
+    data: dict[str, object] = {
+        "asked": asked,
+        **_window(reached.window),
+        "last_commit": seen.last_commit.isoformat() if seen.last_commit else None,
+        "next_commit": seen.next_commit.isoformat() if seen.next_commit else None,
+        "proved_until": reached.proved.isoformat(),
+        "position": say_lsn(seen.replayed),
+        "new_timeline": seen.timeline,
+        "databases": list(seen.databases),
+        "checks": list(reached.checks),
+        "seconds": dict(reached.took),
+        "wal_bytes": reached.wal_bytes,
+    }
+    last = _shown(seen.last_commit) if seen.last_commit else "aucune depuis la base"
+    lines = [
+        f"demandé : {asked} ; dernière transaction rejouée : {last}",
+        f"  tout ce qui était acquis le {_shown(reached.proved)} y est",
+        f"  {len(seen.databases)} bases, position {say_lsn(seen.replayed)}",
+        f"  {say_bytes(reached.wal_bytes)} de journaux rejoués, {say_seconds(sum(reached.took.values()))} en tout",
+        f"  vérifié : {', '.join(reached.checks)}",
+    ]
+    if seen.next_commit:
+        lines.insert(2, f"  la transaction suivante ({_shown(seen.next_commit)}) n'y est pas")
+    if short:
+        lines.append(
+            f"  le coffre disait avoir tout jusqu'au {_shown(reached.window.until)} : la reprise ne le prouve pas"
+        )
+    return data, lines, Exit.PROMISE_NOT_KEPT if short else Exit.DONE
+
+
+def _forget(
+    where: str, key: str, database: str, state: str, counts: Mapping[str, int], minimum: str, *, yes: bool
+) -> Answer:
+    from datetime import timedelta
+
+    from releve.cycle.protect.retention import Policy
+    from releve.domain.errors import BadInput
+    from releve.domain.units import parse_span, say_bytes
+    from releve.entrypoints.worker.expiry import expire_database
+
+    try:
+        age = timedelta(seconds=parse_span(minimum).wall.total_seconds())
+        policy = Policy(**counts, minimum_age=age)
+    except ValueError as error:
+        raise BadInput(
+            "usage", f"--minimum-age : {error}", hint="par exemple : --minimum-age « 7 j »"
+        ) from error
+    folder = made(state)
+    with bar("ménage") as tell:
+        rulings, merged = expire_database(
+            opened(where, key), database, folder, policy, yes=yes, progress=tell
+        )
+    gone = [one for one in rulings if not one.keep]
+    lines = [
+        f"{'garder ' if one.keep else 'retirer'}  {one.snapshot.id[:8]}  "
+        f"{(one.snapshot.seen or one.snapshot.claimed).astimezone():%Y-%m-%d %H:%M}  {', '.join(one.reasons)}"
+        for one in rulings
+    ]
+    verb = "retirés" if yes else "seraient retirés (rien n'est fait sans --yes)"
+    lines.append(f"{len(gone)} instantanés sur {len(rulings)} {verb}")
+    if yes:
+        lines.append(f"{say_bytes(merged.freed)} rendus, {merged.waiting} paquets attendent")
+    data = {
+        "done": yes,
+        "rulings": [
+            {"snapshot": one.snapshot.id, "keep": one.keep, "reasons": list(one.reasons)} for one in rulings
+        ],
+        "freed_bytes": merged.freed,
+    }
+    return Answer(data, "\n".join(lines))
+
+
+def _shown(at: datetime) -> str:
+    return f"{at.astimezone():%d/%m/%Y %H:%M:%S}.{at.microsecond // 1000:03d}"

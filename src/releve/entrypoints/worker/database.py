@@ -1,0 +1,164 @@
+"""The resident archiver of a PostgreSQL server: its WAL goes into a vault as it is written.
+
+A process of its own. What it knows is `archive.json` in its state folder, written whole; nothing else is read by
+those who ask how far the vault follows.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from releve.adapters.engines.postgresql.archive.archiver import Archiver, Freshness
+from releve.adapters.engines.postgresql.archive.keeping import Keeper
+from releve.adapters.engines.postgresql.archive.source import Facts, Server, Source
+from releve.adapters.engines.postgresql.parse import say_lsn
+from releve.adapters.hosts.lock import hold as only_one
+from releve.adapters.vault.locks import hold
+from releve.domain.errors import ReleveError, Unreachable
+from releve.domain.os_errors import reason
+from releve.entrypoints.worker.resident import Stop, View, boot, say
+
+if TYPE_CHECKING:
+    from releve.adapters.vault.repository import Repository
+
+STATE = "archive.json"
+SPOOL = "spool"
+_RETRY = 2.0  # seconds between two attempts to reach the server for the first time
+
+
+@dataclass(frozen=True, slots=True)
+class DatabasePost:
+    """Where an archiver stands: the name of the data in the vault, the server, its own folder.
+
+    `every`: seconds between two looks. `state` must be on a local disk with room for an outage's WAL.
+    """
+
+    database: str
+    server: Server
+    state: Path
+    every: float = 2.0
+
+    @property
+    def slot(self) -> str:
+        """The replication slot that is ours on the server: it keeps what was not received."""
+        return slot_of(self.database)
+
+
+def slot_of(database: str) -> str:
+    """A slot's name holds lower case letters, digits and underscores, 63 at most (PostgreSQL's rule)."""
+    plain = "".join(char if char.isascii() and char.isalnum() else "_" for char in database.lower())
+    return f"releve_archive_{plain}"[:63]
+
+
+def archive_database(vault: Repository, post: DatabasePost) -> int:
+    """Archive until SIGTERM or SIGINT; what the server has by then is kept before it returns 0."""
+    stop = Stop()
+    with ExitStack() as stack:
+        stack.enter_context(only_one(post.state / "archive.lock", f"l'archivage de « {post.database} »"))
+        source = Source(post.server)
+        stack.callback(source.close)
+        facts = _facts(source, post, stop)
+        if facts is None:
+            return 0
+        vault.load_index()
+        view = View()
+        still_ours = stack.enter_context(hold(vault, exclusive=False, now=_now, view_age=view.age))
+        keeper = Keeper(
+            vault, post.database, facts.system, now=_now, still_ours=still_ours, viewed=view.taken
+        )
+        keeper.prove_ours()
+        archiver = Archiver(
+            source,
+            facts,
+            keeper,
+            post.state / SPOOL,
+            post.slot,
+            every=post.every,
+            now=_now,
+            boot=boot(),
+            tell=lambda fresh: _tell(post, fresh),
+        )
+        stack.callback(archiver.close)
+        say(
+            f"archivage de « {post.database} » ({post.server.host}:{post.server.port}) dans {vault.store.where}"
+        )
+        troubled, gaps = "", 0
+        while not stop.asked:
+            rest = archiver.step()
+            fresh = archiver.freshness
+            if fresh.troubled != troubled:
+                say(fresh.troubled or "de nouveau en ordre")
+            troubled = fresh.troubled
+            for _at, why in fresh.gaps[gaps:]:
+                say(f"TROU dans les journaux : {why} ; prenez une nouvelle base (releve database base)")
+            gaps = len(fresh.gaps)
+            stop.wait(rest)
+        archiver.finish()
+    return 0
+
+
+def read_archive(state: Path) -> Mapping[str, object]:
+    """What the archiver of a state folder said last. Raises `Unreachable`."""
+    try:
+        found: Mapping[str, object] = json.loads((state / STATE).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise Unreachable("archive-state", f"l'état {state} ne se lit pas : {error}") from error
+    return found
+
+
+def _facts(source: Source, post: DatabasePost, stop: Stop) -> Facts | None:
+    """Who the server is, once it answers; None when we are told to stop before that."""
+    fresh = Freshness()
+    while not stop.asked:
+        try:
+            return source.facts()
+        except Unreachable as error:
+            if not fresh.troubled:
+                say(f"{error.sentence} ; on attend")
+            fresh.troubled, fresh.troubled_since = _said(error), fresh.troubled_since or _now()
+            _tell(post, fresh)
+            stop.wait(_RETRY)
+    return None
+
+
+def _said(error: ReleveError) -> str:
+    return f"{error.sentence} [{error.code}]"
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _tell(post: DatabasePost, fresh: Freshness) -> None:
+    path = post.state / STATE
+    whole = {
+        "database": post.database,
+        "server": f"{post.server.host}:{post.server.port}",
+        "slot": post.slot,
+        "pid": os.getpid(),
+        "written_at": _now().isoformat(),
+        "safe_until": fresh.safe_until.isoformat() if fresh.safe_until else None,
+        "lsn": say_lsn(fresh.lsn) if fresh.lsn else None,
+        "timeline": fresh.timeline or None,
+        "snapshot": fresh.snapshot,
+        "taken": fresh.taken,
+        "stored_bytes": fresh.stored,
+        "spool_bytes": fresh.spool,
+        "gaps": [{"at": at.isoformat(), "why": why} for at, why in fresh.gaps],
+        "slot_without_limit": fresh.unlimited,
+        "troubled": fresh.troubled,
+        "troubled_since": fresh.troubled_since.isoformat() if fresh.troubled_since else None,
+    }
+    draft = path.with_suffix(".new")
+    try:
+        draft.write_text(json.dumps(whole, ensure_ascii=False), encoding="utf-8")
+        draft.replace(path)
+    except OSError as error:  # the archiving goes on; its state is then old, and is shown as such
+        say(f"l'état {path} ne peut pas être écrit : {reason(error)}")

@@ -1,0 +1,422 @@
+"""`releve database`: what PostgreSQL acknowledged is in the vault, and comes back as it was at an instant."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from releve.adapters.engines.postgresql.archive.catalogue import Catalogue, Chapter
+from releve.adapters.vault.verify import verify
+from releve.entrypoints.worker.database import read_archive
+from tests.archives import NAME, Archive, archive, receivers
+from tests.integration import pg
+from tests.integration.pg import no_templates_left, until  # noqa: F401
+from tests.vaults import reopened, restic
+
+MANY = [f"d{number:02}" for number in range(20)]
+
+
+@dataclass(frozen=True)
+class Story:
+    """A server that was archived, and stopped: a base; a, b; an instant; c, MANY; another base; e."""
+
+    rig: Archive
+    first: dict[str, object]
+    second: dict[str, object]
+    between: datetime
+    after: datetime
+
+
+@pytest.fixture(scope="module")
+def story() -> Iterator[Story]:
+    """Told once; a test that harms the vault takes a copy of it."""
+    with archive() as rig:
+        archiver = rig.start()
+        first = rig.base()
+        between = rig.write("a", "b")
+        after = rig.write("c")
+        rig.server.sql("SELECT pg_switch_wal()")
+        rig.until_safe(rig.write(*MANY))
+        rig.server.sql("SELECT pg_switch_wal()")
+        second = rig.base()
+        rig.write("e")
+        archiver.send_signal(signal.SIGTERM)
+        assert archiver.wait(20) == 0
+        assert not receivers(rig.state)
+        rig.server.stop()
+        yield Story(rig, first, second, between, after)
+
+
+@pytest.fixture
+def copied(story: Story) -> Iterator[Story]:
+    """The same story, its vault free to be harmed."""
+    whole = story.rig.vault
+    story.rig.vault = Path(f"{whole}-copie")
+    shutil.copytree(whole, story.rig.vault)
+    yield story
+    shutil.rmtree(story.rig.vault)
+    story.rig.vault = whole
+
+
+@pytest.fixture
+def rig() -> Iterator[Archive]:
+    """A server and a vault."""
+    with archive() as made:
+        yield made
+
+
+def test_a_database_comes_back_as_it_was_between_two_writes(story: Story) -> None:
+    """Restored to an instant: what was committed before, and nothing after, and the report says so."""
+    code, said = story.rig.restore(story.between.isoformat())
+    assert code == 0, said
+    assert story.rig.values() == ["a", "b"]
+    last, following = (datetime.fromisoformat(said[name]) for name in ("last_commit", "next_commit"))
+    assert last <= story.between < following < story.after
+    assert said["base"] == story.first["base"]
+
+
+def test_the_latest_has_all_that_was_said_to_be_safe(story: Story) -> None:
+    """An archiver that was told to stop keeps what the server had: the latest state has every row, and proves it."""
+    code, said = story.rig.restore("latest", "tout")
+    assert code == 0, said
+    assert story.rig.values("tout") == ["a", "b", "c", *MANY, "e"]
+    assert said["proved_until"] == said["until"] == story.rig.said()["safe_until"]
+
+
+def test_what_cannot_be_reached_is_refused_before_anything_is_written(story: Story) -> None:
+    """A time after the last proof, or before the first base: refused, with the nearest that can be reached."""
+    rig = story.rig
+    code, said = rig.restore((story.after + timedelta(hours=1)).isoformat(), "futur")
+    assert (code, said["error"]["code"]) == (4, "beyond-archive")
+    assert str(rig.said()["safe_until"]) in said["error"]["hint"]
+    code, said = rig.restore((story.between - timedelta(days=1)).isoformat(), "passé")
+    assert (code, said["error"]["code"]) == (4, "before-first-base")
+    assert not (rig.root / "futur").exists()
+    assert not (rig.root / "passé").exists()
+
+
+def test_a_missing_segment_is_named_and_not_passed_over(copied: Story) -> None:
+    """Without one WAL file: what came before it can be reached, what came after is refused, and the file is named."""
+    rig = copied.rig
+    missing = rig.lose_a_segment()
+    code, said = rig.run("times")
+    (window, _whole) = said["windows"]
+    assert window["missing"] == missing
+    assert datetime.fromisoformat(window["until"]) < copied.after
+    code, said = rig.restore(copied.after.isoformat(), "après")
+    assert (code, said["error"]["code"]) == (4, "wal-gap")
+    assert missing in said["error"]["message"]
+    code, said = rig.restore(window["until"], "avant")
+    assert code == 0, said
+    assert rig.values("avant") == []
+    assert rig.restore("latest", "fin")[0] == 0  # from the base that came after the hole
+
+
+@pytest.mark.needs("restic")
+def test_a_database_comes_back_by_restic_alone(story: Story) -> None:
+    """By the steps of the guide, with stock restic, PostgreSQL's own programs and a shell."""
+    rig, between = story.rig, story.between
+    place = pg.own(rig.root / "main")
+    restic(
+        "restic",
+        rig.vault,
+        "restore",
+        "latest",
+        "--tag",
+        f"database={NAME},base={story.first['base']}",
+        "--target",
+        str(place),
+    )
+    listed = json.loads(restic("restic", rig.vault, "snapshots", "--tag", f"database={NAME}", "--json"))
+    chapters = {tag for one in listed for tag in one["tags"] if tag.startswith("wal=")}
+    for chapter in sorted(chapters):
+        restic(
+            "restic",
+            rig.vault,
+            "restore",
+            "latest",
+            "--tag",
+            f"database={NAME},{chapter}",
+            "--target",
+            str(place),
+        )
+    flat = place / "journaux"
+    flat.mkdir()
+    for path in (place / "wal").rglob("*"):
+        if path.is_file():
+            shutil.copy(path, flat / path.name.removesuffix(".partial"))
+    with (place / "data" / "postgresql.auto.conf").open("a") as file:
+        file.write(f'restore_command = \'cp "{flat}/%f" "%p"\'\n')
+        file.write(f"recovery_target_time = '{between.isoformat()}'\nrecovery_target_action = 'promote'\n")
+    (place / "data" / "recovery.signal").touch()
+    subprocess.run(["chown", "-R", pg.server_account(), str(place)], check=True)
+    (place / "data").chmod(0o700)
+    server = rig.reopened("main")
+    until(lambda: not server.sql("SELECT pg_is_in_recovery()")[0][0])
+    assert server.sql("SELECT valeur FROM ecrits ORDER BY 1") == [("a",), ("b",)]
+
+
+def test_verify_tries_and_leaves_nothing(story: Story) -> None:
+    """A trial restores, opens, reads every row and removes all: its answer is a dated fact."""
+    rig = story.rig
+    room = rig.root / "room"
+    room.mkdir(mode=0o755)
+    code, said = rig.run("verify", "--workroom", str(room), "--read-all", *rig.account())
+    assert code == 0, said
+    assert said["base"] == story.second["base"]
+    assert said["databases"] == ["dossiers", "postgres", "template1"]
+    assert "lecture de toutes les lignes" in said["checks"]
+    assert datetime.fromisoformat(said["verified_at"]) > datetime.fromisoformat(said["last_commit"])
+    assert list(room.iterdir()) == []
+
+
+def test_old_bases_and_their_wal_go_and_what_is_kept_still_comes_back(copied: Story) -> None:
+    """Forgetting shows first; then the old base goes, and what the last one needs stays."""
+    rig = copied.rig
+    options = ["--state", str(rig.root / "ménage"), "--keep-last", "1", "--minimum-age", "0"]
+    code, shown = rig.run("forget", *options)
+    assert code == 0, shown
+    assert [one["snapshot"] for one in shown["rulings"] if not one["keep"]] == [copied.first["snapshot"]]
+    assert len(rig.run("times")[1]["windows"]) == 2
+    assert rig.run("forget", *options, "--yes")[0] == 0
+    assert [one["snapshot"] for one in rig.run("times")[1]["windows"]] == [copied.second["snapshot"]]
+    code, said = rig.restore("latest", "gardé")
+    assert code == 0, said
+    assert rig.values("gardé") == ["a", "b", "c", *MANY, "e"]
+
+
+def test_killed_at_any_moment_the_archiver_loses_nothing_it_said_was_safe(rig: Archive) -> None:
+    """Kill -9 of the archiver again and again while people write: everything below its last word comes back."""
+    rig.start()
+    rig.base()
+    safe: list[str] = []
+    written: list[tuple[str, datetime]] = []
+    for number in range(5):
+        archiver = rig.start()
+        for step in range(4 + 3 * number):
+            value = f"{number}-{step:02}"
+            written.append((value, rig.write(value)))
+            if step == 2:
+                rig.server.sql("SELECT pg_switch_wal()")
+        if number % 2:
+            until(lambda: rig.safe(written[0][1]))
+        archiver.kill()
+        archiver.wait()
+        safe = [value for value, at in written if rig.safe(at)]
+    assert safe
+    rig.server.destroy()
+    code, said = rig.restore("latest")
+    assert code in {0, 3}, said
+    assert set(safe) <= set(rig.values())
+    assert verify(reopened(rig.vault)).sound
+
+
+def test_a_promotion_is_followed_and_crossed(rig: Archive) -> None:
+    """The server that was its relief takes over on a new timeline: one restore goes from the old base across it."""
+    archiver = rig.start()
+    rig.base()
+    first = rig.write("avant la bascule")
+    rig.until_safe(first)
+    relief = rig.standby("secours")
+    archiver.kill()
+    archiver.wait()
+    rig.server.kill()
+    relief.sql("SELECT pg_promote()")
+    rig.server = relief
+    rig.start()
+    second = rig.write("après la bascule")
+    rig.until_safe(second)
+    third = rig.write("plus tard")
+    rig.until_safe(third)
+    assert rig.said()["timeline"] == 2
+    code, said = rig.restore(second.isoformat())
+    assert code == 0, said
+    assert said["timeline"] == 2
+    assert rig.values() == ["après la bascule", "avant la bascule"]
+
+
+@pytest.mark.torture
+def test_old_bases_go_beside_an_archiver_at_work(rig: Archive) -> None:
+    """Forgetting shows first; then the old base goes, what the last one needs stays, the archiver at work as well."""
+    rig.start()
+    first = rig.base()
+    rig.until_safe(rig.write("un"))
+    second = rig.base()
+    rig.until_safe(rig.write("deux"))
+    options = ["--state", str(rig.root / "ménage"), "--keep-last", "1", "--minimum-age", "0"]
+    code, shown = rig.run("forget", *options)
+    assert code == 0, shown
+    gone = [one["snapshot"] for one in shown["rulings"] if not one["keep"]]
+    assert gone == [first["snapshot"]]
+    assert rig.run("times")[1]["windows"][0]["snapshot"] == first["snapshot"]
+    assert rig.run("forget", *options, "--yes")[0] == 0
+    assert [one["snapshot"] for one in rig.run("times")[1]["windows"]] == [second["snapshot"]]
+    rig.until_safe(rig.write("trois"))
+    code, said = rig.restore(rig.run("times")[1]["windows"][0]["until"])
+    assert code == 0, said
+    assert {"un", "deux"} <= set(rig.values())
+
+
+@pytest.mark.torture
+def test_two_servers_under_one_name_are_refused(rig: Archive) -> None:
+    """Another server's WAL is never mixed with what the vault keeps under the name."""
+    archiver = rig.start()
+    rig.until_safe(rig.write("a"))
+    archiver.kill()
+    archiver.wait()
+    vault = reopened(rig.vault)
+    kept = [one for one in Catalogue(vault, NAME).look() if isinstance(one, Chapter)]
+    other = rig.foreign("autre")
+    again = rig.start(other)
+    assert again.wait(20) == 4
+    assert "database-other" in (rig.root / "archive.log").read_text()
+    assert len([one for one in Catalogue(vault, NAME).look() if isinstance(one, Chapter)]) == len(kept)
+
+
+@pytest.mark.torture
+def test_a_server_that_goes_away_is_told_and_taken_up_again(rig: Archive) -> None:
+    """While the server is down the archiver says so; when it is back it goes on by itself."""
+    rig.start()
+    rig.until_safe(rig.write("a"))
+    rig.server.stop()
+    until(lambda: "pg-silent" in str(rig.said().get("troubled")), 20)
+    rig.server.start()
+    rig.until_safe(rig.write("b"))
+    until(lambda: rig.said()["troubled"] == "", 20)
+
+
+def test_a_vault_that_takes_nothing_is_told_and_gets_all_once_it_is_back(rig: Archive) -> None:
+    """What is received stays in the spool while the vault takes nothing, and goes there once it does."""
+    rig.start()
+    rig.until_safe(rig.write("a"))
+    away = Path(f"{rig.vault}.away")
+    rig.vault.rename(away)
+    at = rig.write("b")
+    until(lambda: bool(rig.said().get("troubled")), 20)
+    assert not rig.safe(at)
+    code, said = rig.status()
+    assert (code, said["well"]) == (3, False)
+    away.rename(rig.vault)
+    rig.until_safe(at)
+    until(lambda: rig.status()[0] == 0)
+    assert verify(reopened(rig.vault)).sound
+
+
+@pytest.mark.torture
+def test_wal_that_the_server_threw_away_is_a_hole_that_is_said() -> None:
+    """An archiver away for too long, beside a server that keeps little for it: it goes on, and the hole is named."""
+    conf = {"max_slot_wal_keep_size": "2MB"}
+    with archive(conf=conf) as rig:
+        archiver = rig.start()
+        rig.base()
+        rig.until_safe(before := rig.write("avant"))
+        archiver.kill()
+        archiver.wait()
+        for number in range(12):
+            rig.write(f"perdu {number}")
+            rig.server.sql("SELECT pg_switch_wal()")
+        rig.server.sql("CHECKPOINT")
+        rig.start()
+        rig.until_safe(rig.write("après"))
+        assert rig.said()["gaps"]
+        assert rig.run("times")[1]["windows"][0]["missing"]
+        second = rig.base()
+        rig.until_safe(rig.write("fin"))
+        (old, new) = rig.run("times")[1]["windows"]
+        assert (new["base"], new["missing"]) == (second["base"], None)
+        code, said = rig.restore(old["until"], "avant")
+        assert code == 0, said
+        assert datetime.fromisoformat(old["until"]) >= before
+        assert rig.values("avant") == ["avant"]
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("kind", ["wheel18", "debian15"])
+def test_a_server_promoted_under_the_archiver_is_followed(kind: str) -> None:
+    """The archiver stands on the relief itself: when that is promoted it goes on, on the new timeline."""
+    with archive(kind) as rig:
+        relief = rig.standby("secours")
+        primary, rig.server = rig.server, relief
+        primary.sql("INSERT INTO ecrits VALUES ('tôt', 'x')")
+        until(lambda: relief.sql("SELECT pg_last_xact_replay_timestamp()")[0][0] is not None)
+        rig.start()
+        rig.base()
+        primary.sql("INSERT INTO ecrits VALUES ('avant', 'x')")
+        until(lambda: rig.said().get("lsn") is not None, 30)
+        end = primary.sql("SELECT pg_current_wal_flush_lsn()::text")[0][0]
+        until(lambda: relief.sql("SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", end)[0][0])
+        primary.kill()
+        relief.sql("SELECT pg_promote()")
+        rig.until_safe(rig.write("après"))
+        assert rig.said()["timeline"] == 2
+        code, said = rig.restore(rig.run("times")[1]["windows"][0]["until"])
+        assert code == 0, said
+        assert sorted(rig.values()) == ["après", "avant", "tôt"]
+
+
+@pytest.mark.torture
+def test_both_killed_at_random_moments_nothing_said_to_be_safe_is_lost(rig: Archive) -> None:
+    """Archiver and receiver killed at random for a while under load; the seed is in the rows, and shown by a failure."""
+    seed = random.randrange(1 << 30)
+    chance = random.Random(seed)
+    rig.start()
+    rig.base()
+    written: list[tuple[str, datetime]] = []
+    for number in range(25):
+        archiver = rig.start(every=0.2)
+        end = time.monotonic() + chance.uniform(0.1, 3.0)
+        step = 0
+        while time.monotonic() < end:
+            value = f"{seed}-{number:02}-{step:05}"
+            written.append((value, rig.write(value)))
+            step += 1
+            if chance.random() < 0.02:
+                rig.server.sql("SELECT pg_switch_wal()")
+        for pid in receivers(rig.state):
+            if chance.random() < 0.5:
+                os.kill(pid, signal.SIGKILL)
+        archiver.kill()
+        archiver.wait()
+    safe = {value for value, at in written if rig.safe(at)}
+    assert safe
+    rig.server.destroy()
+    code, said = rig.restore("latest")
+    assert code in {0, 3}, said
+    assert safe <= set(rig.values())
+    assert verify(reopened(rig.vault)).sound
+
+
+@pytest.mark.torture
+@pytest.mark.needs("mount-namespace")
+def test_a_spool_that_is_full_is_told_and_empties_once_the_vault_takes_it(rig: Archive) -> None:
+    """While the vault is away the spool fills its disk: said; the server keeps the rest, and nothing is missing after."""
+    rig.state.mkdir()
+    rig.base()
+    away = Path(f"{rig.vault}.away")
+    archiver = rig.start(within="mount -t tmpfs -o size=5m tmpfs")
+    inside = Path(f"/proc/{archiver.pid}/root{rig.state}")
+    until((inside / "archive.json").exists, 20)
+    until(lambda: bool(read_archive(inside).get("safe_until")), 20)
+    rig.vault.rename(away)
+    for number in range(10):
+        at = rig.write(f"v{number}")
+        rig.server.sql("SELECT pg_switch_wal()")
+    until(lambda: "plein" in (rig.root / "archive.log").read_text(), 30)
+    away.rename(rig.vault)
+    until(lambda: str(read_archive(inside).get("safe_until")) >= at.isoformat(), 60)
+    archiver.send_signal(signal.SIGTERM)
+    assert archiver.wait(20) == 0
+    code, said = rig.restore("latest")
+    assert code == 0, said
+    assert rig.values() == [f"v{number}" for number in range(10)]

@@ -1,0 +1,251 @@
+"""WAL on its way into the vault: pieces that grow, chapters, what a cut leaves, who covers whom."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from releve.adapters.engines.postgresql.archive import instants
+from releve.adapters.engines.postgresql.archive.catalogue import Catalogue, Wal, chapters, wal_of
+from releve.adapters.engines.postgresql.archive.covering import covered
+from releve.adapters.engines.postgresql.archive.keeping import Claim, Keeper, _Chapter
+from releve.adapters.engines.postgresql.archive.marks import Place, mark_of, place
+from releve.adapters.engines.postgresql.archive.pieces import LARGEST, MANY, grown
+from releve.adapters.engines.postgresql.archive.spool import Spool
+from releve.adapters.vault.repository import Repository
+from releve.adapters.vault.verify import verify
+from releve.domain.errors import Refused
+from releve.entrypoints.cli.root import app
+from tests.fault.recording_disk import RecordingDisk, replay
+from tests.vaults import PASSWORD, fresh, now, reopened
+
+SEGMENT = 1 << 20
+T0 = datetime(2026, 3, 9, 12, tzinfo=UTC)
+
+
+class Blobs:
+    """Where pieces go."""
+
+    def __init__(self) -> None:
+        self.kept: dict[bytes, bytes] = {}
+        self.saved = 0
+
+    def save(self, piece: memoryview) -> bytes:
+        identity = hashlib.sha256(piece).digest()
+        if identity not in self.kept:
+            self.saved += len(piece)
+        self.kept[identity] = bytes(piece)
+        return identity
+
+
+@settings(deadline=None, max_examples=25)
+@given(steps=st.lists(st.integers(1, 90_000), min_size=1, max_size=60), torn=st.booleans())
+def test_a_segment_that_grows_is_always_read_back_whole(steps: list[int], torn: bool) -> None:
+    """Whatever the steps, and even if what was kept before was torn: the blobs are the file, and few."""
+    size = 3 * LARGEST
+    whole = random.Random(len(steps)).randbytes(size)
+    blobs = Blobs()
+    known: list[tuple[bytes, int]] = []
+    end = 0
+    for number, step in enumerate(steps):
+        end = min(end + step, size)
+        data = whole[:end] + bytes(size - end)
+        if torn and number == len(steps) // 2:
+            data = bytes(100) + data[100:]
+        content = grown(memoryview(data), end, known, blobs.save)
+        assert b"".join(blobs.kept[one] for one in content) == data
+        known = [(one, len(blobs.kept[one])) for one in content]
+        assert len(content) <= MANY + 2 * size // LARGEST + 2
+
+
+def test_what_was_kept_of_a_segment_is_not_kept_again() -> None:
+    """A segment filled in 200 steps costs less than five times its size, and not a hundred times."""
+    whole = random.Random(1).randbytes(LARGEST)
+    blobs = Blobs()
+    known: list[tuple[bytes, int]] = []
+    for end in range(LARGEST // 200, LARGEST + 1, LARGEST // 200):
+        content = grown(memoryview(whole[:end] + bytes(LARGEST - end)), end, known, blobs.save)
+        known = [(one, len(blobs.kept[one])) for one in content]
+    zeros = sum(len(one) for one in blobs.kept.values() if not one.strip(b"\0"))
+    assert blobs.saved - zeros < 8 * LARGEST
+
+
+def test_a_place_and_its_name_are_the_same() -> None:
+    """Names of WAL files are read as PostgreSQL writes them, for segments of any size."""
+    assert Place(2, 0x1FF).name(16 << 20) == "0000000200000001000000FF"
+    for size in (1 << 20, 16 << 20, 1 << 30):
+        for number in (0, 1, 255, 256, 4095, 4096, 70_000):
+            assert place(Place(3, number).name(size) + ".partial", size) == Place(3, number)
+    assert place("00000002.history", 16 << 20) is None
+
+
+def test_the_last_instant_of_each_segment_stays() -> None:
+    """The list of instants grows by one line a segment, and is read back as it was written."""
+    known: dict[int, datetime] = {}
+    for step in range(100):
+        known = instants.with_one(known, 1 + step * SEGMENT // 10, T0 + timedelta(seconds=step), SEGMENT)
+    assert len(known) == 10
+    assert known[max(known)] == T0 + timedelta(seconds=99)
+    assert instants.read(instants.write(known)) == known
+
+
+class Writing:
+    """A spool as pg_receivewal would fill it, and the keeper that empties it."""
+
+    def __init__(self, base: Path, vault: Repository) -> None:
+        self.spool = Spool(base / "spool", SEGMENT)
+        self.vault = vault
+        self.keeper = Keeper(vault, "dossiers", "7", now=now)
+        self.random = random.Random(5)
+        self.content: dict[int, bytes] = {}
+
+    def write(self, number: int, size: int, timeline: int = 1) -> None:
+        """Segment `number` filled up to `size`; partial unless that is all of it."""
+        before = self.content.get(number, b"")
+        data = before + self.random.randbytes(max(0, size - len(before) - 1)) + b"\1"
+        self.content[number] = data[:size]
+        name = self.spool.folder / Place(timeline, number).name(SEGMENT)
+        partial = name.with_name(name.name + ".partial")
+        if size == SEGMENT:
+            partial.unlink(missing_ok=True)
+        (name if size == SEGMENT else partial).write_bytes(self.content[number] + bytes(SEGMENT - size))
+
+    def keep(self, at: datetime = T0) -> str:
+        files = self.spool.files()
+        kept = self.keeper.keep(files, [], Claim(1, files[-1].end, at))
+        self.spool.clear(kept.names)
+        return kept.snapshot
+
+    def known(self) -> Wal:
+        vault = reopened(Path(self.vault.store.where))
+        return wal_of(vault, Catalogue(vault, "dossiers").look())
+
+
+@pytest.fixture
+def writing(tmp_path: Path) -> Writing:
+    """A vault, a spool, a keeper."""
+    return Writing(tmp_path, fresh(tmp_path / "vault"))
+
+
+def _read(vault: Repository, wal: Wal, number: int) -> bytes:
+    return b"".join(vault.blob(one) for one in wal.segments[Place(1, number)].node.content)
+
+
+def test_the_last_snapshot_of_a_chapter_has_all_of_it(writing: Writing) -> None:
+    """Segments leave the spool once kept, and the newest snapshot alone still gives every one of them."""
+    for number in range(1, 5):
+        for size in (1000, 300_000, SEGMENT):
+            writing.write(number, size)
+            writing.keep(T0 + timedelta(seconds=number))
+    assert len(writing.spool.files()) == 1
+    (same,) = chapters(Catalogue(writing.vault, "dossiers").look()).values()
+    wal = wal_of(writing.vault, same[-1:])
+    assert sorted(at.number for at in wal.segments) == [1, 2, 3, 4]
+    assert all(_read(writing.vault, wal, number) == writing.content[number] for number in range(1, 5))
+    assert max(wal.proofs)[1:] == (5 * SEGMENT, T0 + timedelta(seconds=4))
+    assert covered(writing.vault, same) == {one.snapshot.id for one in same[:-1]}
+
+
+def test_an_archiver_that_lost_its_memory_goes_on_from_the_vault(writing: Writing) -> None:
+    """A new keeper keeps what the last one kept, adds what is new, and takes nothing back."""
+    writing.write(1, SEGMENT)
+    writing.write(2, 500_000)
+    writing.keep()
+    writing.keeper = Keeper(writing.vault, "dossiers", "7", now=now)
+    writing.write(2, 700_000)
+    writing.keep()
+    partial = writing.spool.folder / (Place(1, 2).name(SEGMENT) + ".partial")
+    shorter = writing.content[2][:600_000]
+    partial.write_bytes(shorter + bytes(SEGMENT - 600_000))  # received anew, not yet as far as before
+    files = writing.spool.files()
+    writing.keeper.keep(files, [], None)
+    wal = writing.known()
+    assert _read(writing.vault, wal, 2) == writing.content[2] + bytes(SEGMENT - 700_000)
+    assert _read(writing.vault, wal, 1) == writing.content[1]
+
+
+def test_an_emptied_snapshot_hides_nothing_and_covers_nothing(writing: Writing) -> None:
+    """Somebody who may only add writes a fuller-looking snapshot without a file: it is found, and nothing goes."""
+    for number in (1, 2, 3):
+        writing.write(number, SEGMENT)
+        writing.keep()
+    forged = Keeper(writing.vault, "dossiers", "7", now=now)
+    thief = Spool(writing.spool.folder.parent / "thief", SEGMENT)
+    (thief.folder / Place(1, 9).name(SEGMENT)).write_bytes(b"\1" * SEGMENT)
+    forged._look()
+    forged._chapters["0000000100000000"] = _Chapter()  # as if the vault had nothing of it
+    forged.keep(thief.files(), [], None)
+    (same,) = chapters(Catalogue(writing.vault, "dossiers").look()).values()
+    assert same[-1].mark.until == 10 * SEGMENT
+    assert covered(writing.vault, same) == set()
+    numbers = {at.number for at in writing.known().segments}
+    assert {1, 2, 3} <= numbers
+
+
+def test_another_system_under_the_same_name_is_refused(writing: Writing) -> None:
+    """WAL of two servers is never mixed."""
+    writing.write(1, SEGMENT)
+    writing.keep()
+    with pytest.raises(Refused, match="garde un autre serveur"):
+        Keeper(writing.vault, "dossiers", "8", now=now).prove_ours()
+
+
+def test_a_cut_while_archiving_loses_no_acknowledged_wal(tmp_path: Path) -> None:
+    """A cut after any write: the vault is sound, and whatever had left the spool, or been claimed, is in it."""
+    disk = RecordingDisk()
+    writing = Writing(tmp_path, fresh(tmp_path / "vault", disk))
+    begun = len(disk.ops)
+    acknowledged: list[tuple[int, str]] = []
+    for number in (1, 2):
+        for size in (200_000, SEGMENT):
+            writing.write(number, size)
+            acknowledged.append((0, writing.keep()))
+            acknowledged[-1] = (len(disk.ops), acknowledged[-1][1])
+    looked = 0
+    for count in range(begun, len(disk.ops) + 1):
+        for seed in (0, 2):
+            state = tmp_path / "cut"
+            replay(disk.ops[:count], tmp_path / "vault", state, seed * 1000 + count if seed > 1 else seed)
+            vault = reopened(state)
+            assert verify(vault).sound, (count, seed)
+            there = {one.id for one in vault.snapshots()}
+            assert {name for at, name in acknowledged if at <= count} <= there, (count, seed)
+            shutil.rmtree(state)
+            looked += 1
+    assert looked > 60
+
+
+def test_a_mark_is_read_back_from_its_tags(writing: Writing) -> None:
+    """What the tags say is what was meant; a snapshot of anything else has no mark."""
+    writing.write(1, 5000)
+    name = writing.keep(T0)
+    snapshot = writing.vault.snapshot(name)
+    mark = mark_of(snapshot)
+    assert mark is not None
+    assert mark.tags() == snapshot.tags
+    assert "wal=0000000100000000" in snapshot.tags
+    assert "safe=2026-03-09T12:00:00Z" in snapshot.tags
+
+
+def test_the_vaults_own_forgetting_takes_no_chapter_for_another(writing: Writing) -> None:
+    """`releve vault forget` knows nothing of databases, and still leaves the last snapshot of each chapter."""
+    for timeline in (1, 2):
+        for size in (1000, 2000):
+            writing.write(timeline, size, timeline)
+            writing.keeper.keep(writing.spool.files(), [], None)
+    argv = ["vault", "forget", writing.vault.store.where, "--keep-last", "1", "--minimum-age", "0", "--yes"]
+    ran = CliRunner().invoke(app, argv, env={"RELEVE_VAULT_KEY": PASSWORD})
+    assert ran.exit_code == 0, ran.output
+    left = chapters(Catalogue(writing.vault, "dossiers").look())
+    assert {name: [one.mark.until for one in same] for name, same in left.items()} == {
+        "0000000100000000": [SEGMENT + 2000],
+        "0000000200000000": [2 * SEGMENT + 2000],
+    }
