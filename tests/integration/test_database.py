@@ -50,6 +50,7 @@ def story() -> Iterator[Story]:
         rig.until_safe(rig.write(*MANY))
         rig.server.sql("SELECT pg_switch_wal()")
         second = rig.base()
+        assert second["base"] != first["base"]
         rig.write("e")
         archiver.send_signal(signal.SIGTERM)
         assert archiver.wait(20) == 0

@@ -71,7 +71,7 @@ def take_base(
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700, parents=True)
     data = folder / FOLDER
-    label = f"releve-{now():%Y%m%dT%H%M%SZ}"
+    label = f"releve-{now():%Y%m%dT%H%M%S.%fZ}"  # two within one second are two
     try:
         _copy(source.server, data, label, fast=fast, progress=progress)
         ready = source.position("").at
