@@ -10,12 +10,13 @@ import typer
 
 from releve.entrypoints.cli import database_back
 from releve.entrypoints.cli.database_back import Name, made, named
-from releve.entrypoints.cli.speech import Answer, Json, answer, talk
+from releve.entrypoints.cli.speech import Answer, Json, PlanFile, answer, talk
 from releve.entrypoints.cli.vault_session import DEFAULT_KEY, KeyRef, Where, bar, opened
 
 if TYPE_CHECKING:
     from releve.adapters.engines.postgresql.archive.source import Server
 
+HISTORY = {"daily": 14, "weekly": 8, "monthly": 12}  # bases of a plan's database that are kept (proposed)
 _STALE = 30.0  # seconds without a word, or without progress, of a process that speaks every few
 State = Annotated[
     str, typer.Option("--state", help="Un dossier à nous, sur un disque local, pour ces données ; gardez-le.")
@@ -103,6 +104,18 @@ def register(app: typer.Typer) -> None:
         )
 
     @group.command()
+    def keep(
+        database: Annotated[
+            str, typer.Argument(metavar="DONNÉES", help="Le jeu de données, tel qu'il est dans le plan.")
+        ],
+        site: Annotated[str, typer.Option("--site", help="Le site de cette machine (identifiant du plan).")],
+        plan: PlanFile = "plan.yaml",
+        as_json: Json = False,
+    ) -> None:
+        """Garder l'histoire d'une base du plan : le worker du secours lance cette commande lui-même."""
+        answer(as_json, lambda: _keep(plan, site, database))
+
+    @group.command()
     def status(
         state: Annotated[str, typer.Argument(metavar="ÉTAT", help="Le dossier donné à --state.")],
         as_json: Json = False,
@@ -137,6 +150,58 @@ def _archive(where: str, key: str, database: str, state: str, server: Server, ev
     post = DatabasePost(named(database), server, made(state), every)
     code = archive_database(opened(where, key), post)
     return Answer({"database": database, "stopped": True}, "", Exit(code))
+
+
+def _keep(plan_file: str, site: str, database: str) -> Answer:
+    import sys
+
+    from releve.adapters.hosts.secrets import resolve
+    from releve.domain.errors import BadInput, Exit
+    from releve.domain.plan import ServerEnd
+    from releve.entrypoints.cli.session import plan_of
+    from releve.entrypoints.worker.database import DatabasePost
+    from releve.entrypoints.worker.history import HistoryPost, keep_history
+    from releve.entrypoints.worker.resident import end_with_parent
+
+    plan = plan_of(plan_file)
+    found = next((one for one in plan.data_sets if one.id == database), None)
+    end = found.ends.get(site) if found is not None else None
+    place = found.vault.get(site) if found is not None else None
+    worker = plan.site(site).worker if end is not None else None
+    if found is None or not isinstance(end, ServerEnd) or place is None or worker is None:
+        raise BadInput(
+            "unknown-database",
+            f"le plan ne garde l'histoire d'aucune base « {database} » sur le site « {site} »",
+            hint="ajoutez « vault: … » à ce jeu de données, et une adresse de ce coffre pour ce site",
+        )
+    secret = str(end.replication_password) if end.replication_password else ""
+    state = str(made(str(Path(worker.state) / "databases" / database)))
+    server = _server(end.address, end.port, end.replication_user, secret, end.bin_dir)
+    command = [sys.executable, "-P", "-m", "releve", "database"]
+    common = [place.address, "--database", database, "--state", state, "-k", str(place.key)]
+    reach = [
+        "--host",
+        end.address,
+        "--port",
+        str(end.port),
+        "--user",
+        end.replication_user,
+        "--bin-dir",
+        end.bin_dir,
+    ]
+    password_at = ["--password-at", secret] if secret else []
+    kept = [word for name, count in HISTORY.items() for word in (f"--keep-{name}", str(count))]
+    post = HistoryPost(
+        DatabasePost(named(database), server, Path(state)),
+        lambda: opened(place.address, str(place.key)),
+        [*command, "base", *common, *reach, *password_at, "--spread"],
+        [*command, "forget", *common, *kept, "--yes"],
+        found.protection.daily_at,
+        plan.timezone,
+    )
+    resolve(place.key)  # a key that cannot be read is told now, not at the first base
+    end_with_parent()
+    return Answer({"database": database, "stopped": True}, "", Exit(keep_history(post)))
 
 
 def _base(where: str, key: str, database: str, state: str, server: Server, *, fast: bool) -> Answer:

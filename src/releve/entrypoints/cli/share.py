@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from releve.entrypoints.cli.speech import Answer, Json, PlanFile, answer
 from releve.entrypoints.cli.vault_session import DEFAULT_KEY, KeyRef, Where, bar, opened
-
-if TYPE_CHECKING:
-    import threading
 
 _SILENT = 45.0  # seconds without a word of a process that speaks at least every 30
 _STALE = 90.0  # seconds: an idle share gets a snapshot every 30, and two clocks may differ
@@ -170,6 +167,7 @@ def _keep(plan_file: str, site: str, share: str) -> Answer:
     from releve.domain.plan import ProtectionMode, ShareEnd, SiteRole
     from releve.entrypoints.cli.session import plan_of
     from releve.entrypoints.worker.keeper import Keeper, KeeperPost
+    from releve.entrypoints.worker.resident import end_with_parent
 
     plan = plan_of(plan_file)
     found = next((one for one in plan.data_sets if one.id == share), None)
@@ -196,17 +194,8 @@ def _keep(plan_file: str, site: str, share: str) -> Answer:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    threading.Thread(target=_until_alone, args=(stop,), name="worker", daemon=True).start()
+    end_with_parent()
     return Answer({"share": share, "stopped": True}, "", Exit(Keeper(post).run(stop)))
-
-
-def _until_alone(stop: threading.Event) -> None:
-    """The worker that started us holds the other end of our standard input, as long as it lives."""
-    import sys
-
-    while sys.stdin.buffer.read(4096):
-        pass
-    stop.set()
 
 
 def _thin(where: str, key: str, share: str, state: str, *, yes: bool) -> Answer:

@@ -1,4 +1,4 @@
-"""The keepers of a site's share ends: one process each, kept alive by the site's worker.
+"""What a site's worker keeps running: one process for each share end, one for the history of each database.
 
 A keeper reads its standard input: when the worker goes away, kill -9 included, the pipe closes and the keeper
 takes its last look and ends. The worker that is started next begins a new one.
@@ -53,6 +53,6 @@ class KeeperProcess:
         self._process = None
 
 
-def keeper_command(plan: str, site: str, share: str) -> list[str]:
-    """How the keeper of a share is started."""
-    return [sys.executable, "-P", "-m", "releve", "share", "keep", share, "--site", site, "--plan", plan]
+def keeper_command(plan: str, site: str, kind: str, data_set: str) -> list[str]:
+    """How the keeper of a share, or of a database's history, is started. `kind`: "share" or "database"."""
+    return [sys.executable, "-P", "-m", "releve", kind, "keep", data_set, "--site", site, "--plan", plan]

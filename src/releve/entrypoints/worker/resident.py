@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
+import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,6 +36,17 @@ class Stop:
         end = time.monotonic() + seconds
         while not self.asked and (left := end - time.monotonic()) > 0:
             time.sleep(min(left, TURN))
+
+
+def end_with_parent() -> None:
+    """End (SIGTERM) when whoever started us goes away: it holds the other end of our standard input."""
+
+    def listen() -> None:
+        while sys.stdin.buffer.read(4096):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=listen, name="worker", daemon=True).start()
 
 
 class View:

@@ -20,7 +20,7 @@ from releve.cycle.protect.daily import due, last_copy
 from releve.cycle.watch.act import Ask, Guard, Lookout, stated
 from releve.cycle.watch.decide import Act, Statement
 from releve.domain.errors import BadInput, ReleveError
-from releve.domain.plan import DataSet, Plan, ProtectionMode, ShareEnd, SiteRole
+from releve.domain.plan import DataSet, Plan, ProtectionMode, ServerEnd, ShareEnd, SiteRole
 from releve.domain.protection import Tenure
 from releve.entrypoints.worker.keepers import KeeperProcess, keeper_command
 from releve.entrypoints.worker.link import READY, ask_site, serve_local, serve_site
@@ -57,12 +57,18 @@ def run_worker(plan: Plan, site_id: str, on: Callable[[str, str, str], None] | N
 
 
 def _keepers(home: House, stack: ExitStack, threads: _Threads) -> None:
-    """One process for each share end of this site; they end after the ticks, which would start them again."""
+    """One process for each share end of this site; on the relief, one for the history of each database.
+
+    They end after the ticks, which would start them again.
+    """
     for data_set in home.plan.data_sets:
-        if isinstance(data_set.ends.get(home.site.id), ShareEnd):
-            keeper = KeeperProcess(keeper_command(home.plan.source, home.site.id, data_set.id))
+        end = data_set.ends.get(home.site.id)
+        history = home.site.role is SiteRole.RELIEF and data_set.vault
+        if isinstance(end, ShareEnd) or (isinstance(end, ServerEnd) and history):
+            kind = "share" if isinstance(end, ShareEnd) else "database"
+            keeper = KeeperProcess(keeper_command(home.plan.source, home.site.id, kind, data_set.id))
             stack.callback(keeper.close)
-            threads.every(TICK, f"partage {data_set.id}", keeper.tick)
+            threads.every(TICK, f"{kind} {data_set.id}", keeper.tick)
 
 
 def attend(stop: threading.Event) -> None:

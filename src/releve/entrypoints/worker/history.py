@@ -1,0 +1,125 @@
+"""The history of a database of the plan: its WAL archived without end, a base a day, old bases forgotten.
+
+Run by the relief's worker beside its own server, a standby or not: what is archived is what the relief received,
+and a switch changes nothing of it. Bases and expiry are programs of their own, started when they are due.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from datetime import time as clock_time
+from typing import TYPE_CHECKING
+
+from releve.adapters.engines.postgresql.archive.catalogue import Catalogue, bases
+from releve.cycle.protect.daily import due
+from releve.domain.errors import ReleveError
+from releve.entrypoints.worker.database import DatabasePost, archive_database, read_archive
+from releve.entrypoints.worker.resident import say
+
+if TYPE_CHECKING:
+    from releve.adapters.vault.repository import Repository
+
+_LOOK = 5.0  # seconds between two looks at whether a base is due
+_AGAIN = timedelta(minutes=15)  # between two attempts at a base that failed
+_SOON = timedelta(
+    seconds=20
+)  # the same while there is none at all: a standby that replayed nothing yet refuses
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPost:
+    """What is kept, and when. `base`, `forget`: the commands that take a base and that forget old ones.
+
+    `at`: time of day of the base in `zone` (IANA name). `open_vault` may be called again after a failure.
+    """
+
+    archive: DatabasePost
+    open_vault: Callable[[], Repository]
+    base: Sequence[str]
+    forget: Sequence[str]
+    at: clock_time
+    zone: str
+
+
+def keep_history(post: HistoryPost) -> int:
+    """Archive until SIGTERM; bases are taken meanwhile."""
+    over = threading.Event()
+    bases_of_the_day = _Bases(post)
+    thread = threading.Thread(target=bases_of_the_day.run, args=(over,), name="bases")
+    thread.start()
+    try:
+        return archive_database(post.open_vault(), post.archive)
+    finally:
+        over.set()
+        bases_of_the_day.stop()
+        thread.join()
+
+
+class _Bases:
+    """Takes a base when one is due: every day, and at once where there is none or the WAL has a hole after it."""
+
+    def __init__(self, post: HistoryPost) -> None:
+        self._post = post
+        self._last: datetime | None = None  # None: not looked at yet, or none is there
+        self._tried: datetime | None = None
+        self._running: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()
+
+    def run(self, over: threading.Event) -> None:
+        """Until `over`."""
+        said = ""
+        while not over.wait(_LOOK):
+            try:
+                self._tick(over)
+                said = ""
+            except ReleveError as error:
+                line = f"base de « {self._post.archive.database} » : {error.sentence} [{error.code}]"
+                if line != said:
+                    say(line)
+                said = line
+
+    def stop(self) -> None:
+        """End the program that runs: cut anywhere, it loses nothing."""
+        with self._lock:
+            if self._running is not None:
+                self._running.terminate()
+
+    def _tick(self, over: threading.Event) -> None:
+        now = datetime.now(UTC)
+        if self._tried is not None and now - self._tried < (_AGAIN if self._last else _SOON):
+            return
+        fresh = read_archive(self._post.archive.state)
+        if fresh.get("troubled"):
+            return  # the WAL is not kept: a base alone leads nowhere
+        if self._last is None:
+            found = bases(Catalogue(self._post.open_vault(), self._post.archive.database).look())
+            self._last = found[-1].mark.ready if found else None
+        planned = due(self._last, self._post.at, self._post.zone, now)
+        if self._last is not None and planned is None and not self._holed(fresh, self._last):
+            return
+        self._tried = now
+        if self._run(self._post.base, over):
+            self._last, self._tried = now, None
+            self._run(self._post.forget, over)
+
+    @staticmethod
+    def _holed(fresh: object, last: datetime) -> bool:
+        gaps = fresh.get("gaps") if isinstance(fresh, dict) else None
+        return any(datetime.fromisoformat(str(one["at"])) > last for one in gaps or ())
+
+    def _run(self, command: Sequence[str], over: threading.Event) -> bool:
+        with self._lock:
+            if over.is_set():
+                return False
+            self._running = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        while self._running.poll() is None:
+            time.sleep(0.1)
+        code = self._running.returncode
+        if code and not over.is_set():
+            say(f"« {' '.join(command[4:6])} » a échoué (code {code}) ; ce sera repris")
+        return code == 0

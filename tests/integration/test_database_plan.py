@@ -1,0 +1,76 @@
+"""A database of the plan whose history is kept in a vault: by the relief's worker, from its own standby."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+from releve.app import house, utc_now
+from releve.cycle.plan.load import read_plan
+from releve.cycle.protect.act import protect
+from releve.demo import plan_text
+from releve.demo.estate import Estate
+from releve.entrypoints.story import PRIMARY, RELIEF, Scene, resident
+
+
+def releve(*argv: str) -> dict[str, object]:
+    """A command as a user runs it; its JSON. Fails the test with what it said."""
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "releve", *argv, "--json"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(done.stdout)  # type: ignore[no-any-return]
+
+
+def test_the_relief_keeps_the_history_of_a_database_across_a_switch(tmp_path: Path) -> None:
+    """A first base by itself, WAL from the standby, then from the promoted server; what was written comes back."""
+    with ExitStack() as stack:
+        estate = Estate(tmp_path / "estate", share=True)
+        stack.callback(estate.cleanup)
+        estate.create()
+        text = plan_text.plan_text(estate.layout)
+        for part in (plan_text._share, plan_text._file_server):  # a database alone, and a vault
+            text = text.replace(part(estate.layout), "")
+        text = text.replace("    engine: postgresql\n", "    engine: postgresql\n    vault: coffre\n")
+        estate.plan.write_text(text)
+        home = house(read_plan(str(estate.plan)), RELIEF)
+        scene = Scene(estate, home, stack, str, resident)
+        estate.start_site(PRIMARY)
+        estate.start_site(RELIEF)
+        estate.init_database()
+        item = home.plan.data_set("dossiers")
+        protect(item, home.engines["dossiers"], home.ledger, utc_now, str)
+        _write(estate, PRIMARY, "une première écriture")  # by which a standby knows the time
+        scene.start_owner()
+        scene.start_guard()
+        vault = [str(estate.layout.vault), "-k", f"file:{estate.layout.secret(plan_text.VAULT_KEY)}"]
+
+        # releve database times refuses a name of which the vault keeps nothing yet
+        times = [sys.executable, "-P", "-m", "releve", "database", "times", "--database", "dossiers", *vault]
+        based = lambda: subprocess.run(times, capture_output=True, check=False).returncode == 0
+        scene.wait_for(lambda: based() and bool(releve(*times[4:])["windows"]), "la première base")
+        run = str(scene.order("launch", direction="switch", target=RELIEF, incident="", words={})["run"])
+        scene.end_of(run)
+        state = Path(estate.layout.site(RELIEF).state, "databases", "dossiers", "archive.json")
+        scene.wait_for(lambda: json.loads(state.read_text())["timeline"] == 2, "le journal de la base promue")
+        _write(estate, RELIEF, "après la bascule")
+        written = utc_now()
+        scene.wait_for(
+            lambda: (json.loads(state.read_text())["safe_until"] or "") > written.isoformat(), "l'archivage"
+        )
+        bin_dir = ["--bin-dir", estate.layout.bin_dir, "--os-user", estate.layout.os_user]
+        found = releve("database", "verify", "--database", "dossiers", *bin_dir, *vault)
+        assert found["timeline"] == 2
+
+
+def _write(estate: Estate, site: str, text: str) -> None:
+    import psycopg
+
+    with psycopg.connect(estate.dsn(site)) as link:
+        link.execute(
+            "INSERT INTO transmissions (id, author, resident, text, seq) VALUES (gen_random_uuid(), 'x', 'y', %s, 1)",
+            (text,),
+        )
