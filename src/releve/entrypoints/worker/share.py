@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -34,6 +34,7 @@ from releve.cycle.watch.attack import judge, within
 from releve.domain.errors import BadInput, Refused, ReleveError, Unreachable
 from releve.domain.os_errors import reason
 from releve.domain.share import Burst
+from releve.entrypoints.worker.register import Watch, told
 
 if TYPE_CHECKING:
     from releve.adapters.vault.repository import Repository
@@ -41,6 +42,9 @@ if TYPE_CHECKING:
 _TURN = 1.0  # seconds: at most so long until an order to stop is heard; each turn wakes an idle machine
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _THIN_EVERY = 600.0  # seconds between two thinnings
+_LIST_EVERY = (
+    10.0  # seconds between two entries of the relief's list: one entry a snapshot would cost ten times more
+)
 _RETRY = 5.0  # seconds between two attempts of a follower that was refused
 
 
@@ -134,6 +138,8 @@ def follow_share(vault: Repository, post: Post, thin: Sequence[str] = ()) -> int
         )
         thinner = _Thinner(thin)
         stack.callback(thinner.close)
+        clerk = _Clerk(lambda: Watch(vault, post.state, post.share, now=_now))
+        stack.callback(clerk.close)
         say(f"copie de « {post.share} » depuis {vault.store.where}")
         troubled, looked = "", 0.0
         alerted: Alert | None = None
@@ -144,14 +150,17 @@ def follow_share(vault: Repository, post: Post, thin: Sequence[str] = ()) -> int
                 done = following.step()
             except ReleveError as error:
                 trouble = error
+            if trouble is None:
+                clerk.tick(following)
             if following.lag.alert != alerted:
                 alerted, looked = following.lag.alert, 0.0
             if done is not None or trouble is not None or not looked or time.monotonic() - looked > _RETRY:
                 looked = time.monotonic()
-                _tell(post, "follow", _follow_value(following, trouble))
+                _tell(post, "follow", {**_follow_value(following, trouble), **clerk.value()})
             troubled = _once(troubled, f"{trouble.sentence} [{trouble.code}]" if trouble else "")
             thinner.tick()
             stop.wait(_RETRY if trouble else POLL)
+        clerk.write(following)
     return 0
 
 
@@ -237,6 +246,47 @@ class _Thinner:
         if self._running is not None:
             self._running.terminate()
             self._running.wait()
+
+
+class _Clerk:
+    """Keeps the relief's list of snapshots, a few at a time; the copy never waits for it, nor stops with it."""
+
+    def __init__(self, opening: Callable[[], Watch]) -> None:
+        self._opening = opening
+        self._watch: Watch | None = None
+        self._next = 0.0
+        self._troubled = ""
+
+    def tick(self, following: Following) -> None:
+        """Write when it is time."""
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + _LIST_EVERY
+            self.write(following)
+
+    def write(self, following: Following) -> None:
+        """Put on the list what the last look of the copy saw; say what is missing."""
+        trouble = ""
+        try:
+            self._watch = self._watch or self._opening()
+            for one in self._watch.look(following.known):
+                say(f"ALERTE sur le coffre : {told(one)}")
+        except ReleveError as error:
+            trouble = f"{error.sentence} [{error.code}]"
+        self._troubled = _once(self._troubled, trouble)
+
+    def value(self) -> Mapping[str, object]:
+        """What `share status` shows of it."""
+        roll = self._watch.roll if self._watch else None
+        return {
+            "listed": len(roll.live) if roll else 0,
+            "missing": [told(one) for one in roll.troubles.values()] if roll else [],
+            "register_troubled": self._troubled,
+        }
+
+    def close(self) -> None:
+        """Close the register."""
+        if self._watch is not None:
+            self._watch.close()
 
 
 class _View:
