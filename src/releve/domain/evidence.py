@@ -89,14 +89,14 @@ class Flaw:
     sentence: str
 
 
-def verify(entries: Iterable[Entry], *, head: Head | None) -> list[Flaw]:
+def verify(entries: Iterable[Entry], *, head: Head | None, start: Head = (0, GENESIS)) -> list[Flaw]:
     """Every flaw of a chain read in storage order.
 
     `head` is the (count, hash) kept outside the chain: without it a cut tail cannot be seen, and
-    that is said by the caller, not hidden.
+    that is said by the caller, not hidden. `start`: the head of what an earlier part, let go since, ended with.
     """
     flaws: list[Flaw] = []
-    previous, expected = GENESIS, 1
+    expected, previous = start[0] + 1, start[1]
     for entry in entries:
         if entry.seq != expected:
             code = "removed" if entry.seq > expected else "reordered"

@@ -9,11 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from releve.adapters.ledger import models
+from releve.adapters.ledger.chain import Chain
 from releve.adapters.ledger.codec import dump, load_object, utc
 from releve.adapters.ledger.database import BUSY_SECONDS, Database, file_lock, ours
 from releve.adapters.ledger.witness import WitnessFile
 from releve.domain.errors import Unreachable
-from releve.domain.evidence import BREAK, GENESIS, Entry, Head, Witness, break_of, seal, settle
+from releve.domain.evidence import GENESIS, Entry, Head, Witness, settle
 
 
 class DjangoEvidence:
@@ -23,6 +24,7 @@ class DjangoEvidence:
         self._database = database
         self._lock_path = state_dir / "evidence.lock"
         self._witness = WitnessFile(state_dir)
+        self._chain = Chain(_Rows(database), self._witness)
         self._threads = threading.Lock()  # spares the threads of one process the polling of the file lock
         self._open()
 
@@ -36,11 +38,8 @@ class DjangoEvidence:
         with self._alone():
             if key and (written := self._by_key(key)):
                 return written
-            end = self._end()
-            head = settle(self._read(), end)
-            if found := break_of(head, end):
-                end = _head(self._add(head or (0, GENESIS), end, BREAK, found, utc(at), ""))
-            return self._add(end, end, kind, plain, utc(at), key)
+            with _our_words():
+                return self._chain.append(kind, plain, utc(at), key)
 
     def entries(self) -> list[Entry]:
         """In storage order."""
@@ -49,8 +48,8 @@ class DjangoEvidence:
 
     def head(self) -> Head | None:
         """(count, hash) kept outside the chain; None when the witness is missing."""
-        with self._alone():
-            return settle(self._read(), self._end())
+        with self._alone(), _our_words():
+            return self._chain.head()
 
     def snapshot(self) -> tuple[list[Entry], Head | None]:
         """Entries and head of one and the same instant: what `domain.evidence.verify` wants."""
@@ -59,35 +58,8 @@ class DjangoEvidence:
             return entries, settle(self._read(), _head(entries[-1]) if entries else (0, GENESIS))
 
     def _open(self) -> None:
-        with self._alone():
-            end = self._end()
-            if end == (0, GENESIS) and self._read() is None:
-                self._write(Witness(end))
-
-    def _add(
-        self, sure: Head, end: Head, kind: str, body: Mapping[str, object], at: datetime, key: str
-    ) -> Entry:
-        """Announce, commit, confirm. `sure` differs from `end` only while a break is being written."""
-        entry = seal(end[0] + 1, at, kind, body, end[1])
-        self._write(Witness(sure, _head(entry)))
-        with self._database.writing() as alias:
-            models.Evidence.objects.using(alias).create(
-                seq=entry.seq,
-                at=entry.at.isoformat(),
-                kind=entry.kind,
-                body=dump(entry.body),
-                previous=entry.previous,
-                hash=entry.hash,
-                key=key or None,
-            )
-        with contextlib.suppress(Unreachable):  # announced is enough to be found again: see `settle`
-            self._write(Witness(_head(entry)))
-        return entry
-
-    def _end(self) -> Head:
-        with self._database.reading() as alias:
-            last = models.Evidence.objects.using(alias).order_by("-seq").first()
-        return (last.seq, last.hash) if last else (0, GENESIS)
+        with self._alone(), _our_words():
+            self._chain.open()
 
     def _by_key(self, key: str) -> Entry | None:
         with self._database.reading() as alias:
@@ -105,16 +77,42 @@ class DjangoEvidence:
             self._threads.release()
 
     def _read(self) -> Witness | None:
-        try:
+        with _our_words():
             return self._witness.read()
-        except OSError as error:
-            raise ours(error) from error
 
-    def _write(self, witness: Witness) -> None:
-        try:
-            self._witness.write(witness)
-        except OSError as error:
-            raise ours(error) from error
+
+class _Rows:
+    """The table of the evidence. Implements `chain.Rows`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def end(self) -> Head:
+        """See `Rows`."""
+        with self._database.reading() as alias:
+            last = models.Evidence.objects.using(alias).order_by("-seq").first()
+        return (last.seq, last.hash) if last else (0, GENESIS)
+
+    def add(self, entry: Entry, key: str) -> None:
+        """See `Rows`."""
+        with self._database.writing() as alias:
+            models.Evidence.objects.using(alias).create(
+                seq=entry.seq,
+                at=entry.at.isoformat(),
+                kind=entry.kind,
+                body=dump(entry.body),
+                previous=entry.previous,
+                hash=entry.hash,
+                key=key or None,
+            )
+
+
+@contextlib.contextmanager
+def _our_words() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ours(error) from error
 
 
 def _entry(row: models.Evidence) -> Entry:

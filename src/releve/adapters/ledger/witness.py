@@ -1,4 +1,4 @@
-"""The witness of the evidence chain: a small file beside the database, `evidence.head`.
+"""The witness of a chain: a small file beside its database, `evidence.head` for the log of evidence.
 
 Written before the entry's commit (what is announced) and again after it (what is sure), each time
 whole: temporary file, fsync, rename, fsync of the folder. `domain.evidence.Witness` says what a
@@ -19,8 +19,8 @@ FILE = "evidence.head"
 class WitnessFile:
     """Reads and writes the witness. Raises OSError."""
 
-    def __init__(self, state_dir: Path) -> None:
-        self._path = state_dir / FILE
+    def __init__(self, state_dir: Path, name: str = FILE) -> None:
+        self._path = state_dir / name
 
     def read(self) -> Witness | None:
         """The witness; None when there is none or when it cannot be understood."""

@@ -43,7 +43,10 @@ class Sealer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """Somebody's lock. `view`: the store's time at which its holder last read the list of blobs; None: not told."""
+    """Somebody's lock. `view`: the store's time at which its holder last read the list of blobs; None: not told.
+
+    `view_age`: how long before the lock was written that was, in seconds, as its holder says; None: it does not.
+    """
 
     name: str
     at: datetime
@@ -51,6 +54,7 @@ class Lock:
     hostname: str
     pid: int
     view: datetime | None = None
+    view_age: float | None = None
 
     def stale(self, now: datetime) -> bool:
         """Whether its holder is gone, as far as we can tell."""
@@ -76,13 +80,15 @@ def locks(vault: Sealer) -> Iterator[Lock]:
             continue
         try:
             value = json.loads(vault.get(Kind.LOCKS, entry.name))
+            age = value.get("view_age")
             yield Lock(
                 entry.name,
                 to_datetime(value["time"]),
                 bool(value["exclusive"]),
                 str(value["hostname"]),
                 int(value["pid"]),
-                _view(entry, value.get("view_age")),
+                _view(entry, age),
+                float(age) if isinstance(age, int | float) else None,
             )
         except Absent:
             continue  # given back since it was listed

@@ -9,14 +9,19 @@ leaves the store only once every writer has read that list anew, and no snapshot
 4. At once and at each run: whatever a live snapshot needs and no list has is put back from a retired pack.
 5. Retired packs that are old enough, and known to no writer at work, are removed.
 
-The crash windows are in docs/concepts/vault.md.
+All instants are the store's own. A store that dates no file but tells what time it is (REST) is judged by when we
+first saw each file, and by when we last did not (`sightings`).
+
+The crash windows are in docs/concepts/shares.md.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import secrets
 import socket
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -26,7 +31,8 @@ from releve.adapters.vault.locks import Lock, hold, locks
 from releve.adapters.vault.pack import MOST, TARGET, Placed, header_of
 from releve.adapters.vault.repository import Repository, damaged, open_blob
 from releve.adapters.vault.seal import Forged
-from releve.adapters.vault.store import Absent, Entry, Kind
+from releve.adapters.vault.sightings import Sightings
+from releve.adapters.vault.store import Absent, Kind
 from releve.adapters.vault.writer import Writer
 
 YOUNG = timedelta(
@@ -35,6 +41,9 @@ YOUNG = timedelta(
 LEFT_OVER = timedelta(hours=24)  # packs in no list: an interrupted saving finds them again within a day
 GRACE = timedelta(minutes=10)  # between leaving the list and leaving the store, whatever the writers say
 MARGIN = timedelta(minutes=1)  # between a writer's look at the list and the retirement that it must have seen
+_UNSURE = timedelta(
+    hours=1
+)  # more that packs wait whose lists may not have been removed yet when we were cut
 _SMALL = TARGET // 4
 _FEW = 8  # small packs that are not worth a merging
 _WASTE = 0.5  # share of a pack that may be unused before it is written again
@@ -71,17 +80,20 @@ def merge(
     *,
     keep: Keep,
     now: Callable[[], datetime],
+    sightings: Sightings | None = None,
     progress: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> Merged:
     """One run. `retired`: what earlier runs noted; `keep` makes the note durable, before anything is removed.
 
-    Raises `PromiseBroken` when a tree cannot be read: then nothing is retired nor removed.
+    `sightings`: for a store that dates no file; without, such a store is not merged. Raises `PromiseBroken` when a tree cannot be read: then nothing is retired nor removed.
     """
     with hold(repository, exclusive=False, now=now) as still_ours:
+        dates = _dates(repository, sightings)  # our lock was written just now: its date is the store's clock
         repository.load_index()
         used, noted, done = _settled(repository, dict(retired), keep, Merged())
-        noted, done = _sweep(repository, noted, keep, done, still_ours)
-        noted, done = _retire(repository, noted, used, keep, done, still_ours, progress)
+        if dates is not None:
+            noted, done = _sweep(repository, dates, noted, keep, done, still_ours)
+            noted, done = _retire(repository, dates, noted, used, keep, done, still_ours, progress)
         if done.lists:  # a snapshot that came meanwhile may count on what was just retired
             _, noted, done = _settled(repository, noted, keep, done)
         return replace(done, waiting=len(noted))
@@ -160,22 +172,56 @@ def _contents(repository: Repository, name: str) -> list[Placed]:
         return []
 
 
+@dataclass(frozen=True, slots=True)
+class _Dates:
+    """What time it is for the store, and when its packs and locks came. A pack that has none is young."""
+
+    clock: datetime  # when `began` was, by `time.monotonic`
+    began: float
+    packs: Mapping[str, datetime]
+    views: Sequence[datetime | None]  # of each lock but ours: when its holder read the list, at the earliest
+
+    def now(self) -> datetime:
+        """What time it is for the store now."""
+        return self.clock + timedelta(seconds=time.monotonic() - self.began)
+
+
+def _dates(repository: Repository, sightings: Sightings | None) -> _Dates | None:
+    """None: the store tells no time at all, and nothing may be concluded from any age."""
+    clock, began = store_clock(repository), time.monotonic()
+    if clock is None:
+        return None
+    held = list(locks(repository))
+    files = list(repository.store.entries(Kind.DATA))
+    others = [one for one in held if not _ours(one)]
+    if sightings is None or any(entry.seen for entry in files):
+        packs = {entry.name: _at(entry.seen) for entry in files if entry.seen}
+        return _Dates(clock, began, packs, [one.view for one in others])
+    seen = sightings.look(Kind.DATA, (entry.name for entry in files), clock)
+    came = sightings.look(Kind.LOCKS, (one.name for one in held), clock)
+    views = [
+        after - timedelta(seconds=one.view_age)
+        if (after := came[one.name].after) is not None and one.view_age is not None
+        else None
+        for one in others
+    ]
+    return _Dates(clock, began, {name: one.before for name, one in seen.items()}, views)
+
+
 def _sweep(
     repository: Repository,
+    dates: _Dates,
     retired: dict[str, Retired],
     keep: Keep,
     done: Merged,
     still_ours: Callable[[], None],
 ) -> tuple[dict[str, Retired], Merged]:
     """Remove the retired packs that nobody can count on."""
-    views = [one.view for one in locks(repository) if not _ours(one)]
-    clock = _store_clock(repository)
     gone = [
         name
         for name, one in retired.items()
-        if clock is not None
-        and clock >= one.at + GRACE
-        and all(view is not None and view >= one.at + MARGIN for view in views)
+        if dates.clock >= one.at + GRACE
+        and all(view is not None and view >= one.at + MARGIN for view in dates.views)
     ]
     sizes = {entry.name: entry.size for entry in repository.store.entries(Kind.DATA)} if gone else {}
     for name in gone:
@@ -192,15 +238,16 @@ def _ours(lock: Lock) -> bool:
     return lock.hostname == socket.gethostname() and lock.pid == os.getpid()
 
 
-def _store_clock(repository: Repository) -> datetime | None:
-    """What time it is for the store: that of our own lock, which was just written. None: it has no clock."""
+def store_clock(repository: Repository) -> datetime | None:
+    """What time it is for the store, while we hold a lock there: that of this lock, or what it tells; None: nothing."""
     mine = {one.name for one in locks(repository) if _ours(one)}
     seen = [entry.seen for entry in repository.store.entries(Kind.LOCKS) if entry.name in mine and entry.seen]
-    return _at(max(seen)) if seen else None
+    return _at(max(seen)) if seen else repository.store.clock()
 
 
 def _retire(
     repository: Repository,
+    dates: _Dates,
     retired: dict[str, Retired],
     used: set[bytes],
     keep: Keep,
@@ -209,22 +256,20 @@ def _retire(
     progress: Callable[[int, int], None],
 ) -> tuple[dict[str, Retired], Merged]:
     """Write small and wasted packs again, then the list without them; note them first."""
-    clock = _store_clock(repository)
-    if clock is None:
-        return retired, done
     old_lists = list(repository.store.entries(Kind.INDEX))
     packs: dict[str, list[Placed]] = {}
     for entry in old_lists:
         packs.update(from_json(repository.get(Kind.INDEX, entry.name)))
-    files = {entry.name: entry for entry in repository.store.entries(Kind.DATA)}
-    dead, again = _choose(packs, files, used, clock)
+    dead, again = _choose(packs, dates, used)
     stray = [
         name
-        for name, entry in files.items()
-        if name not in packs and name not in retired and entry.seen and clock - _at(entry.seen) > LEFT_OVER
+        for name, at in dates.packs.items()
+        if name not in packs and name not in retired and dates.clock - at > LEFT_OVER
     ]
     if not dead and not again and not stray and len(old_lists) < 2 * _FEW:
         return retired, done
+    # Asked of a name that is none: where nothing may be removed, nothing is to be written twice either.
+    repository.store.remove(Kind.INDEX, secrets.token_hex(32))
     wanted = set(used)
     old = {entry.name for entry in old_lists}
     total = sum(blob.length for name in again for blob in packs[name] if blob.id in used)
@@ -245,27 +290,31 @@ def _retire(
     finally:
         writer.close()
     out = {*dead, *again}
-    noted = retired | {name: Retired(name, clock) for name in (*out, *stray)}
-    keep(noted)
+    leaving = (*out, *stray)
+    keep(retired | {name: Retired(name, dates.now() + _UNSURE) for name in leaving})
     staying = {name: blobs for name, blobs in packs.items() if name not in out}
     fresh = _lists(repository, staying)
     still_ours()
     for name in old - fresh:
         repository.store.remove(Kind.INDEX, name)
+    noted = retired | {
+        name: Retired(name, dates.now()) for name in leaving
+    }  # only now nobody finds them any more
+    keep(noted)
     repository.load_index()
     return noted, replace(done, rewritten=len(again), dead=len(dead), moved=moved, lists=len(old))
 
 
 def _choose(
-    packs: Mapping[str, list[Placed]], files: Mapping[str, Entry], used: set[bytes], clock: datetime
+    packs: Mapping[str, list[Placed]], dates: _Dates, used: set[bytes]
 ) -> tuple[list[str], list[str]]:
     """(packs of which nothing is used, packs to write again), none of them young."""
     dead: list[str] = []
     small: list[str] = []
     wasted: list[str] = []
     for name, blobs in packs.items():
-        entry = files.get(name)
-        if entry is None or not entry.seen or clock - _at(entry.seen) < YOUNG:
+        at = dates.packs.get(name)
+        if at is None or dates.clock - at < YOUNG:
             continue
         size = sum(blob.length for blob in blobs)
         alive = sum(blob.length for blob in blobs if blob.id in used)

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 import httpx
 
@@ -37,6 +40,11 @@ class RestStore:
             timeout=_PATIENCE,
             trust_env=False,
         )
+        self._clock: datetime | None = None
+
+    def clock(self) -> datetime | None:
+        """See `Store`: the date that the server gave with its last answer."""
+        return self._clock
 
     def make(self) -> Sequence[str]:
         """See `Store`."""
@@ -48,7 +56,7 @@ class RestStore:
         return []
 
     def entries(self, kind: Kind) -> Iterator[Entry]:
-        """See `Store`. A REST server tells no times."""
+        """See `Store`. A REST server tells no times of its files."""
         found = self._ask("GET", f"{kind.value}/", missing=True)
         if found is None:
             if kind is Kind.KEYS:
@@ -129,6 +137,8 @@ class RestStore:
                 time.sleep(pause)
                 continue
             break
+        with suppress(ValueError, TypeError):
+            self._clock = parsedate_to_datetime(found.headers.get("Date", "")).astimezone(UTC)
         if found.is_success:
             return found
         if found.status_code == httpx.codes.NOT_FOUND and missing:

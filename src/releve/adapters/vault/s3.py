@@ -11,7 +11,7 @@ import os
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 import obstore
@@ -61,6 +61,10 @@ class S3Store:
             retry_config={"max_retries": _TRIES, "retry_timeout": _PATIENCE},
         )
         self._ranges = True
+
+    def clock(self) -> datetime | None:
+        """See `Store`."""
+        return None
 
     def make(self) -> Sequence[str]:
         """See `Store`."""

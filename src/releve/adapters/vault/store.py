@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
@@ -47,6 +48,10 @@ class Store(Protocol):
     """What the vault asks of a place. Each raises `Unreachable` or `Refused` when the place says no."""
 
     where: str
+
+    def clock(self) -> datetime | None:
+        """What time it is there, when the place tells it apart from its files; None: only its files do."""
+        ...
 
     def make(self) -> Sequence[str]:
         """Make an empty place; what the server there does not do, in words. Raises `BadInput` on one that is not empty."""
@@ -160,6 +165,10 @@ class FolderStore:
         self.root = root
         self.where = str(root)
         self._disk: Disk = disk or RealDisk()
+
+    def clock(self) -> datetime | None:
+        """See `Store`."""
+        return None
 
     def make(self) -> Sequence[str]:
         """See `Store`."""

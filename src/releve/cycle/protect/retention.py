@@ -1,7 +1,7 @@
 """Which snapshots of a vault to keep, and why: pure, decided before anything is removed.
 
-The age of a snapshot is the time at which the store or the relief first saw it, never the time that
-its writer claims: a thief who holds the writer's key could otherwise push good snapshots out with
+The age of a snapshot is counted from when the relief first saw it or the store did, whichever is later, never
+from the time that its writer claims: a thief who holds the writer's key could otherwise push good snapshots out with
 newer-dated bad ones (restic documents this attack in `doc/060_forget.rst`).
 """
 
@@ -12,19 +12,25 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 USUAL_MINIMUM = timedelta(hours=24)  # nobody's mistake of today can remove what was saved today
+_LATE = timedelta(
+    minutes=2
+)  # between a snapshot and the relief's first sight of it: more, and it had been away
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A snapshot that is there. `seen`: when the store or the relief first saw it; None: nobody knows.
+    """A snapshot that is there. `seen`: the later of the store's time of it and the relief's; None: nobody knows.
 
-    Only snapshots of the same `series` (machine and folders) compete with each other.
+    `arrived`: an earlier time that the store, or only its writer, gives. It can but keep more: of snapshots that the
+    relief saw all at once (it had been away), one stays for each of *their* periods. Only snapshots of the same
+    `series` (machine and folders) compete with each other.
     """
 
     id: str
     claimed: datetime
     seen: datetime | None
     series: tuple[str, ...] = ()
+    arrived: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +92,13 @@ def thin(
 
     About 2,200 stay, whatever the share does: 600 of the last minutes, 1,440 of the day, the policy's.
     """
-    dated = sorted(held, key=lambda one: (_when(one), one.id), reverse=True)
-    minutes: set[datetime] = set()
+    dated = sorted(held, key=_order, reverse=True)
+    minutes: set[object] = set()
     kept: dict[str, list[str]] = {one.id: [] for one in dated}
     old: list[Held] = []
     for one in dated:
         age = now - _when(one)
-        minute = _when(one).replace(second=0, microsecond=0)
+        minute = (_minute(_when(one)), _apart(one, _minute))
         if one is dated[0]:
             kept[one.id].append("le plus récent")
         if one.id in holding:
@@ -127,15 +133,29 @@ def rule(held: Iterable[Held], policy: Policy, now: datetime) -> list[Ruling]:
     for one in held:
         series.setdefault(one.series, []).append(one)
     rulings = [ruling for same in series.values() for ruling in _series(same, policy, now)]
-    return sorted(rulings, key=lambda ruling: (_when(ruling.snapshot), ruling.snapshot.id), reverse=True)
+    return sorted(rulings, key=lambda ruling: _order(ruling.snapshot), reverse=True)
 
 
 def _when(one: Held) -> datetime:
     return one.seen or one.claimed
 
 
+def _order(one: Held) -> tuple[datetime, datetime, str]:
+    return _when(one), one.arrived or _when(one), one.id
+
+
+def _minute(at: datetime) -> datetime:
+    return at.replace(second=0, microsecond=0)
+
+
+def _apart(one: Held, period: Callable[[datetime], object]) -> object:
+    """What sets apart snapshots that were first seen in one period because the relief had been away."""
+    late = one.seen is not None and one.arrived is not None and one.seen - one.arrived > _LATE
+    return period(one.arrived) if late and one.arrived is not None else None
+
+
 def _series(same: Sequence[Held], policy: Policy, now: datetime) -> list[Ruling]:
-    dated = sorted((one for one in same if one.seen), key=lambda one: (_when(one), one.id), reverse=True)
+    dated = sorted((one for one in same if one.seen), key=_order, reverse=True)
     reasons: dict[str, list[str]] = {one.id: [] for one in same}
     for one in same:
         reasons[one.id] += _always(one, policy, now)
@@ -167,9 +187,15 @@ def _always(one: Held, policy: Policy, now: datetime) -> list[str]:
 def _one_a_period(
     dated: Sequence[Held], count: int, period: Callable[[datetime], object], now: datetime
 ) -> list[Held]:
+    def of(at: datetime) -> object:
+        return period(at.astimezone(now.tzinfo))
+
+    periods: set[object] = set()  # by when they were seen: what came late never pushes another period out
     kept: dict[object, Held] = {}
     for one in dated:  # newest first: the first met is the last of its period
-        if len(kept) == count:
+        main = of(_when(one))
+        if main not in periods and len(periods) == count:
             break
-        kept.setdefault(period(_when(one).astimezone(now.tzinfo)), one)
+        periods.add(main)
+        kept.setdefault((main, _apart(one, of)), one)
     return list(kept.values())

@@ -319,6 +319,10 @@ def _role(role: str, value: Mapping[str, object], now: datetime) -> tuple[bool, 
         lines.append(f"  des fichiers encore ouverts sont écrits depuis {value['open_since']}")
     troubles = [f"  non lu : {one['path']} : {one['why']}" for one in _items(value, "unread")]
     troubles += [f"  perdu dans le coffre : {one['path']} : {one['why']}" for one in _items(value, "lost")]
+    missing = value.get("missing")
+    troubles += [f"  {line}" for line in (missing if isinstance(missing, list) else [])]
+    if value.get("register_troubled"):
+        troubles.append(f"  la liste des instantanés n'est plus tenue : {value['register_troubled']}")
     late = value.get("late")
     if isinstance(late, list) and late:
         lines.append(f"  {len(late)} instantanés d'une époque passée, gardés et non appliqués")

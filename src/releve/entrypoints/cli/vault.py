@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from releve.entrypoints.cli import vault_key, vault_upkeep
+from releve.entrypoints.cli import vault_key, vault_register, vault_upkeep
 from releve.entrypoints.cli.speech import Answer, Json, answer
 from releve.entrypoints.cli.vault_session import (
     DEFAULT_KEY,
@@ -38,6 +38,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group, name="vault")
     vault_key.register(group)
     vault_upkeep.register(group)
+    vault_register.register(group)
 
     @group.command()
     def init(where: Where, key: KeyRef = DEFAULT_KEY, as_json: Json = False) -> None:

@@ -45,6 +45,14 @@ def register(group: typer.Typer) -> None:
         minimum: Annotated[
             str, typer.Option("--minimum-age", help="Ne jamais retirer plus jeune que cela.")
         ] = "24 h",
+        register: Annotated[
+            str,
+            typer.Option(
+                "--register",
+                envvar="RELEVE_REGISTER",
+                help="Un dossier à nous : la liste de ce que le coffre a montré, sa date vue d'ici, ce qui est retiré.",
+            ),
+        ] = "",
         yes: Yes = False,
         key: KeyRef = DEFAULT_KEY,
         as_json: Json = False,
@@ -58,7 +66,7 @@ def register(group: typer.Typer) -> None:
             "monthly": monthly,
             "yearly": yearly,
         }
-        answer(as_json, lambda: _forget(where, key, counts, minimum, yes=yes))
+        answer(as_json, lambda: _forget(where, key, counts, minimum, register, yes=yes))
 
     @group.command()
     def prune(where: Where, yes: Yes = False, key: KeyRef = DEFAULT_KEY, as_json: Json = False) -> None:
@@ -119,14 +127,19 @@ def _verdict(verdict: Verdict) -> Answer:
     return Answer(data, "\n".join(lines), Exit.DONE if verdict.sound else Exit.PROMISE_NOT_KEPT)
 
 
-def _forget(where: str, key: str, counts: dict[str, int], minimum: str, *, yes: bool) -> Answer:
+def _forget(where: str, key: str, counts: dict[str, int], minimum: str, state: str, *, yes: bool) -> Answer:
+    from contextlib import ExitStack
     from datetime import timedelta
+    from pathlib import Path
 
+    from releve.adapters.vault.locks import hold as lock
+    from releve.adapters.vault.merging import store_clock
     from releve.adapters.vault.pruning import forget
     from releve.cycle.protect.retention import Held, Policy, rule
     from releve.domain.errors import BadInput
     from releve.domain.units import parse_span
     from releve.entrypoints.cli.vault_session import utc_now
+    from releve.entrypoints.worker.register import Watch, head_of, of_scope
 
     try:
         age = parse_span(minimum).wall
@@ -136,11 +149,29 @@ def _forget(where: str, key: str, counts: dict[str, int], minimum: str, *, yes: 
             "usage", f"--minimum-age : {error}", hint="par exemple : --minimum-age « 7 j »"
         ) from error
     vault = opened(where, key)
-    held = [Held(one.id, one.at, one.seen, _series(one)) for one in vault.snapshots()]
-    rulings = rule(held, policy, utc_now().astimezone())
-    gone = [one for one in rulings if not one.keep]
-    if yes and gone:
-        forget(vault, [one.snapshot.id for one in gone], now=utc_now)
+    with ExitStack() as stack:
+        if state:
+            watch = Watch(vault, Path(state), "", now=utc_now)
+            stack.callback(watch.close)
+            known = of_scope(vault, "")
+            watch.look(known)
+            watch.settle(known)
+            held = watch.held(known, _series)
+        else:
+            held = [
+                Held(one.id, one.at, one.seen, _series(one)) for one in vault.snapshots() if not head_of(one)
+            ]
+        clock = None
+        if yes:
+            with lock(vault, exclusive=False, now=utc_now):
+                clock = store_clock(vault)
+        at = watch.now(clock) if state else min(utc_now(), clock or utc_now())
+        rulings = rule(held, policy, at.astimezone())
+        gone = [one for one in rulings if not one.keep]
+        if yes and state:
+            watch.remove(rulings, lambda names: forget(vault, names, now=utc_now))
+        elif yes and gone:
+            forget(vault, [one.snapshot.id for one in gone], now=utc_now)
     lines = [
         f"{'garder ' if one.keep else 'retirer'}  {one.snapshot.id[:8]}  "
         f"{(one.snapshot.seen or one.snapshot.claimed).astimezone():%Y-%m-%d %H:%M}  {', '.join(one.reasons)}"

@@ -33,12 +33,16 @@ from releve.cycle.watch.attack import judge, within
 from releve.domain.errors import BadInput, Refused, ReleveError, Unreachable
 from releve.domain.os_errors import reason
 from releve.domain.share import Burst
+from releve.entrypoints.worker.register import Watch, told
 from releve.entrypoints.worker.resident import TURN, Stop, View, boot, say
 
 if TYPE_CHECKING:
     from releve.adapters.vault.repository import Repository
 
 _THIN_EVERY = 600.0  # seconds between two thinnings
+_LIST_EVERY = (
+    10.0  # seconds between two entries of the relief's list: one entry a snapshot would cost ten times more
+)
 _RETRY = 5.0  # seconds between two attempts of a follower that was refused
 
 
@@ -151,6 +155,7 @@ def followed(vault: Repository, post: Post, aside: Callable[[], Path]) -> Iterat
     post.root.parent.mkdir(parents=True, exist_ok=True)
     _outside(vault, post.root)
     copy = HotCopy(vault, os.fsencode(post.root.absolute()))
+    clerk = Clerk(lambda: Watch(vault, post.state, post.share, now=_now))
     try:
         yield Copying(
             post,
@@ -166,9 +171,11 @@ def followed(vault: Repository, post: Post, aside: Callable[[], Path]) -> Iterat
                 now=_now,
                 judge=_Judge(post.share).see,
             ),
+            clerk,
         )
     finally:
         copy.close()
+        clerk.close()
 
 
 def dated(post: Post) -> Callable[[], Path]:
@@ -179,9 +186,9 @@ def dated(post: Post) -> Callable[[], Path]:
 class Copying:
     """Drives one follower, and writes how far it is."""
 
-    def __init__(self, post: Post, copy: HotCopy, following: Following) -> None:
+    def __init__(self, post: Post, copy: HotCopy, following: Following, clerk: Clerk) -> None:
         self._post = post
-        self.copy, self.following = copy, following
+        self.copy, self.following, self.clerk = copy, following, clerk
         self.trouble: ReleveError | None = None
         self._told, self._looked = "", 0.0
         self._alerted: Alert | None = None
@@ -194,12 +201,14 @@ class Copying:
             done = self.following.step()
         except ReleveError as error:
             self.trouble = error
+        else:
+            self.clerk.tick(self.following)
         lag = self.following.lag
         news = done is not None or self.trouble is not None or lag.alert != self._alerted
         self._alerted = lag.alert
         if news or not self._looked or time.monotonic() - self._looked > _RETRY:
             self._looked = time.monotonic()
-            _tell(self._post, "follow", _follow_value(self.following, self.trouble))
+            _tell(self._post, "follow", {**_follow_value(self.following, self.trouble), **self.clerk.value()})
         said = f"{self.trouble.sentence} [{self.trouble.code}]" if self.trouble else ""
         self._told = told_once(self._told, said)
         return _RETRY if self.trouble else POLL
@@ -269,6 +278,47 @@ class Thinner:
         if self._running is not None:
             self._running.terminate()
             self._running.wait()
+
+
+class Clerk:
+    """Keeps the relief's list of snapshots, a few at a time; the copy never waits for it, nor stops with it."""
+
+    def __init__(self, opening: Callable[[], Watch]) -> None:
+        self._opening = opening
+        self._watch: Watch | None = None
+        self._next = 0.0
+        self._troubled = ""
+
+    def tick(self, following: Following) -> None:
+        """Write when it is time."""
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + _LIST_EVERY
+            self.write(following)
+
+    def write(self, following: Following) -> None:
+        """Put on the list what the last look of the copy saw; say what is missing."""
+        trouble = ""
+        try:
+            self._watch = self._watch or self._opening()
+            for one in self._watch.look(following.known):
+                say(f"ALERTE sur le coffre : {told(one)}")
+        except ReleveError as error:
+            trouble = f"{error.sentence} [{error.code}]"
+        self._troubled = told_once(self._troubled, trouble)
+
+    def value(self) -> Mapping[str, object]:
+        """What `share status` shows of it."""
+        roll = self._watch.roll if self._watch else None
+        return {
+            "listed": len(roll.live) if roll else 0,
+            "missing": [told(one) for one in roll.troubles.values()] if roll else [],
+            "register_troubled": self._troubled,
+        }
+
+    def close(self) -> None:
+        """Close the register."""
+        if self._watch is not None:
+            self._watch.close()
 
 
 def _now() -> datetime:

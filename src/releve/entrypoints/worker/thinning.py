@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING
 from releve.adapters.engines.files.alert import read as read_alert
 from releve.adapters.engines.files.marks import Snapshots
 from releve.adapters.hosts.lock import hold as only_one
-from releve.adapters.vault.merging import Merged, Retired, merge
+from releve.adapters.vault.locks import hold as lock
+from releve.adapters.vault.merging import Merged, Retired, merge, store_clock
+from releve.adapters.vault.sightings import Sightings
 from releve.adapters.vault.store import Kind
-from releve.cycle.protect.retention import Flow, Held, Ruling, thin
+from releve.cycle.protect.retention import Flow, Ruling, thin
 from releve.domain.errors import Unreachable
+from releve.entrypoints.worker.register import Watch
 
 if TYPE_CHECKING:
     from releve.adapters.vault.repository import Repository
@@ -33,21 +36,39 @@ def thin_share(
     """Rule on each snapshot of the share; with `yes`, remove and merge. Safe to cut anywhere and to repeat."""
     with ExitStack() as stack:
         stack.enter_context(only_one(state / "thin.lock", f"l'éclaircissage de « {share} »"))
-        held = [Held(one.id, one.at, one.seen, (share,)) for _mark, one in Snapshots(vault, share).look()]
-        rulings = thin(held, Flow(), datetime.now(UTC), _standing(state))
+        known = Snapshots(vault, share).look()
+        watch = Watch(vault, state, share, now=_now)
+        stack.callback(watch.close)
+        watch.look(known)
+        watch.settle(known)
+        clock = None
+        if yes:
+            stack.enter_context(lock(vault, exclusive=False, now=_now))
+            clock = store_clock(vault)
+        rulings = thin(watch.held(known, lambda _one: (share,)), Flow(), watch.now(clock), _standing(state))
         if not yes:
             return rulings, Merged()
-        for ruling in rulings:
-            if not ruling.keep:
-                vault.store.remove(Kind.SNAPSHOTS, ruling.snapshot.id)
+        watch.remove(rulings, lambda names: _remove(vault, names))
+        if known:
+            watch.leave_head(known[-1][1])
         note = state / "retired.json"
         return rulings, merge(
             vault,
             read_note(note),
             keep=lambda retired: write_note(note, retired),
-            now=lambda: datetime.now(UTC),
+            now=_now,
+            sightings=Sightings(state / "sightings.json"),
             progress=progress,
         )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _remove(vault: Repository, names: Sequence[str]) -> None:
+    for name in names:
+        vault.store.remove(Kind.SNAPSHOTS, name)
 
 
 def _standing(state: Path) -> frozenset[str]:

@@ -124,7 +124,7 @@ def test_a_crash_after_the_announcement_changes_nothing(ledger: DjangoLedger) ->
     entries, head = log.snapshot()
     assert head is not None
     lost = seal(4, NOW, "fait", {"n": 3}, entries[-1].hash)
-    log._write(Witness(head, (4, lost.hash)))
+    log._witness.write(Witness(head, (4, lost.hash)))
     assert codes(ledger) == set()
     assert log.append("fait", {"n": 3}, NOW, key="k3").hash == lost.hash
     assert codes(ledger) == set()
@@ -135,7 +135,7 @@ def test_a_crash_before_the_confirmation_changes_nothing(ledger: DjangoLedger) -
     log = ledger.evidence
     entries, head = log.snapshot()
     assert head is not None
-    log._write(Witness((2, entries[1].hash), head))
+    log._witness.write(Witness((2, entries[1].hash), head))
     assert codes(ledger) == set()
     assert log.head() == head
     assert log.append("fait", {"n": 2}, NOW, key="k2") == entries[2]

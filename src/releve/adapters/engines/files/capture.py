@@ -162,8 +162,10 @@ class Capture:
                 return None
             self._writer.flush()
             self._still_ours()
-            self._number += 1
             name = self._repository.save_snapshot(self._value(at, root, before, changed=root != old_root))
+            self._number += (
+                1  # only now: a number that was never used would look like a snapshot that was hidden
+            )
             self._cache.commit(name, root)
         except sqlite3.Error as error:
             self._back()
@@ -231,7 +233,7 @@ class Capture:
             username="releve",
             uid=os.getuid(),
             gid=os.getgid(),
-            tags=Mark(self._share.id, self._share.epoch, self._number, self._share.after).tags(),
+            tags=Mark(self._share.id, self._share.epoch, self._number + 1, self._share.after).tags(),
             parent=parent,
             program="releve",
             summary=summary,

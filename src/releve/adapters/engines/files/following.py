@@ -105,10 +105,11 @@ class Following:
         self._base = bytes.fromhex(found.tree) if found else b""
         self.lag = Lag(replace(found, boot=boot, applying="") if found else Position(boot))
         self._ready = False
+        self.known: Sequence[tuple[Mark, Snapshot]] = ()  # what the last look saw, of every epoch
 
     def step(self) -> Applied | None:
         """Look, and follow if there is something newer; what was done. Raises what the store and the disk raise."""
-        known = self._snapshots.look()
+        self.known = known = self._snapshots.look()
         mine = [one for one in known if one[0].epoch == self.epoch]
         self.lag.late = [
             one.id for mark, one in known if mark.epoch < self.epoch and one.id != self.lag.position.snapshot

@@ -1,0 +1,280 @@
+"""The relief's list of snapshots beside the store: what is new goes on it, what is gone is revealed."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from releve.adapters.engines.files.marks import Mark, mark_of
+from releve.adapters.ledger.register import Register, vouched
+from releve.adapters.vault.repository import snapshot_value
+from releve.adapters.vault.store import Absent, Kind
+from releve.cycle.protect.register import Listed, Roll, Trouble, compare, doubt
+from releve.cycle.protect.retention import Held, Ruling
+from releve.domain.errors import BadInput, PromiseBroken, Refused
+
+if TYPE_CHECKING:
+    from releve.adapters.vault.repository import Repository, Snapshot
+
+Up = tuple[str, float]
+_LET_GO = 20_000  # removed snapshots, or
+_ENTRIES = 5_000  # entries, after which the list is carried over
+_AT_ONCE = 500  # snapshots in one entry
+_HEAD_EVERY = timedelta(days=1)
+_HEADS = 7  # of them stay in the vault
+
+
+class Watch:
+    """One list: that of a share (`scope`), or of what belongs to no share (""). Beside any number of processes."""
+
+    def __init__(
+        self,
+        vault: Repository,
+        state: Path,
+        scope: str | None,
+        *,
+        now: Callable[[], datetime],
+        up: Callable[[], Up] | None = None,
+    ) -> None:
+        """Opens the register of `state`; raises `Refused` when it is that of another vault or share.
+
+        `scope` None: whatever it is of; then raises `BadInput` where there is none.
+        """
+        if scope is None and not (state / "register.sqlite3").exists():
+            raise no_register(state)
+        self._vault = vault
+        self._now = now
+        self._up = up or uptime
+        self.register = Register(state)
+        self.roll = Roll()
+        self._count = 0
+        self._refresh()
+        if not self.roll.vault or self.register.public not in self.roll.keys:
+            mine = {"vault": self.roll.vault or vault.id, "scope": self.roll.scope or scope or ""}
+            self._add("opened", {**mine, "key": self.register.public})
+        if self.roll.vault != vault.id or scope not in {None, self.roll.scope}:
+            self.register.close()
+            raise Refused(
+                "register-other",
+                f"la liste de {state} est celle d'un autre coffre, ou d'un autre partage",
+                hint="donnez le dossier d'état de ce partage, ou un dossier neuf",
+                context={"vault": self.roll.vault[:16], "share": self.roll.scope},
+            )
+
+    def close(self) -> None:
+        """Close the register."""
+        self.register.close()
+
+    def look(self, known: Iterable[tuple[Mark | None, Snapshot]]) -> Sequence[Trouble]:
+        """Put what is new on the list, and say what is newly wrong. `known`: a listing of the store, just taken.
+
+        Raises `Refused` when the clock cannot be believed: then nothing is put on the list.
+        """
+        now = self._believed(None)
+        self._refresh()
+        found = compare(self.roll, [_shown(mark, one, now) for mark, one in known], now)
+        base = self.roll.untouched
+        for start in range(0, len(found.fresh), _AT_ONCE):
+            part = found.fresh[start : start + _AT_ONCE]
+            self._add("seen", {"snapshots": [one.value() for one in part]} | ({"base": True} if base else {}))
+        if found.returned:
+            self._add("returned", {"snapshots": list(found.returned)})
+        troubles = [*found.troubles, *self._missing(found.unseen, now)]
+        if troubles:
+            self._add("missed", {"troubles": [[one.what, one.name, one.detail] for one in troubles]})
+        if len(self.roll.gone) > _LET_GO or self._count > _ENTRIES:
+            self._add("carried", self.roll.carried())
+            self._count = 0
+        return troubles
+
+    def held(
+        self, known: Iterable[tuple[Mark | None, Snapshot]], series: Callable[[Snapshot], tuple[str, ...]]
+    ) -> list[Held]:
+        """What retention judges: the later of the store's time and ours. To be asked after `look`."""
+        found = []
+        for _mark, one in known:
+            first = self.roll.live[one.id].first_seen if one.id in self.roll.live else None
+            seen = max((at for at in (first, one.seen) if at is not None), default=None)
+            found.append(Held(one.id, one.at, seen, series(one), one.seen or one.at))
+        return found
+
+    def now(self, store: datetime | None) -> datetime:
+        """The instant by which to judge ages: the earlier of ours and the store's. Raises `Refused` when they disagree."""
+        mine = self._believed(store)
+        return min(mine, store) if store is not None else mine
+
+    def remove(self, rulings: Iterable[Ruling], act: Callable[[Sequence[str]], None]) -> None:
+        """Remove what the rulings let go: announced with its reason, done by `act`, then confirmed."""
+        going = {one.snapshot.id: ", ".join(one.reasons) for one in rulings if not one.keep}
+        if not going and not self.roll.leaving:
+            return
+        self._add("removing", {"snapshots": going})
+        act(list(going))
+        self._add("removed", {"snapshots": list(going)})
+
+    def settle(self, known: Iterable[tuple[Mark | None, Snapshot]]) -> None:
+        """Confirm what an earlier removal, cut before it could say so, did remove."""
+        here = {one.id for _mark, one in known}
+        if gone := [name for name in self.roll.leaving if name not in here]:
+            self._add("removed", {"snapshots": gone})
+
+    def leave_head(self, newest: Snapshot) -> None:
+        """Once a day, leave the head of the list in the vault: what shows later that this folder was set back.
+
+        It is a snapshot of what `newest` shows, of no share, that carries the head and its signature in a tag.
+        """
+        now = self._believed(None)
+        if self.roll.head_at is not None and now - self.roll.head_at < _HEAD_EVERY:
+            return
+        count, digest = self.register.give_out()
+        said = f"{count}:{digest}"
+        signature = self.register.sign(_statement(self._vault.id, said)).hex()
+        name = self._vault.save_snapshot(
+            snapshot_value(
+                at=now,
+                tree=newest.tree,
+                paths=newest.paths,
+                hostname=socket.gethostname(),
+                username="releve",
+                uid=os.getuid(),
+                gid=os.getgid(),
+                tags=[f"{_TAG}{said}:{signature}:{self.roll.scope}"],
+                program="releve",
+            )
+        )
+        old, heads = self.roll.heads[: -_HEADS + 1], [*self.roll.heads[-_HEADS + 1 :], name]
+        self._add("head", {"heads": heads})
+        for one in old:
+            self._vault.store.remove(Kind.SNAPSHOTS, one)
+
+    def set_back(self, every: Iterable[Snapshot]) -> Sequence[str]:
+        """Heads that the vault holds, that we signed, and that our chain never had: it was set back, or rewritten."""
+        found = []
+        for one in every:
+            parts = head_of(one).split(":", 3)
+            if len(parts) < 4 or parts[3] != self.roll.scope:
+                continue
+            said = f"{parts[0]}:{parts[1]}"
+            try:
+                signature, head = bytes.fromhex(parts[2]), (int(parts[0]), parts[1])
+            except ValueError:
+                continue
+            ours = any(vouched(key, _statement(self._vault.id, said), signature) for key in self.roll.keys)
+            if ours and not self.register.passed_through(head):
+                found.append(said)
+        return found
+
+    def accept(self, by: str, words: str) -> Sequence[Trouble]:
+        """A person knows of all that the list reveals now, and vouches for the clock."""
+        self._refresh()
+        told = list(self.roll.troubles.values())
+        self._add("accepted", {"troubles": [[one.what, one.name] for one in told], "by": by, "words": words})
+        return told
+
+    def _missing(self, names: Sequence[str], now: datetime) -> list[Trouble]:
+        """Of the snapshots that a listing did not show: those that are really gone, or hidden."""
+        if not names:
+            return []
+        listed = {entry.name for entry in self._vault.store.entries(Kind.SNAPSHOTS)}
+        self._refresh()  # somebody of ours may be removing at this very moment: announced before it is done
+        found = []
+        for name in names:
+            if name in listed or name in self.roll.leaving or name not in self.roll.live:
+                continue
+            one = self.roll.live[name]
+            detail = f"{one.share}/{one.epoch}/{one.number}"
+            try:
+                self._vault.get(Kind.SNAPSHOTS, name)
+            except Absent:
+                found.append(Trouble("lost", name, now, detail))
+            except PromiseBroken:
+                found.append(Trouble("lost", name, now, detail))
+            else:
+                if ("hidden", name) not in self.roll.troubles:
+                    found.append(Trouble("hidden", name, now, detail))
+        return found
+
+    def _believed(self, store: datetime | None) -> datetime:
+        now = self._now()
+        if why := doubt(now, self._up(), self.roll, store):
+            raise Refused(
+                "clock-doubtful",
+                f"l'heure d'ici ne peut pas être crue : {why}",
+                hint="mettez la machine à l'heure ; si elle y est : releve vault register accept --by NOM",
+                retryable=True,
+            )
+        return now
+
+    def _refresh(self) -> None:
+        for one in self.register.entries(self.roll.seq):
+            entry = one.entry
+            if entry.kind == "carried" and entry.seq > self.roll.seq + 1:
+                self.roll = Roll()
+            self.roll.learn(entry.seq, entry.kind, entry.body, entry.at)
+            self._count += 1
+
+    def _add(self, kind: str, body: Mapping[str, object]) -> None:
+        self.register.append(kind, {**body, "up": list(self._up())}, self._now())
+        self._refresh()
+
+
+def uptime() -> Up:
+    """(name of the machine's present run, seconds since its start, sleep included)."""
+    boot = Path("/proc/sys/kernel/random/boot_id")
+    return boot.read_text(encoding="ascii").strip(), time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def of_scope(vault: Repository, scope: str) -> list[tuple[Mark | None, Snapshot]]:
+    """The snapshots that belong on a list, as the store shows them now."""
+    every = [(mark_of(one), one) for one in vault.snapshots() if not head_of(one)]
+    return [(mark, one) for mark, one in every if (mark.share if mark else "") == scope]
+
+
+_SAID = {
+    "lost": "l'instantané {name} a disparu du coffre, et ce n'est pas nous",
+    "hidden": "le coffre ne montre plus l'instantané {name}, qu'il a pourtant",
+    "back": "l'instantané {name}, que nous avions retiré, est revenu",
+    "hole": "le coffre n'a jamais montré {name}, alors qu'il montre la suite",
+}
+
+
+def told(one: Trouble) -> str:
+    """One trouble, in one line."""
+    name = one.name if one.what == "hole" else one.name[:8]
+    where = f" ({one.detail})" if one.detail else ""
+    return f"{_SAID[one.what].format(name=name)}{where}, constaté le {one.since:%d/%m/%Y %H:%M:%S} UTC"
+
+
+def head_of(snapshot: Snapshot) -> str:
+    """What a snapshot carries when it only holds the head of a list: "N:HASH:SIGNATURE:SCOPE"; "" for all others."""
+    return next((tag.removeprefix(_TAG) for tag in snapshot.tags if tag.startswith(_TAG)), "")
+
+
+_TAG = "register-head="
+
+
+def no_register(state: Path) -> BadInput:
+    """The error where no list was ever kept."""
+    return BadInput(
+        "no-register",
+        f"aucune liste d'instantanés dans « {state} »",
+        hint="donnez le dossier d'état du secours : celui de share follow, ou de vault forget --register",
+    )
+
+
+def _statement(vault: str, said: str) -> bytes:
+    return f"releve head 1\n{vault}\n{said}".encode()
+
+
+def _shown(mark: Mark | None, one: Snapshot, now: datetime) -> Listed:
+    listed = Listed(one.id, now, one.seen, one.at, tree=one.tree.hex())
+    return replace(listed, share=mark.share, epoch=mark.epoch, number=mark.number) if mark else listed
+
+
+__all__ = ["Watch", "head_of", "of_scope", "told", "uptime"]
