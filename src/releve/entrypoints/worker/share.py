@@ -306,6 +306,12 @@ class Clerk:
             trouble = f"{error.sentence} [{error.code}]"
         self._troubled = told_once(self._troubled, trouble)
 
+    @property
+    def missing(self) -> str:
+        """The first trouble that no person has accepted, in one line; or why the list cannot be kept."""
+        roll = self._watch.roll if self._watch else None
+        return next((told(one) for one in roll.troubles.values()), self._troubled) if roll else self._troubled
+
     def value(self) -> Mapping[str, object]:
         """What `share status` shows of it."""
         roll = self._watch.roll if self._watch else None

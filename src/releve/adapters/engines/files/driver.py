@@ -422,6 +422,8 @@ def _warnings(answer: Answer, state: str) -> Iterator[str]:
             f"ALERTE, la copie ne suit plus : {answer.alert} ; une personne décide : "
             f"releve share decide {state} back|resume --by NOM"
         )
+    if answer.missing:
+        yield f"ALERTE sur le coffre : {answer.missing} (releve vault register check --state {state})"
     if answer.refused:
         yield answer.refused
     if answer.troubled:

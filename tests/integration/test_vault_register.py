@@ -1,0 +1,194 @@
+"""The relief's list of snapshots beside a real vault: what a store lost, hid or brought back is revealed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from releve.adapters.vault.store import Kind
+from releve.cycle.protect.register import SETTLED
+from releve.cycle.protect.retention import Flow, thin
+from releve.domain.errors import Refused
+from releve.entrypoints.worker.register import Watch, of_scope
+from tests.keepers import HERE, THERE, two_ends
+from tests.shares import Rig
+from tests.vaults import PASSWORD, now, reopened
+
+
+class Relief:
+    """A share that was saved four times, and the relief's list of it."""
+
+    def __init__(self, base: Path) -> None:
+        self.rig = Rig(base, "inotify")
+        self.state = base / "state"
+        self.later = timedelta()
+        for number in range(4):
+            self.save(str(number))
+        self.look()
+
+    def now(self) -> datetime:
+        """The relief's clock: the machine's, and what a test adds."""
+        return now() + self.later
+
+    def save(self, text: str) -> None:
+        """One more snapshot."""
+        (self.rig.root / "a").write_text(text)
+        self.rig.take()
+
+    def watch(self) -> Watch:
+        return Watch(
+            reopened(self.rig.base / "vault"),
+            self.state,
+            "documents",
+            now=self.now,
+            up=lambda: ("démarrage", self.later.total_seconds()),
+        )
+
+    def look(self) -> list[str]:
+        """What one look at the store reveals."""
+        watch = self.watch()
+        try:
+            return [one.what for one in watch.look(of_scope(reopened(self.rig.base / "vault"), "documents"))]
+        finally:
+            watch.close()
+
+    def snapshots(self) -> list[Path]:
+        """The files of the store, oldest first."""
+        return sorted(
+            (self.rig.base / "vault" / "snapshots").iterdir(), key=lambda path: path.stat().st_mtime_ns
+        )
+
+    def check(self) -> tuple[int, dict[str, object]]:
+        """`releve vault register check`, as a user runs it: exit code, JSON."""
+        argv = [
+            sys.executable,
+            "-P",
+            "-m",
+            "releve",
+            "vault",
+            "register",
+            "check",
+            str(self.rig.base / "vault"),
+        ]
+        done = subprocess.run(
+            [*argv, "--state", str(self.state), "--json"],
+            env={**os.environ, "RELEVE_VAULT_KEY": PASSWORD},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.returncode, json.loads(done.stdout)
+
+
+@pytest.fixture
+def relief(tmp_path: Path) -> Iterator[Relief]:
+    """Its list is written, and nothing is wrong."""
+    made = Relief(tmp_path)
+    yield made
+    made.rig.close()
+
+
+def test_a_snapshot_that_the_store_lost_is_revealed_once_and_until_it_is_back(relief: Relief) -> None:
+    """Deleted behind our back: said at the next look, shown by the command with exit 3, over when it is shown again."""
+    assert relief.check()[0] == 0
+    gone = relief.snapshots()[1]
+    kept = relief.rig.base / gone.name
+    shutil.move(gone, kept)
+    assert relief.look() == ["lost"]
+    assert relief.look() == []
+    code, said = relief.check()
+    assert code == 3
+    assert gone.name in json.dumps(said)
+    shutil.move(kept, gone)
+    relief.look()
+    assert relief.check()[0] == 0
+
+
+def test_what_we_removed_ourselves_is_no_loss_and_its_return_is_one(relief: Relief) -> None:
+    """Thinned with its reason: nothing to say; shown again later: somebody brought it back."""
+    first = relief.snapshots()[0]
+    kept = first.read_bytes()
+    relief.later = timedelta(hours=1)  # a minute keeps one snapshot of those that were seen in it
+    vault, watch = reopened(relief.rig.base / "vault"), relief.watch()
+    known = of_scope(vault, "documents")
+    watch.look(known)
+    rulings = thin(watch.held(known, lambda _one: ("d",)), Flow(), relief.now(), frozenset())
+    watch.remove(rulings, lambda names: [vault.store.remove(Kind.SNAPSHOTS, name) for name in names])
+    watch.close()
+    assert not first.exists()
+    assert relief.look() == []
+    first.write_bytes(kept)
+    assert relief.look() == ["back"]
+
+
+def test_a_number_that_never_came_is_a_hole(relief: Relief) -> None:
+    """A store that swallows one snapshot before anybody saw it: the numbers around it tell."""
+    relief.save("avalé")
+    relief.snapshots()[-1].unlink()
+    relief.save("suivant")
+    assert relief.look() == []
+    relief.later = SETTLED + timedelta(seconds=1)
+    assert relief.look() == ["hole"]
+
+
+def test_a_list_that_was_rewritten_or_set_back_does_not_pass(relief: Relief) -> None:
+    """An entry changed; the whole folder put back as it was before: both are seen."""
+    before = relief.rig.base / "avant"
+    shutil.copytree(relief.state, before)
+    relief.save("depuis")
+    relief.look()
+    watch = relief.watch()
+    watch.leave_head(of_scope(reopened(relief.rig.base / "vault"), "documents")[-1][1])
+    watch.close()
+    assert relief.check()[0] == 0
+    with sqlite3.connect(relief.state / "register.sqlite3") as database:
+        database.execute("UPDATE entry SET body = replace(body, '\"documents\"', '\"autre\"') WHERE seq = 2")
+    assert relief.check()[0] != 0
+    shutil.rmtree(relief.state)
+    shutil.copytree(before, relief.state)
+    code, said = relief.check()
+    assert code == 3, said
+
+
+def test_a_clock_that_jumped_is_not_believed(relief: Relief) -> None:
+    """A year ahead while an hour passed: nothing may be judged old by it, and a person is asked."""
+    jumped = lambda: now() + timedelta(days=365)
+    watch = Watch(
+        reopened(relief.rig.base / "vault"),
+        relief.state,
+        "documents",
+        now=jumped,
+        up=lambda: ("démarrage", 60.0),
+    )
+    try:
+        with pytest.raises(Refused, match="ne peut pas être crue"):
+            watch.look(of_scope(reopened(relief.rig.base / "vault"), "documents"))
+        with pytest.raises(Refused, match="ne peut pas être crue"):
+            watch.now(now())
+    finally:
+        watch.close()
+
+
+def test_the_copy_of_a_plan_says_what_its_vault_lost(tmp_path: Path) -> None:
+    """The keeper of the relief keeps the list: a snapshot that vanishes is shown where people look."""
+    with two_ends(tmp_path) as rig:
+        rig.write(HERE, "un")
+        rig.protect()
+        rig.write(HERE, "deux")
+        rig.until_equal()
+        folder = tmp_path / "vault" / "snapshots"
+        register = rig.states[THERE] / "register.sqlite3"
+        rig.until(register.exists)
+        rig.stop(THERE)  # its list is written to the end
+        sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime_ns)[0].unlink()
+        rig.start(THERE)
+        rig.until(lambda: any("a disparu" in said for said in rig.engine.facts(THERE).warnings))
