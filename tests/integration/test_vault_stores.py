@@ -10,11 +10,16 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 
+from releve.adapters.engines.files.cache import Cache
+from releve.adapters.engines.files.capture import Capture, Share
+from releve.adapters.engines.files.events import Hints
+from releve.adapters.vault import merging
 from releve.adapters.vault.locks import hold
 from releve.adapters.vault.node import Node
 from releve.adapters.vault.places import store_at
@@ -27,6 +32,8 @@ from releve.adapters.vault.saving import save
 from releve.adapters.vault.store import Absent, Kind, Store
 from releve.adapters.vault.verify import verify
 from releve.domain.errors import BadInput, PromiseBroken, Refused, Unreachable
+from releve.entrypoints.worker.register import Watch, of_scope
+from releve.entrypoints.worker.thinning import thin_share
 from tests.features import CURRENT_RESTIC
 from tests.vaults import CHEAP, PASSWORD, now, picture
 
@@ -442,3 +449,36 @@ def test_a_lock_in_a_server_holds_too(place: str) -> None:
 def test_rest_addresses_keep_their_password_to_themselves() -> None:
     """The address that is shown has no account in it."""
     assert RestStore("rest:https://moi:secret@serveur:8000/a/").where == "rest:https://serveur:8000/a/"
+
+
+def test_a_server_that_dates_nothing_is_thinned_and_merged_all_the_same(
+    rest: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """REST: ages are the relief's own looks; history goes, small packs become few, everything kept is whole."""
+    for name in ("YOUNG", "GRACE", "MARGIN", "_UNSURE"):
+        monkeypatch.setattr(merging, name, timedelta(0))
+    monkeypatch.setattr(merging, "_FEW", 2)
+    vault, share = _made(rest), _source(tmp_path / "source")
+    vault.load_index()
+    cache = Cache(tmp_path / "cache.db", "essai")
+    capture = Capture(
+        vault, Share("d", os.fsencode(share), "essai"), cache, cover=lambda _folder: None, now=now
+    )
+    for number in range(8):
+        (share / "a").write_text(f"version {number}")
+        assert capture.take(Hints(everything=True)) is not None
+    capture.close()
+    cache.close()
+    state = tmp_path / "state"
+    past = now() - timedelta(minutes=30)
+    watch = Watch(vault, state, "d", now=lambda: past, up=lambda: ("avant", 0.0))
+    watch.look(of_scope(vault, "d"))
+    watch.close()
+    packs = len(list(vault.store.entries(Kind.DATA)))
+    assert all(entry.seen == 0 for entry in vault.store.entries(Kind.DATA)), "this server tells no dates"
+    for _ in range(3):
+        thin_share(_opened(rest), "d", state, yes=True)
+    left = _opened(rest)
+    assert len(of_scope(left, "d")) < 8
+    assert len(list(left.store.entries(Kind.DATA))) < packs
+    assert verify(left).sound
