@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from fastcdc.fastcdc_cy import fastcdc_cy
-
 SMALLEST = 512 * 1024  # bytes; a file below is one blob, as in restic
 USUAL = 1024 * 1024
 LARGEST = 8 * 1024 * 1024
@@ -18,6 +16,8 @@ _WINDOW = 16 * 1024 * 1024  # bytes read at a time: the memory that a file of an
 
 def cut(read: Callable[[int], bytes]) -> Iterator[bytes | memoryview]:
     """The chunks of a stream, in order; `read(n)` gives at most n bytes, none at the end."""
+    from fastcdc.fastcdc_cy import fastcdc_cy  # 70 ms, which a run of small files alone does not pay
+
     held = b""
     while True:
         fresh = _fill(read, _WINDOW)

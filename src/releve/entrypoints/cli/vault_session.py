@@ -7,34 +7,15 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from releve.domain.errors import BadInput
-from releve.domain.plan import SecretRef
+from releve.domain.secret import SecretRef
 
 if TYPE_CHECKING:
     from releve.adapters.vault.repository import Repository
     from releve.adapters.vault.store import Store
 
-Where = Annotated[
-    str,
-    typer.Argument(
-        metavar="COFFRE",
-        envvar="RELEVE_VAULT",
-        help="Le coffre : un dossier (disque, NAS monté), s3:https://… ou rest:http://…",
-    ),
-]
-KeyRef = Annotated[
-    str,
-    typer.Option(
-        "--key",
-        "-k",
-        envvar="RELEVE_VAULT_KEY_AT",
-        help="Où est la clé : env:NOM, file:/chemin ou command:programme.",
-    ),
-]
 DEFAULT_KEY = "env:RELEVE_VAULT_KEY"
 
 
