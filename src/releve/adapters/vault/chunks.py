@@ -14,37 +14,29 @@ LARGEST = 8 * 1024 * 1024
 _WINDOW = 16 * 1024 * 1024  # bytes read at a time: the memory that a file of any size takes
 
 
-def cut(read: Callable[[int], bytes]) -> Iterator[bytes | memoryview]:
-    """The chunks of a stream, in order; `read(n)` gives at most n bytes, none at the end."""
+def cut(read: Callable[[int, int], bytes]) -> Iterator[memoryview]:
+    """The chunks of a file, in order; `read(n, at)` gives at most n bytes from there, none past the end.
+
+    What follows the last cut of a window is read again with the next one: it costs less than moving it.
+    """
     from fastcdc.fastcdc_cy import fastcdc_cy  # 70 ms, which a run of small files alone does not pay
 
-    held = b""
-    while True:
-        fresh = _fill(read, _WINDOW)
-        window = held + fresh if held else fresh
-        if not window:
-            return
+    at = 0
+    while window := _fill(read, at):
         view = memoryview(window)
         cuts = [(chunk.offset, chunk.length) for chunk in fastcdc_cy(view, SMALLEST, USUAL, LARGEST)]
-        last = len(fresh) < _WINDOW
+        last = len(window) < _WINDOW
         if not last and len(cuts) > 1:
-            offset, _ = cuts.pop()  # the end of the window is no cut: it waits for what follows
-            held = bytes(view[offset:])
-        else:
-            held = b""
+            cuts.pop()  # the end of the window is no cut
         for offset, length in cuts:
             yield view[offset : offset + length]
+        at += sum(cuts[-1])
         if last:
             return
 
 
-def _fill(read: Callable[[int], bytes], wanted: int) -> bytes:
-    first = read(wanted)
-    if len(first) == wanted or not first:
-        return first
-    parts = [first]
-    missing = wanted - len(first)
-    while missing and (more := read(missing)):
-        parts.append(more)
-        missing -= len(more)
-    return b"".join(parts)
+def _fill(read: Callable[[int, int], bytes], at: int) -> bytes:
+    window = read(_WINDOW, at)
+    while window and len(window) < _WINDOW and (more := read(_WINDOW - len(window), at + len(window))):
+        window += more
+    return window

@@ -10,7 +10,7 @@ import stat
 from contextlib import suppress
 from functools import lru_cache
 
-from releve.adapters.vault.node import Node, kind_of
+from releve.adapters.vault.node import Node, encode, encode_file, kind_of
 
 _NO_XATTRS = {errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM, errno.EACCES, errno.ENODATA, errno.ELOOP}
 _NO_XATTR_KINDS = frozenset({"irregular"})
@@ -42,6 +42,18 @@ def node_of(
         device=facts.st_rdev if kind in {"dev", "chardev"} else 0,
         content=content,
     )
+
+
+def entry_of(name: bytes, path: bytes, facts: os.stat_result, size: int, content: tuple[bytes, ...]) -> bytes:
+    """The encoded node of a regular file: as `encode(node_of(...))`."""
+    if facts.st_nlink == 1 and size == facts.st_size and not _xattrs(path):
+        return encode_file(name, facts, (_user(facts.st_uid), _group(facts.st_gid)), content)
+    return encode(node_of(name, path, facts, size, content))
+
+
+def facts_of(name: bytes, facts: os.stat_result) -> bytes:
+    """The encoded node of a regular file as far as its facts go, its content empty: for a comparison."""
+    return encode_file(name, facts, (_user(facts.st_uid), _group(facts.st_gid)), ())
 
 
 @lru_cache(maxsize=1024)

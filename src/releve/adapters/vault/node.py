@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from releve.adapters.vault.clock import from_ns, to_ns
 from releve.adapters.vault.quote import quote, unquote
@@ -146,6 +148,31 @@ def encode(node: Node) -> bytes:
     return "".join(out).encode("utf-8")
 
 
+def encode_file(
+    name: bytes, facts: os.stat_result, names: tuple[str, str], content: Sequence[bytes]
+) -> bytes:
+    """The same as `encode` of a regular file of one name and without attributes, several times faster.
+
+    `names`: of its owner and of its group, "" when unknown.
+    """
+    mtime = from_ns(facts.st_mtime_ns)
+    ctime = mtime if facts.st_ctime_ns == facts.st_mtime_ns else from_ns(facts.st_ctime_ns)
+    user, group = names
+    mode = _optional("mode", _go_bits(facts.st_mode))
+    size = _optional("size", facts.st_size)
+    inode = _optional("inode", facts.st_ino)
+    owner = (f',"user":{text(user)}' if user else "") + (f',"group":{text(group)}' if group else "")
+    held = ",".join([f'"{item.hex()}"' for item in content])
+    return (
+        f'{{"name":{text(quote(name))},"type":"file"{mode},"mtime":"{mtime}","atime":"{mtime}","ctime":"{ctime}",'
+        f'"uid":{facts.st_uid},"gid":{facts.st_gid}{owner}{inode}{size},"links":1,"content":[{held}]}}'
+    ).encode()
+
+
+def _optional(name: str, number: int) -> str:
+    return f',"{name}":{number}' if number else ""
+
+
 def _target(target: bytes) -> str:
     try:
         return f',"linktarget":{text(target.decode("utf-8"))}'
@@ -157,9 +184,13 @@ def _target(target: bytes) -> str:
         return f',"linktarget":"{shown}","linktarget_raw":"{_b64(target)}"'
 
 
+@lru_cache(maxsize=1024)
+def _go_bits(mode: int) -> int:
+    return (mode & 0o777) | sum(bit for ours, bit in _GO_SPECIAL if mode & ours)
+
+
 def _go_mode(node: Node) -> int:
-    special = sum(bit for ours, bit in _GO_SPECIAL if node.mode & ours)
-    return (node.mode & 0o777) | special | _GO_TYPE.get(node.kind, 1 << 19 if node.kind == "irregular" else 0)
+    return _go_bits(node.mode) | _GO_TYPE.get(node.kind, 1 << 19 if node.kind == "irregular" else 0)
 
 
 def tree(nodes: Sequence[bytes]) -> bytes:
@@ -185,7 +216,7 @@ def differences(old: bytes, new: bytes) -> Iterator[tuple[Node | None, Node | No
     Entries whose bytes are the same are never decoded: one change in a folder of 100,000 costs the
     comparison of bytes. Raises ValueError.
     """
-    before, after = _entries(old), _entries(new)
+    before, after = set(entries(old)), set(entries(new))
     gone = {_name(one): one for one in before - after}
     come = {_name(one): one for one in after - before}
     for name in sorted(gone.keys() | come.keys()):
@@ -197,12 +228,12 @@ _BETWEEN = b'},{"name":'
 _ENTRY = re.compile(rb'"(?:[^"\\]|\\.)*","type":"')
 
 
-def _entries(raw: bytes) -> set[bytes]:
-    """The bytes of each entry, without its first and last brace."""
+def entries(raw: bytes) -> list[bytes]:
+    """The bytes of each entry, without its lead `{"name":` and its last brace. Raises ValueError."""
     if raw == _OPEN + _CLOSE or not raw:
-        return set()
+        return []
     if not (raw.startswith(_OPEN + b'{"name":') and raw.endswith(b"}" + _CLOSE)):
-        return {encode(node)[len(b'{"name":') : -1] for node in decode(raw)}
+        return [encode(node)[len(b'{"name":') : -1] for node in decode(raw)]
     parts = raw[len(_OPEN + b'{"name":') : -len(b"}" + _CLOSE)].split(_BETWEEN)
     if b'_attributes":' in raw:  # attributes are lists of names too: such a part belongs to the one before
         whole: list[bytes] = []
@@ -212,7 +243,7 @@ def _entries(raw: bytes) -> set[bytes]:
             elif whole:
                 whole[-1] += _BETWEEN + part
         parts = whole
-    return set(parts)
+    return parts
 
 
 def _name(entry: bytes) -> bytes:
@@ -222,8 +253,13 @@ def _name(entry: bytes) -> bytes:
     return unquote(json.loads(found[0][: -len(b',"type":"')]))
 
 
+def from_entry(entry: bytes) -> Node:
+    """The node of an entry as `entries` gives it. Raises ValueError."""
+    return _node(json.loads(b'{"name":' + entry + b"}"))
+
+
 def _decoded(entry: bytes | None) -> Node | None:
-    return None if entry is None else _node(json.loads(b'{"name":' + entry + b"}"))
+    return None if entry is None else from_entry(entry)
 
 
 def _node(item: Mapping[str, object]) -> Node:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from releve.adapters.vault.index import FULL, Where, from_json, to_value
+from releve.adapters.vault.index import FULL, Where, from_json, to_json
 from releve.adapters.vault.locks import hold
 from releve.adapters.vault.node import decode
 from releve.adapters.vault.pack import MOST, TARGET, Placed
@@ -156,10 +156,10 @@ def prune(
         for pack in decided.keep:
             kept[pack] = packs[pack]
             if sum(map(len, kept.values())) >= FULL:
-                fresh.add(repository.put(Kind.INDEX, to_value(kept)))
+                fresh.add(repository.put_plain(Kind.INDEX, to_json(kept)))
                 kept = {}
         if kept:
-            fresh.add(repository.put(Kind.INDEX, to_value(kept)))
+            fresh.add(repository.put_plain(Kind.INDEX, to_json(kept)))
         still_ours()
         for name in old:
             if name not in fresh:

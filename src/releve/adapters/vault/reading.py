@@ -17,7 +17,7 @@ from releve.adapters.vault.pack import BlobKind
 from releve.adapters.vault.writer import Writer
 
 _THREADS = 2
-_AHEAD = 4  # chunks of one file on their way: bounds the memory
+_AHEAD = 6  # chunks of one file on their way: bounds the memory
 _TRIES = 3  # readings of a file that changes while it is read
 
 
@@ -52,11 +52,10 @@ class Reader:
             whole = os.read(handle, size + 1)  # and not more: room for 512 KiB costs more than most files
             if len(whole) == size:
                 return ((self._writer.save(BlobKind.DATA, whole),) if whole else ()), size
-            os.lseek(handle, 0, os.SEEK_SET)
         content: list[bytes] = []
         total = 0
         jobs: deque[Future[bytes]] = deque()
-        for chunk in cut(lambda wanted: os.read(handle, wanted)):
+        for chunk in cut(lambda wanted, at: os.pread(handle, wanted, at)):
             jobs.append(self._pool.submit(self._writer.save, BlobKind.DATA, chunk))
             total += len(chunk)
             if len(jobs) > _AHEAD:

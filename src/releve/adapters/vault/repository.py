@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 import zstandard
 
 from releve.adapters.vault.clock import rfc3339, to_datetime
-from releve.adapters.vault.index import Index, from_json, to_value
+from releve.adapters.vault.index import Index, from_json, to_json
 from releve.adapters.vault.keyfile import USUAL, Cost, KeyFile, describe, unwrap, wrap
 from releve.adapters.vault.node import Node, decode, differences
 from releve.adapters.vault.pack import BlobKind, Placed
@@ -80,7 +80,10 @@ class Repository:
 
     def put(self, kind: Kind, value: object) -> str:
         """Seal a value into a new file of that kind, durable on return; its name."""
-        plain = json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+        return self.put_plain(kind, json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode())
+
+    def put_plain(self, kind: Kind, plain: bytes) -> str:
+        """The same of a value that is written already."""
         sealed = self.key.seal(_SQUEEZED + squeeze(plain))
         name = hashlib.sha256(sealed).hexdigest()
         self.store.write(kind, name, [sealed])
@@ -127,9 +130,14 @@ class Repository:
                 self.index, self._listed = index, listed
                 return index
 
+    def stands(self) -> bool:
+        """Whether every index file that was read is still there: nobody has moved what `index` tells of."""
+        with self._looking:
+            return self._listed <= {entry.name for entry in self.store.entries(Kind.INDEX)}
+
     def put_index(self, packs: Mapping[str, Iterable[Placed]]) -> str:
         """Write an index file of packs that `index` knows already; its name."""
-        name = self.put(Kind.INDEX, to_value(packs))
+        name = self.put_plain(Kind.INDEX, to_json(packs))
         with self._looking:
             for pack, blobs in packs.items():
                 self.index.add(pack, blobs)  # known already, unless the list was read anew meanwhile

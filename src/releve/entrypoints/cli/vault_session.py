@@ -57,6 +57,14 @@ def opened(where: str, key: str) -> Repository:
     return open_vault(store_at(where), password(key))
 
 
+def processes(vault: Repository) -> int:
+    """How many may share a long work: two where there are two cores and nothing that a fork would break."""
+    from releve.adapters.vault.store import FolderStore
+
+    alone = not isinstance(vault.store, FolderStore)  # the clients of servers have threads of their own
+    return 1 if alone or len(os.sched_getaffinity(0)) < 2 else 2
+
+
 @contextmanager
 def bar(what: str) -> Iterator[Callable[[int, int], None]]:
     """A bar on stderr when a person looks at it; `done, total` in bytes. Total 0: no end is known."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from releve.entrypoints.cli.telling import Answer
-from releve.entrypoints.cli.vault_session import bar, opened, shown_path
+from releve.entrypoints.cli.vault_session import bar, opened, processes, shown_path
 
 if TYPE_CHECKING:
     from releve.adapters.vault.verify import Verdict
@@ -33,7 +33,13 @@ def save(where: str, key: str, paths: list[str], tags: list[str], excludes: list
             )
     with bar("sauvegarde") as tell:
         saved = keep(
-            vault, paths, now=utc_now, tags=tags, excludes=excludes, progress=lambda seen: tell(seen.size, 0)
+            vault,
+            paths,
+            now=utc_now,
+            tags=tags,
+            excludes=excludes,
+            processes=processes(vault),
+            progress=lambda seen: tell(seen.size, 0),
         )
     tally = saved.tally
     data = {
