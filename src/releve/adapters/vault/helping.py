@@ -175,10 +175,13 @@ class Helper:
         while ticket.encoded is None:
             self._hear()
 
+    def end(self) -> None:
+        """Nothing more will be given to it."""
+        self._send("finish")
+
     def finish(self) -> None:
         """Wait until all it did is in durable packs, and known."""
         self._sure()
-        self._send("finish")
         while not self._ended:
             self._hear()
 

@@ -93,10 +93,11 @@ class _Saving:
             if helper is not None:
                 helper.back = archiver.tally.add
             root = archiver.save(absolute, parent)
+            if helper is not None:
+                helper.end()
             writer.settle()
             if helper is not None:
                 helper.finish()
-            sure()
             writer.flush()
             cost = _cost(writer, helper)
             sure()
