@@ -7,9 +7,8 @@ import os
 import stat
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
 
-from releve.adapters.vault.helping import Helper, Ticket
+from releve.adapters.vault.helping import Counted, Helper, Ticket
 from releve.adapters.vault.metadata import entry_of, facts_of, node_of
 from releve.adapters.vault.node import Node, encode, tree
 from releve.adapters.vault.pack import BlobKind
@@ -51,7 +50,6 @@ class Tally:
             setattr(self, name, getattr(self, name) + more)
 
 
-Counted = tuple[Any, ...]
 _COUNTED = tuple(one.name for one in fields(Tally))
 Progress = Callable[[Tally], None]
 

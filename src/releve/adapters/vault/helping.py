@@ -1,8 +1,8 @@
-"""A second process for a saving: one interpreter works on one core, and small files are mostly its work.
+"""A second process for a saving or a restore: an interpreter works on one core, and small files are its work.
 
 It is forked before any thread, with the key and the list of blobs already in memory, and is given whole
-folders. It fills packs of its own; which packs is told to the first process, which alone writes the index
-and the snapshot: the order packs, index, snapshot holds whoever dies when.
+folders. What it saves goes into packs of its own; which packs is told to the first process, which alone
+writes the index and the snapshot: the order packs, index, snapshot holds whoever dies when.
 
 Messages on a pair of sockets: 4 bytes of length, then a marshalled tuple whose first item says what it is.
 """
@@ -36,6 +36,7 @@ _ERRORS: Mapping[str, type[ReleveError]] = {
 }
 
 Packs = Mapping[str, list[Placed]]
+Counted = tuple[Any, ...]  # what a process counted, in the order of its own fields
 Counts = tuple[int, int, int]  # blobs added, their bytes, their bytes as stored
 
 
@@ -66,8 +67,8 @@ class Claims:
 class Worker(Protocol):
     """What the second process does: made after the fork, by the function that `Helper` is given."""
 
-    def folder(self, path: bytes, name: bytes, past: bytes) -> tuple[bytes, tuple[Any, ...]]:
-        """Save a folder; its encoded node (empty: it is gone) and what was counted since the last call."""
+    def folder(self, path: bytes, name: bytes, past: bytes) -> tuple[bytes, Counted]:
+        """Work on a folder; its encoded node (empty: it is gone) and what was counted since the last call."""
         ...
 
     def finish(self) -> Counts:
@@ -124,10 +125,10 @@ class Helper:
         self,
         work: Callable[[Line], Worker],
         *,
-        sure: Callable[[], None],
-        adopt: Callable[[Packs], None],
+        sure: Callable[[], None] = lambda: None,
+        adopt: Callable[[Packs], None] = lambda _packs: None,
     ) -> None:
-        self.back: Callable[[tuple[Any, ...]], None] = lambda _counted: None
+        self.back: Callable[[Counted], None] = lambda _counted: None
         self.counts: Counts = (0, 0, 0)
         self._sure = sure
         self._adopt = adopt
@@ -227,7 +228,7 @@ def _placed(identity: bytes, kind: int, offset: int, length: int, plain: int) ->
 def _died() -> Unreachable:
     return Unreachable(
         "vault-helper-died",
-        "le second processus de la sauvegarde s'est arrêté sans rien dire",
+        "le second processus s'est arrêté sans rien dire",
         hint="relancez : ce qui est déjà dans le coffre n'est pas relu ; « dmesg » dit si la mémoire a manqué",
         retryable=True,
     )

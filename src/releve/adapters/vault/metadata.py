@@ -86,6 +86,22 @@ def _xattrs(path: bytes) -> tuple[tuple[str, bytes], ...]:
     return tuple(found)
 
 
+def put_back_open(node: Node, handle: int, path: bytes) -> list[str]:
+    """The same as `put_back` for a regular file that is still open for writing: no name is looked up again."""
+    try:
+        made = os.fstat(handle)
+        if (made.st_uid, made.st_gid) != (node.uid, node.gid):
+            os.fchown(handle, node.uid, node.gid)
+        if stat.S_IMODE(made.st_mode) != node.mode:
+            os.fchmod(handle, node.mode)
+        for name, value in node.xattrs:
+            os.setxattr(handle, name, value)
+        os.utime(handle, ns=(node.atime, node.mtime))
+    except OSError:
+        return put_back(node, path)  # which tries each alone, and says what could not be given
+    return []
+
+
 def put_back(node: Node, path: bytes) -> list[str]:
     """Give a restored file its owner, attributes, mode and times. Returns what could not be given."""
     missed: list[str] = []

@@ -270,13 +270,14 @@ def _node(item: Mapping[str, object]) -> Node:
     raw = get("linktarget_raw")
     known = {"generic_attributes": get("generic_attributes"), "error": get("error")}
     try:
+        mtime = to_ns(str(item["mtime"]))
         return Node(
             name=unquote(str(item["name"])),
             kind=kind,
             mode=(mode & 0o777) | special,
-            mtime=to_ns(str(item["mtime"])),
+            mtime=mtime,
             ctime=to_ns(str(item["ctime"])),
-            atime=to_ns(str(item["atime"])),
+            atime=mtime if item["atime"] == item["mtime"] else to_ns(str(item["atime"])),
             uid=_int(get("uid")),
             gid=_int(get("gid")),
             user=str(get("user", "")),

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 import zstandard
 
 from releve.adapters.vault.clock import rfc3339, to_datetime
-from releve.adapters.vault.index import Index, from_json, to_json
+from releve.adapters.vault.index import Index, Where, from_json, to_json
 from releve.adapters.vault.keyfile import USUAL, Cost, KeyFile, describe, unwrap, wrap
 from releve.adapters.vault.node import Node, decode, differences
 from releve.adapters.vault.pack import BlobKind, Placed
@@ -144,13 +144,16 @@ class Repository:
             self._listed.add(name)
         return name
 
-    def blob(self, identity: bytes) -> bytes:
-        """The bytes of a blob, compared with its id. Raises `PromiseBroken`."""
-        where = self.index.find(identity)
-        if where is None:
-            where = self.refresh_index().find(identity)
+    def where(self, identity: bytes) -> Where:
+        """Where a blob lies, by the index files of now if those of then do not say. Raises `PromiseBroken`."""
+        where = self.index.find(identity) or self.refresh_index().find(identity)
         if where is None:
             raise damaged(f"bloc {identity.hex()}", "aucun index ne dit où il est")
+        return where
+
+    def blob(self, identity: bytes) -> bytes:
+        """The bytes of a blob, compared with its id. Raises `PromiseBroken`."""
+        where = self.where(identity)
         place = where.blob
         try:
             sealed = self.store.read(Kind.DATA, where.pack, place.offset, place.length)

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from releve import __version__
-from releve.adapters.vault.archive import Archiver, Counted, Progress, Tally
+from releve.adapters.vault.archive import Archiver, Progress, Tally
 from releve.adapters.vault.clock import rfc3339
-from releve.adapters.vault.helping import Claims, Counts, Helper, Line
+from releve.adapters.vault.helping import Claims, Counted, Counts, Helper, Line
 from releve.adapters.vault.locks import Held, hold_early
 from releve.adapters.vault.repository import Repository, Snapshot, snapshot_value
 from releve.adapters.vault.writer import Writer

@@ -88,7 +88,13 @@ def restore(where: str, key: str, name: str, target: str, paths: list[str], *, a
     total = int(snapshot.summary.get("total_bytes_processed", 0))
     with bar("restauration") as tell:
         done = bring(
-            vault, snapshot, target, only=paths, again=again, progress=lambda so_far: tell(so_far.size, total)
+            vault,
+            snapshot,
+            target,
+            only=paths,
+            again=again,
+            processes=processes(vault),
+            progress=lambda so_far: tell(so_far.size, total),
         )
     data = {
         "snapshot": snapshot.id,
