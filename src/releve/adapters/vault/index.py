@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from releve.adapters.vault.pack import BlobKind, Placed
+from releve.adapters.vault.seal import OVERHEAD
 
 FULL = 50_000  # blobs in one index file, as restic does
 _RECORD = struct.Struct(">32sIBIII4x")  # id, pack number, kind, offset, length, plain length
@@ -104,6 +105,14 @@ class Index:
         """Where a blob lies; None when nobody said so."""
         record = self._parts[identity[0] % _PARTS].find(identity)
         return None if record is None else self._read(record)
+
+    def size(self, identity: bytes) -> tuple[int, int] | None:
+        """Of a blob its kind and the bytes that it unfolds to; None when nobody said where it is."""
+        record = self._parts[identity[0] % _PARTS].find(identity)
+        if record is None:
+            return None
+        _, _, kind, _, length, plain = _RECORD.unpack(record)
+        return kind, plain or length - OVERHEAD
 
     def _read(self, record: bytes) -> Where:
         identity, number, kind, offset, length, plain = _RECORD.unpack(record)

@@ -210,6 +210,20 @@ def decode(raw: bytes) -> Iterator[Node]:
         yield _node(item)
 
 
+def outline(raw: bytes) -> Iterator[tuple[bytes, str, int, list[bytes], bytes]]:
+    """Of each entry of a tree what it leads to: name, kind, size, content, subtree. Raises ValueError."""
+    value = json.loads(raw)
+    if not isinstance(value, dict) or not isinstance(value.get("nodes", False), list | None):
+        raise ValueError("not a tree")
+    for item in value["nodes"] or ():
+        try:
+            content = [bytes.fromhex(one) for one in item.get("content") or ()]
+            subtree = bytes.fromhex(item.get("subtree") or "")
+            yield unquote(item["name"]), str(item.get("type")), _int(item.get("size")), content, subtree
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"not an entry: {error}") from error
+
+
 def differences(old: bytes, new: bytes) -> Iterator[tuple[Node | None, Node | None]]:
     """What changed between two trees, in the order of the names: (before, after), None where there is none.
 

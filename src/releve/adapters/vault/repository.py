@@ -22,7 +22,7 @@ from releve.adapters.vault.seal import Forged, Key
 from releve.adapters.vault.store import Absent, Entry, Kind, Store
 from releve.domain.errors import BadInput, PromiseBroken, Refused, Unreachable
 
-_LARGEST_BLOB = 128 * 1024 * 1024  # bytes a blob may unfold to; larger is not what a backup program wrote
+_LARGEST_BLOB = 1 << 30  # bytes a blob may unfold to: the tree of a folder of a million files is 350 MB
 _SQUEEZED = b"\x02"
 _MOST_KEYS = 20  # restic tries no more
 
@@ -257,9 +257,11 @@ def damaged(what: str, why: str) -> PromiseBroken:
 def open_blob(key: Key, sealed: bytes | memoryview, identity: bytes, plain: int, where: str) -> bytes:
     """The bytes of a sealed blob, seen to be those of `identity`. Raises `PromiseBroken`."""
     try:
-        raw = key.unseal(sealed)
         if plain:
-            raw = _own.unfold.decompress(raw, max_output_size=min(plain, _LARGEST_BLOB))
+            squeezed = key.unseal_here(sealed)
+            raw = _own.unfold.decompress(squeezed, max_output_size=min(plain, _LARGEST_BLOB))
+        else:
+            raw = key.unseal(sealed)
     except (Forged, zstandard.ZstdError) as error:
         raise damaged(where, f"le sceau du bloc {identity.hex()[:12]} est faux") from error
     if hashlib.sha256(raw).digest() != identity:

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from releve.adapters.vault.index import Index, from_json
-from releve.adapters.vault.node import Node, decode
+from releve.adapters.vault.node import outline
 from releve.adapters.vault.pack import BlobKind, Placed, header_of
 from releve.adapters.vault.repository import Repository, open_blob
 from releve.adapters.vault.seal import Forged
@@ -180,30 +180,31 @@ def _losses(repository: Repository, tree: bytes, bad: set[bytes], known: dict[by
         known[tree] = [""]
         return known[tree]
     try:
-        nodes = list(decode(repository.blob(tree)))
+        found = list(outline(repository.blob(tree)))
     except (PromiseBroken, ValueError):
         known[tree] = [""]
         return known[tree]
     lost: list[str] = []
     last = None
-    for node in nodes:
-        shown = "/" + node.name.decode("utf-8", "surrogateescape")
-        if last is not None and node.name <= last:
+    for name, kind, size, content, subtree in found:
+        shown = "/" + name.decode("utf-8", "surrogateescape")
+        if last is not None and name <= last:
             lost.append(f"{shown} (ordre des noms)")
-        last = node.name
-        if node.is_dir:
-            lost += [shown + below for below in _losses(repository, node.subtree, bad, known)]
-        elif not _whole(repository.index, node, bad):
+        last = name
+        if kind == "dir":
+            lost += [shown + below for below in _losses(repository, subtree, bad, known)]
+        elif not _whole(repository.index, content, bad, size if kind == "file" else None):
             lost.append(shown)
     known[tree] = lost
     return lost
 
 
-def _whole(index: Index, node: Node, bad: set[bytes]) -> bool:
-    size = 0
-    for identity in node.content:
-        where = None if identity in bad else index.find(identity)
-        if where is None or where.blob.kind is not BlobKind.DATA:
+def _whole(index: Index, content: Iterable[bytes], bad: set[bytes], wanted: int | None) -> bool:
+    """Whether each blob is there, and together they make the size of the file."""
+    total = 0
+    for identity in content:
+        found = None if identity in bad else index.size(identity)
+        if found is None or found[0] != BlobKind.DATA:
             return False
-        size += where.blob.size
-    return node.kind != "file" or size == node.size
+        total += found[1]
+    return wanted is None or total == wanted
