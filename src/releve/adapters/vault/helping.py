@@ -245,7 +245,10 @@ def _receive(link: socket.socket) -> tuple[Any, ...] | None:
 def _exactly(link: socket.socket, wanted: int) -> bytes:
     parts = []
     while wanted:
-        part = link.recv(min(wanted, 1 << 20))
+        try:
+            part = link.recv(min(wanted, 1 << 20))
+        except ConnectionResetError:  # it died with an order that it had not read
+            return b""
         if not part:
             return b""
         parts.append(part)
