@@ -106,6 +106,11 @@ class Index:
         record = self._parts[identity[0] % _PARTS].find(identity)
         return None if record is None else self._read(record)
 
+    def pack_of(self, identity: bytes) -> str:
+        """The pack that a blob is taken from; "" when nobody said where it is."""
+        record = self._parts[identity[0] % _PARTS].find(identity)
+        return "" if record is None else self._packs[_RECORD.unpack(record)[1]]
+
     def size(self, identity: bytes) -> tuple[int, int] | None:
         """Of a blob its kind and the bytes that it unfolds to; None when nobody said where it is."""
         record = self._parts[identity[0] % _PARTS].find(identity)

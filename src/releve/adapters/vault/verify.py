@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from releve.adapters.vault.index import Index, from_json
+from releve.adapters.vault.listing import Listing
 from releve.adapters.vault.node import outline
 from releve.adapters.vault.pack import BlobKind, Placed, header_of
 from releve.adapters.vault.repository import Repository, open_blob
@@ -63,10 +64,10 @@ def verify(
     index, named = _index(repository, verdict)
     repository.index = index
     packs = {entry.name: entry for entry in repository.store.entries(Kind.DATA)}
-    for name in sorted(named.keys() - packs.keys()):
+    for name in sorted(named.names() - packs.keys()):
         ids = tuple(blob.id for blob in named[name])
         verdict.troubles.append(Trouble(Kind.DATA, name, "ce fichier manque", ids))
-    verdict.unused_packs = sorted(packs.keys() - named.keys())
+    verdict.unused_packs = sorted(packs.keys() - named.names())
     verdict.packs = len(packs)
     if content:
         _read_packs(repository, packs.values(), named, verdict, progress)
@@ -95,13 +96,13 @@ def _readable_snapshots(repository: Repository, verdict: Verdict) -> list[tuple[
     return found
 
 
-def _index(repository: Repository, verdict: Verdict) -> tuple[Index, dict[str, list[Placed]]]:
-    index, named = Index(), {}
+def _index(repository: Repository, verdict: Verdict) -> tuple[Index, Listing]:
+    index, named = Index(), Listing()
     for entry in repository.store.entries(Kind.INDEX):
         try:
             for pack, blobs in from_json(repository.get(Kind.INDEX, entry.name)):
                 index.add(pack, blobs)
-                named[pack] = blobs
+                named.add(pack, blobs)
         except (PromiseBroken, ValueError) as error:
             verdict.troubles.append(Trouble(Kind.INDEX, entry.name, str(error)))
     return index, named
@@ -110,7 +111,7 @@ def _index(repository: Repository, verdict: Verdict) -> tuple[Index, dict[str, l
 def _read_packs(
     repository: Repository,
     packs: Iterable[Entry],
-    named: dict[str, list[Placed]],
+    named: Listing,
     verdict: Verdict,
     progress: Progress,
 ) -> None:
