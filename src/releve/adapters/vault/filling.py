@@ -98,12 +98,17 @@ class Filler:
         """Read, open and write several blobs at a time, each at its place."""
         source, near = self._near(former)
 
+        hollow: set[bytes] = set()  # blobs of this file that turned out to be zeros only
+
         def one(identity: bytes, at: int) -> None:
-            _write(handle, self._chunk(identity, source, near.get(identity, -1)), at)
+            if not _write(handle, self._chunk(identity, source, near.get(identity, -1)), at):
+                hollow.add(identity)
 
         jobs: deque[Future[None]] = deque()
         try:
             for identity, at in parts:
+                if identity in hollow:
+                    continue
                 jobs.append(self._pool.submit(one, identity, at))
                 if len(jobs) > _AHEAD:
                     jobs.popleft().result()
@@ -158,15 +163,16 @@ def _new_file(place: bytes) -> int:
         return os.open(place, flags, 0o600)
 
 
-def _write(handle: int, chunk: bytes, offset: int) -> None:
-    """Write a chunk at its place, runs of zeros left as holes."""
+def _write(handle: int, chunk: bytes, offset: int) -> bool:
+    """Write a chunk at its place, runs of zeros left as holes; whether there was anything to write."""
     view = memoryview(chunk)
-    begun = 0
+    begun, solid = 0, False
     for at in range(0, len(chunk) - len(_HOLE) + 1, len(_HOLE)):
         if not chunk[at] and chunk[at : at + len(_HOLE)] == _HOLE:
             _whole(handle, view[begun:at], offset + begun)
-            begun = at + len(_HOLE)
+            solid, begun = solid or at > begun, at + len(_HOLE)
     _whole(handle, view[begun:], offset + begun)
+    return solid or begun < len(chunk)
 
 
 def _whole(handle: int, view: memoryview, offset: int) -> None:
