@@ -14,6 +14,7 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
 from releve.adapters.vault.clock import from_ns, to_ns
 from releve.adapters.vault.quote import quote, unquote
@@ -41,6 +42,8 @@ _GO_SPECIAL = ((stat.S_ISUID, 1 << 23), (stat.S_ISGID, 1 << 22), (stat.S_ISVTX, 
 _HTML = str.maketrans(
     {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 )
+_WIDE = 4 << 20  # bytes of a tree: some 12,000 entries
+_AT_ONCE = 64 << 20  # bytes of a tree that are cut in one go, ten times faster, at the price of a copy
 _SAFE = re.compile(r'[^"\\\x00-\x1f<>&\u2028\u2029\ud800-\udfff]*')
 
 
@@ -200,22 +203,27 @@ def tree(nodes: Sequence[bytes]) -> bytes:
 
 def decode(raw: bytes) -> Iterator[Node]:
     """The entries of a tree, in its order. Raises ValueError."""
-    value = json.loads(raw)
-    nodes = value.get("nodes") if isinstance(value, dict) else None
-    if not isinstance(nodes, list):
-        if isinstance(value, dict) and "nodes" in value and nodes is None:
-            return
-        raise ValueError("not a tree")
-    for item in nodes:
-        yield _node(item)
+    yield from map(_node, _items(raw))
 
 
-def outline(raw: bytes) -> Iterator[tuple[bytes, str, int, list[bytes], bytes]]:
-    """Of each entry of a tree what it leads to: name, kind, size, content, subtree. Raises ValueError."""
+def _items(raw: bytes) -> Iterator[Mapping[str, Any]]:
+    """The entries as JSON gives them; of a wide tree one by one, for together they are six times its bytes."""
+    if len(raw) > _WIDE and _canonical(raw):
+        for entry in entries(raw):
+            yield json.loads(_LEAD + entry + b"}")
+        return
     value = json.loads(raw)
     if not isinstance(value, dict) or not isinstance(value.get("nodes", False), list | None):
         raise ValueError("not a tree")
-    for item in value["nodes"] or ():
+    yield from value["nodes"] or ()
+
+
+Outline = tuple[bytes, str, int, list[bytes], bytes]
+
+
+def outline(raw: bytes) -> Iterator[Outline]:
+    """Of each entry of a tree what it leads to: name, kind, size, content, subtree. Raises ValueError."""
+    for item in _items(raw):
         try:
             content = [bytes.fromhex(one) for one in item.get("content") or ()]
             subtree = bytes.fromhex(item.get("subtree") or "")
@@ -238,26 +246,35 @@ def differences(old: bytes, new: bytes) -> Iterator[tuple[Node | None, Node | No
 
 
 _OPEN, _CLOSE = b'{"nodes":[', b"]}\n"
-_BETWEEN = b'},{"name":'
+_LEAD = b'{"name":'
+_BETWEEN = b"}," + _LEAD
 _ENTRY = re.compile(rb'"(?:[^"\\]|\\.)*","type":"')
 
 
-def entries(raw: bytes) -> list[bytes]:
+def entries(raw: bytes) -> Iterator[bytes]:
     """The bytes of each entry, without its lead `{"name":` and its last brace. Raises ValueError."""
     if raw == _OPEN + _CLOSE or not raw:
-        return []
-    if not (raw.startswith(_OPEN + b'{"name":') and raw.endswith(b"}" + _CLOSE)):
-        return [encode(node)[len(b'{"name":') : -1] for node in decode(raw)]
-    parts = raw[len(_OPEN + b'{"name":') : -len(b"}" + _CLOSE)].split(_BETWEEN)
-    if b'_attributes":' in raw:  # attributes are lists of names too: such a part belongs to the one before
-        whole: list[bytes] = []
-        for part in parts:
-            if _ENTRY.match(part):
-                whole.append(part)
-            elif whole:
-                whole[-1] += _BETWEEN + part
-        parts = whole
-    return parts
+        return
+    if not _canonical(raw):
+        yield from (encode(node)[len(_LEAD) : -1] for node in decode(raw))
+        return
+    begun, end = len(_OPEN + _LEAD), len(raw) - len(b"}" + _CLOSE)
+    if len(raw) <= _AT_ONCE and b'_attributes":' not in raw:
+        yield from raw[begun:end].split(_BETWEEN)
+        return
+    while True:
+        at = raw.find(_BETWEEN, begun, end)
+        while at >= 0 and not _ENTRY.match(raw, at + len(_BETWEEN)):
+            at = raw.find(_BETWEEN, at + 1, end)  # attributes are lists of names too: still the same entry
+        if at < 0:
+            yield raw[begun:end]
+            return
+        yield raw[begun:at]
+        begun = at + len(_BETWEEN)
+
+
+def _canonical(raw: bytes) -> bool:
+    return raw.startswith(_OPEN + _LEAD) and raw.endswith(b"}" + _CLOSE)
 
 
 def _name(entry: bytes) -> bytes:

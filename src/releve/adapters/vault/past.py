@@ -16,14 +16,18 @@ class Past:
     """Entries by name. Raises ValueError on bytes that are no tree."""
 
     def __init__(self, raw: bytes = b"") -> None:
-        self._entries: Mapping[bytes, bytes] = {_key(one): one for one in entries(raw)}
+        self._entries: Mapping[bytes, bytes] = {_key(one): one[len(_key(one)) :] for one in entries(raw)}
 
     def __len__(self) -> int:
         return len(self._entries)
 
+    def _find(self, key: bytes) -> bytes | None:
+        rest = self._entries.get(key)
+        return None if rest is None else key + rest
+
     def node(self, name: bytes) -> Node | None:
         """The entry of that name, decoded."""
-        found = self._entries.get(_written(name))
+        found = self._find(_written(name))
         return None if found is None else from_entry(found)
 
     def same(self, fresh: bytes) -> bytes:
@@ -33,7 +37,7 @@ class Past:
         attributes is never the same by this look: it is decoded and compared by the caller.
         """
         body = fresh[len(_LEAD) :]
-        found = self._entries.get(_key(body))
+        found = self._find(_key(body))
         if found is None or not found.startswith(body[:-2]) or not found.endswith(b"]"):
             return b""
         return _LEAD + found + b"}"

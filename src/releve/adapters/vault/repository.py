@@ -166,8 +166,12 @@ class Repository:
 
     def tree(self, identity: bytes) -> list[Node]:
         """The entries of a tree. Raises `PromiseBroken`."""
+        return list(self.nodes(identity))
+
+    def nodes(self, identity: bytes) -> Iterator[Node]:
+        """The same one by one, for a folder that may be wide. Raises `PromiseBroken`."""
         try:
-            return list(decode(self.blob(identity)))
+            yield from decode(self.blob(identity))
         except ValueError as error:
             raise damaged(f"arbre {identity.hex()}", f"il ne se lit pas ({error})") from error
 

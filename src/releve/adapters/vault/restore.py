@@ -131,7 +131,7 @@ class _Restorer:
     def folder(self, path: bytes, subtree: bytes) -> list[tuple[bytes, bytes]]:
         """Bring back what is right in a folder; the folders in it: (path, tree)."""
         below = []
-        for node in self._repository.tree(subtree):
+        for node in self._repository.nodes(subtree):
             inside = path + b"/" + node.name
             if not _wanted(inside, self._only):
                 continue

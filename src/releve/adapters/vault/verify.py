@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from releve.adapters.vault.index import Index, from_json
 from releve.adapters.vault.listing import Listing
-from releve.adapters.vault.node import outline
+from releve.adapters.vault.node import Outline, outline
 from releve.adapters.vault.pack import BlobKind, Placed, header_of
 from releve.adapters.vault.repository import Repository, open_blob
 from releve.adapters.vault.seal import Forged
@@ -181,10 +181,15 @@ def _losses(repository: Repository, tree: bytes, bad: set[bytes], known: dict[by
         known[tree] = [""]
         return known[tree]
     try:
-        found = list(outline(repository.blob(tree)))
+        known[tree] = _losses_of(repository, outline(repository.blob(tree)), bad, known)
     except (PromiseBroken, ValueError):
         known[tree] = [""]
-        return known[tree]
+    return known[tree]
+
+
+def _losses_of(
+    repository: Repository, found: Iterable[Outline], bad: set[bytes], known: dict[bytes, list[str]]
+) -> list[str]:
     lost: list[str] = []
     last = None
     for name, kind, size, content, subtree in found:
@@ -196,7 +201,6 @@ def _losses(repository: Repository, tree: bytes, bad: set[bytes], known: dict[by
             lost += [shown + below for below in _losses(repository, subtree, bad, known)]
         elif not _whole(repository.index, content, bad, size if kind == "file" else None):
             lost.append(shown)
-    known[tree] = lost
     return lost
 
 
