@@ -179,9 +179,18 @@ def measure(folder: Path, rounds: int, say: Callable[[str], None]) -> Row:
                     tool.make(store, USUAL if kdf == "kdf" else QUICK)
                     for job in JOBS:
                         argv = tool.argv(job, store, source, output)
+                        os.sync()  # what the one before left to write is not paid by this one
+                        load = round(os.getloadavg()[0], 2)
                         figures = _run(argv, output if tool.name == "borg" and job == "restore" else None)
                         rows.append(
-                            {"set": name, "tool": tool.name, "kdf": kdf, "job": job, "round": number}
+                            {
+                                "set": name,
+                                "tool": tool.name,
+                                "kdf": kdf,
+                                "job": job,
+                                "round": number,
+                                "load": load,
+                            }
                             | figures
                         )
                     shutil.rmtree(store)
@@ -222,9 +231,12 @@ _INTRODUCTION = (
     "cœurs, Linux {kernel}, fichiers déjà en mémoire). Chaque ligne est un programme entier, démarrage compris. "
     "« kdf » : la clé coûte ce que restic demande ; « quick » : clé gratuite, pour voir le travail seul. "
     "« fois » : temps de l'autre ÷ temps de Relève (plus de 1 : Relève est plus rapide). « part » : processeur "
-    "de Relève ÷ celui de l'autre."
+    "de Relève ÷ celui de l'autre. « mémoire » : le plus grand des processus. Avant chaque travail, le disque a "
+    "fini d'écrire celui d'avant ; la charge de la machine est dans le fichier."
 )
-_NOT_YET = "lsyncd et rsync se mesureront avec la copie à chaud, qui n'est pas encore là."
+_ELSEWHERE = (
+    "lsyncd et rsync sont à côté de la copie à chaud, dans [les mesures des partages](bench-shares.md)."
+)
 
 
 def page(result: Row, source: str) -> str:
@@ -237,7 +249,7 @@ def page(result: Row, source: str) -> str:
         "",
         _INTRODUCTION.format(source=source, day=result["at"][:10], rounds=result["rounds"], **facts),
         "",
-        f"Absents de cette machine : {', '.join(result['absent']) or 'aucun'}. {_NOT_YET}",
+        f"Absents de cette machine : {', '.join(result['absent']) or 'aucun'}. {_ELSEWHERE}",
     ]
     for name, said in SETS.items():
         out += [

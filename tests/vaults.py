@@ -33,9 +33,9 @@ def reopened(folder: Path) -> Repository:
     return vault
 
 
-def keep(vault: Repository, *paths: Path) -> Saved:
+def keep(vault: Repository, *paths: Path, processes: int = 1) -> Saved:
     """Save these folders."""
-    return save(vault, [str(path) for path in paths], now=now)
+    return save(vault, [str(path) for path in paths], now=now, processes=processes)
 
 
 def restic(program: str | Path, folder: Path, *argv: str, check: bool = True) -> str:

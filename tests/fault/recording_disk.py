@@ -6,8 +6,11 @@ synced since are each there or not.
 
 from __future__ import annotations
 
+import fcntl
+import pickle
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from releve.adapters.vault.store import RealDisk
@@ -22,24 +25,58 @@ class RecordingDisk(RealDisk):
         self.ops: list[Op] = []
 
     def create(self, path: Path, parts: Sequence[bytes]) -> None:
-        super().create(path, parts)
-        self.ops += [("create", path, None), ("write", path, b"".join(parts)), ("fsync", path, None)]
+        with self._one() as ops:
+            super().create(path, parts)
+            ops += [("create", path, None), ("write", path, b"".join(parts)), ("fsync", path, None)]
 
     def rename(self, old: Path, new: Path) -> None:
-        super().rename(old, new)
-        self.ops.append(("rename", old, new))
+        with self._one() as ops:
+            super().rename(old, new)
+            ops.append(("rename", old, new))
 
     def sync(self, folder: Path) -> None:
-        super().sync(folder)
-        self.ops.append(("sync", folder, None))
+        with self._one() as ops:
+            super().sync(folder)
+            ops.append(("sync", folder, None))
 
     def unlink(self, path: Path) -> None:
-        super().unlink(path)
-        self.ops.append(("unlink", path, None))
+        with self._one() as ops:
+            super().unlink(path)
+            ops.append(("unlink", path, None))
 
     def mkdir(self, path: Path) -> None:
-        super().mkdir(path)
-        self.ops.append(("mkdir", path, None))
+        with self._one() as ops:
+            super().mkdir(path)
+            ops.append(("mkdir", path, None))
+
+    @contextmanager
+    def _one(self) -> Iterator[list[Op]]:
+        """Where one call is noted."""
+        yield self.ops
+
+
+class SharedRecordingDisk(RecordingDisk):
+    """The same for several processes: their calls follow each other, and are noted in one file in that order."""
+
+    def __init__(self, notes: Path) -> None:
+        super().__init__()
+        self._notes = notes
+
+    @contextmanager
+    def _one(self) -> Iterator[list[Op]]:
+        with self._notes.open("ab") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            ops: list[Op] = []
+            yield ops
+            pickle.dump(ops, file)
+
+    def noted(self) -> list[Op]:
+        """What all of them did so far."""
+        ops: list[Op] = []
+        with self._notes.open("rb") as file, suppress(EOFError):
+            while True:
+                ops += pickle.load(file)  # noqa: S301 (our own notes)
+        return ops
 
 
 def replay(ops: Sequence[Op], root: Path, target: Path, seed: int) -> None:

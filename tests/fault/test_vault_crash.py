@@ -22,7 +22,7 @@ from releve.adapters.vault.merging import Retired
 from releve.adapters.vault.repository import Repository
 from releve.adapters.vault.store import Kind
 from releve.adapters.vault.verify import verify
-from tests.fault.recording_disk import Op, RecordingDisk, replay
+from tests.fault.recording_disk import Op, RecordingDisk, SharedRecordingDisk, replay
 from tests.vaults import fresh, keep, now, reopened, restic
 
 Acknowledged = list[tuple[int, str]]  # (operations done when it was acknowledged, snapshot)
@@ -83,6 +83,25 @@ def test_a_cut_while_saving_loses_no_acknowledged_snapshot(tmp_path: Path) -> No
         assert {name for at, name in acknowledged if at <= count} <= there, (count, seed)
         looked += 1
     assert looked == 4 * (len(ops) - begun + 1) > 100
+
+
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_cut_while_two_processes_save_loses_no_acknowledged_snapshot(tmp_path: Path) -> None:
+    """Each fills packs of its own; one alone writes index and snapshot, after both: any prefix is sound."""
+    disk = SharedRecordingDisk(tmp_path / "notes")
+    vault = fresh(tmp_path / "vault", disk)
+    share = _share(tmp_path / "share")
+    begun, acknowledged = len(disk.noted()), []
+    for name in ("f0", "f1"):
+        (share / f"d{name[1]}" / name).write_text("changed")
+        acknowledged.append((keep(vault, share, processes=2).id, len(disk.noted())))
+    ops = disk.noted()
+    writers = {path.parent for what, path, _ in ops[begun:] if what == "create" and "data" in path.parts}
+    assert len(writers) > 2
+    for count, seed, state in _states(tmp_path, ops, begun, (0, 1, 2)):
+        verdict = verify(cut := reopened(state))
+        assert verdict.sound, (count, seed, verdict.troubles, verdict.lost)
+        assert {name for name, at in acknowledged if at <= count} <= {one.id for one in cut.snapshots()}
 
 
 def test_a_save_after_a_cut_goes_on(tmp_path: Path) -> None:

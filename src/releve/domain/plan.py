@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from releve.domain.calendars import Calendar
+from releve.domain.secret import SecretRef
 from releve.domain.units import Span
 
 
@@ -74,17 +75,6 @@ class Manager(StrEnum):
     SYSTEMD = "systemd"
     PG_CTLCLUSTER = "pg_ctlcluster"
     COMMAND = "command"
-
-
-@dataclass(frozen=True, slots=True)
-class SecretRef:
-    """Where a secret is found: `env:NAME`, `file:/path` or `command:program arg`. Never its value."""
-
-    scheme: str
-    target: str
-
-    def __str__(self) -> str:
-        return f"{self.scheme}:{self.target}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,9 @@ from importlib.metadata import entry_points
 from typing import Protocol, cast
 
 from releve.domain.errors import BadInput
-from releve.domain.plan import DataSet, SecretRef
+from releve.domain.plan import DataSet
 from releve.domain.ports import Engine, Host, Now, Services
+from releve.domain.secret import SecretRef
 
 GROUP = "releve.engines"
 

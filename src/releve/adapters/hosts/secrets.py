@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import shlex
 import stat
 
-from releve.adapters.hosts.agent import Failed, Machine
 from releve.domain.errors import BadInput, Refused, ReleveError, Unreachable
 from releve.domain.os_errors import reason
-from releve.domain.plan import SecretRef
+from releve.domain.secret import SecretRef
 
 _COMMAND_LIMIT = 15.0  # seconds: a vault on the network may be slow, a question to nobody never ends
 _LARGEST = 64 * 1024  # bytes; more is not a password but the wrong file
@@ -79,6 +77,10 @@ def _from_file(ref: SecretRef) -> bytes:
 
 
 def _from_command(ref: SecretRef) -> bytes:
+    import shlex
+
+    from releve.adapters.hosts.agent import Failed, Machine  # the other two ways need no machine
+
     try:
         argv = shlex.split(ref.target)
     except ValueError:

@@ -6,17 +6,21 @@ import fnmatch
 import os
 import stat
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 
-from releve.adapters.vault.metadata import node_of
+from releve.adapters.vault.helping import Counted, Helper, Ticket
+from releve.adapters.vault.metadata import entry_of, facts_of, node_of
 from releve.adapters.vault.node import Node, encode, tree
 from releve.adapters.vault.pack import BlobKind
+from releve.adapters.vault.past import Past, content
 from releve.adapters.vault.reading import Reader
 from releve.adapters.vault.repository import Repository, Snapshot
+from releve.adapters.vault.rows import Rows
 from releve.adapters.vault.writer import Writer
 from releve.domain.errors import BadInput, PromiseBroken
 from releve.domain.os_errors import reason
 
+_FOLDER, _FILE = b"\0d", b"\0f"
 _TELL = 256  # files between two words of progress
 
 
@@ -33,7 +37,20 @@ class Tally:
     unread: list[tuple[str, str]] = field(default_factory=list)
     unsettled: list[str] = field(default_factory=list)
 
+    def take(self) -> Counted:
+        """What was counted since the last call; nothing is counted afterwards."""
+        found = tuple(getattr(self, name) for name in _COUNTED)
+        for name in _COUNTED:
+            setattr(self, name, [] if isinstance(getattr(self, name), list) else 0)
+        return found
 
+    def add(self, counted: Counted) -> None:
+        """Count what another process counted."""
+        for name, more in zip(_COUNTED, counted, strict=True):
+            setattr(self, name, getattr(self, name) + more)
+
+
+_COUNTED = tuple(one.name for one in fields(Tally))
 Progress = Callable[[Tally], None]
 
 
@@ -44,9 +61,11 @@ class _Frame:
     path: bytes
     name: bytes
     facts: os.stat_result
-    names: Sequence[bytes]
-    before: Mapping[bytes, Node]
-    nodes: list[bytes] = field(default_factory=list)
+    names: Sequence[bytes]  # each with a zero byte and a letter behind it: d, f (by the folder's word), or ?
+    past: Past
+    rows: Rows
+    folders: list[int]  # where in `names` the folders are that nobody has gone into
+    away: dict[int, Ticket] = field(default_factory=dict)
     at: int = 0
     encoded: bytes = b""
     subtree: bytes = b""
@@ -61,6 +80,9 @@ class _Done:
     unsettled: str = ""
 
 
+_GONE = _Done(None)
+
+
 class Archiver:
     """Saves folders into an open vault."""
 
@@ -71,12 +93,15 @@ class Archiver:
         *,
         excludes: Sequence[str] = (),
         progress: Progress = lambda _tally: None,
+        helper: Helper | None = None,
     ) -> None:
         self._repository = repository
         self._writer = writer
         self._excludes = tuple(os.fsencode(pattern) for pattern in excludes)
         self._progress = progress
         self._reader = Reader(writer)
+        self._helper = helper
+        self._seen = 0
         self.tally = Tally()
 
     def save(self, paths: Sequence[str], parent: Snapshot | None) -> bytes:
@@ -84,17 +109,33 @@ class Archiver:
 
         Raises `BadInput` when a path cannot be looked at; what cannot be read below is in `tally.unread`.
         """
-        try:
-            wanted = _outermost([os.fsencode(path) for path in paths])
-            root = self._repository.tree(parent.tree) if parent else []
-            return self._root(b"/", wanted, {node.name: node for node in root})
-        finally:
-            self._reader.close()
+        wanted = _outermost([os.fsencode(path) for path in paths])
+        root = self._repository.tree(parent.tree) if parent else []
+        return self._root(b"/", wanted, {node.name: node for node in root}, parent.tree if parent else b"")
 
-    def _root(self, above: bytes, wanted: Sequence[bytes], before: Mapping[bytes, Node]) -> bytes:
+    def close(self) -> None:
+        """Give the threads back."""
+        self._reader.close()
+
+    def folder(self, path: bytes, name: bytes, past: bytes) -> bytes:
+        """One folder with everything below it, `past` its last tree; its encoded node, empty when it has gone."""
+        try:
+            facts = os.lstat(path)
+        except FileNotFoundError:
+            return b""
+        except OSError as error:
+            self.tally.unread.append((os.fsdecode(path), reason(error)))
+            return b""
+        frame = self._open(path, name, facts, past)
+        self._walk(frame)
+        return frame.encoded
+
+    def _root(
+        self, above: bytes, wanted: Sequence[bytes], before: Mapping[bytes, Node], past: bytes
+    ) -> bytes:
         """The tree of `above`, which holds only the way down to what is wanted."""
         if b"/" in wanted:
-            frame = self._open(b"/", b"/", os.lstat(b"/"), None, before)
+            frame = self._open(b"/", b"/", os.lstat(b"/"), past)
             self._walk(frame)
             return frame.subtree
         parts: dict[bytes, list[bytes]] = {}
@@ -110,16 +151,16 @@ class Archiver:
                 nodes.append(self._one(path, name, facts, old))
             else:
                 inside = self._children(old)
-                subtree = self._root(path, parts[name], inside)
+                subtree = self._root(path, parts[name], inside, old.subtree if old else b"")
                 nodes.append(encode(replace(node_of(name, path, facts), subtree=subtree)))
         return self._writer.save(BlobKind.TREE, tree(nodes))
 
     def _one(self, path: bytes, name: bytes, facts: os.stat_result, old: Node | None) -> bytes:
         if stat.S_ISDIR(facts.st_mode):
-            frame = self._open(path, name, facts, old, None)
+            frame = self._open(path, name, facts, old.subtree if old else b"")
             self._walk(frame)
             return frame.encoded
-        done = self._read(path, facts, old)
+        done = self._read(path, name, facts, old)
         self._count(done)
         if done.encoded is None:
             raise BadInput("unreadable", f"« {os.fsdecode(path)} » ne peut pas être lu : {done.unread}")
@@ -133,59 +174,111 @@ class Archiver:
         except PromiseBroken:
             return {}  # a damaged past is no reason not to save the present: everything is read again
 
-    def _open(
-        self,
-        path: bytes,
-        name: bytes,
-        facts: os.stat_result,
-        old: Node | None,
-        before: Mapping[bytes, Node] | None,
-    ) -> _Frame:
+    def _open(self, path: bytes, name: bytes, facts: os.stat_result, past: bytes) -> _Frame:
         try:
-            names = sorted(os.listdir(path))
+            with os.scandir(path) as found:
+                names = sorted([one.name + _letter(one) for one in found])
         except OSError as error:
             names = []
             self.tally.unread.append((os.fsdecode(path), reason(error)))
-        return _Frame(path, name, facts, names, self._children(old) if before is None else before)
+        folders = [at for at, one in enumerate(names) if one.endswith(_FOLDER)]
+        return _Frame(path, name, facts, names, self._past(past), Rows(), folders)
+
+    def _past(self, tree: bytes) -> Past:
+        try:
+            return Past(self._repository.blob(tree) if tree else b"")
+        except (PromiseBroken, ValueError):
+            return Past()  # as above
 
     def _walk(self, top: _Frame) -> None:
         stack = [top]
         while stack:
             frame = stack[-1]
             if frame.at < len(frame.names):
-                name = frame.names[frame.at]
+                child = self._enter(frame, frame.at)
                 frame.at += 1
-                child = self._enter(frame, name)
                 if child is not None:
                     stack.append(child)
+                    self._share(stack)
                 continue
             stack.pop()
             self._write_folder(frame)
             if stack:
-                stack[-1].nodes.append(frame.encoded)
+                stack[-1].rows.add(frame.encoded)
 
-    def _enter(self, frame: _Frame, name: bytes) -> _Frame | None:
+    def _share(self, stack: Sequence[_Frame]) -> None:
+        """Give the second process the folders that we would come to last. The last but one is never given away."""
+        if self._helper is None:
+            return
+        self._helper.look()
+        for frame in stack:
+            while self._helper.free and len(frame.folders) > 1 and frame.folders[-1] > frame.at:
+                at = frame.folders.pop()
+                name = frame.names[at][:-2]
+                path = os.path.join(frame.path, name)
+                if not self._excludes or not self._excluded(name, path):
+                    old = frame.past.node(name)
+                    frame.away[at] = self._helper.give(path, name, old.subtree if old else b"")
+
+    def _enter(self, frame: _Frame, at: int) -> _Frame | None:
         """Save an entry, or return it when it is a folder to go down into."""
+        ticket = frame.away.get(at) if frame.away else None
+        if ticket is not None:
+            frame.rows.add(ticket)
+            return None
+        name, kind = frame.names[at][:-2], frame.names[at][-2:]
         path = os.path.join(frame.path, name)
         if self._excludes and self._excluded(name, path):
             return None
-        try:
-            facts = os.lstat(path)
-        except FileNotFoundError:
-            return None  # gone since it was listed
-        except OSError as error:
-            self.tally.unread.append((os.fsdecode(path), reason(error)))
-            return None
-        old = frame.before.get(name)
-        if stat.S_ISDIR(facts.st_mode):
-            return self._open(path, name, facts, old, None)
-        done = self._read(path, facts, old)
+        if kind == _FILE and not frame.past:
+            done = self._fresh(path, name)
+        else:
+            try:
+                facts = os.lstat(path)
+            except FileNotFoundError:
+                return None  # gone since it was listed
+            except OSError as error:
+                self.tally.unread.append((os.fsdecode(path), reason(error)))
+                return None
+            if stat.S_ISDIR(facts.st_mode):
+                old = frame.past.node(name)
+                return self._open(path, name, facts, old.subtree if old else b"")
+            done = self._compared(frame, path, name, facts)
         self._count(done)
         if done.encoded is not None:
-            frame.nodes.append(done.encoded)
-        if self.tally.files % _TELL == 0:
+            frame.rows.add(done.encoded)
+        self._seen += 1
+        if self._seen % _TELL == 0:
             self._progress(self.tally)
+            if self._helper is not None:
+                self._helper.look()
         return None
+
+    def _compared(self, frame: _Frame, path: bytes, name: bytes, facts: os.stat_result) -> _Done:
+        if stat.S_ISREG(facts.st_mode) and facts.st_nlink == 1 and frame.past:
+            same = frame.past.same(facts_of(name, facts))
+            if same and all(one in self._repository.index for one in content(same)):
+                return _Done(same, facts.st_size, "same")
+        return self._read(path, name, facts, frame.past.node(name))
+
+    def _fresh(self, path: bytes, name: bytes) -> _Done:
+        """A file that the last snapshot does not have: opened without another look at it."""
+        try:
+            return self._content(path, name, None)
+        except FileNotFoundError:
+            return _GONE
+        except OSError as error:
+            return self._unlike(path, name, error)
+
+    def _unlike(self, path: bytes, name: bytes, error: OSError) -> _Done:
+        """It could not be opened as a file: perhaps it has become something else since it was listed."""
+        try:
+            facts = os.lstat(path)
+        except OSError:
+            return _GONE
+        if stat.S_ISREG(facts.st_mode) or stat.S_ISDIR(facts.st_mode):
+            return _Done(None, unread=(os.fsdecode(path), reason(error)))
+        return self._read(path, name, facts, None)
 
     def _excluded(self, name: bytes, path: bytes) -> bool:
         return any(
@@ -193,7 +286,10 @@ class Archiver:
         )
 
     def _write_folder(self, frame: _Frame) -> None:
-        subtree = self._writer.save(BlobKind.TREE, tree(frame.nodes))
+        for ticket in frame.away.values():
+            if self._helper is not None:
+                self._helper.wait(ticket)
+        subtree = frame.rows.save(self._writer)
         self.tally.folders += 1
         try:
             node = node_of(frame.name, frame.path, frame.facts)
@@ -201,7 +297,7 @@ class Archiver:
             node = Node(frame.name, "dir", stat.S_IMODE(frame.facts.st_mode), frame.facts.st_mtime_ns)
         frame.encoded = encode(replace(node, subtree=subtree))
         frame.subtree = subtree
-        frame.nodes, frame.names, frame.before = [], (), {}
+        frame.names, frame.past = (), Past()
         self._progress(self.tally)
 
     def _count(self, done: _Done) -> None:
@@ -221,22 +317,24 @@ class Archiver:
             case _:
                 self.tally.files_same += 1
 
-    def _read(self, path: bytes, facts: os.stat_result, old: Node | None) -> _Done:
-        name = os.path.basename(path)
+    def _read(self, path: bytes, name: bytes, facts: os.stat_result, old: Node | None) -> _Done:
         try:
             if not stat.S_ISREG(facts.st_mode):
                 node = node_of(name, path, facts)
                 return _Done(encode(node), news="same" if old == node else "new")
             if old is not None and self._unchanged(old, facts):
-                return _Done(encode(node_of(name, path, facts, old.size, old.content)), old.size, "same")
-            content, size, facts, settled = self._reader.content(path)
-            node = node_of(name, path, facts, size, content)
+                return _Done(entry_of(name, path, facts, old.size, old.content), old.size, "same")
+            return self._content(path, name, old)
         except FileNotFoundError:
-            return _Done(None)
+            return _GONE
         except OSError as error:
             return _Done(None, unread=(os.fsdecode(path), reason(error)))
+
+    def _content(self, path: bytes, name: bytes, old: Node | None) -> _Done:
+        held, size, facts, settled = self._reader.content(path)
         unsettled = "" if settled else os.fsdecode(path)
-        return _Done(encode(node), size, "changed" if old else "new", unsettled=unsettled)
+        encoded = entry_of(name, path, facts, size, held)
+        return _Done(encoded, size, "changed" if old else "new", unsettled=unsettled)
 
     def _unchanged(self, old: Node, facts: os.stat_result) -> bool:
         same = (old.kind, old.size, old.mtime, old.ctime, old.inode) == (
@@ -247,6 +345,13 @@ class Archiver:
             facts.st_ino,
         )
         return same and all(identity in self._repository.index for identity in old.content)
+
+
+def _letter(found: os.DirEntry[bytes]) -> bytes:
+    """What the folder says it is. A zero byte is in no name and before every other: the order stays that of names."""
+    if found.is_dir(follow_symlinks=False):
+        return _FOLDER
+    return _FILE if found.is_file(follow_symlinks=False) else b"\0?"
 
 
 def _look(path: bytes) -> os.stat_result:

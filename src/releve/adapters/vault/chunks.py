@@ -8,43 +8,47 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from fastcdc.fastcdc_cy import fastcdc_cy
-
 SMALLEST = 512 * 1024  # bytes; a file below is one blob, as in restic
 USUAL = 1024 * 1024
 LARGEST = 8 * 1024 * 1024
 _WINDOW = 16 * 1024 * 1024  # bytes read at a time: the memory that a file of any size takes
 
 
-def cut(read: Callable[[int], bytes]) -> Iterator[bytes | memoryview]:
-    """The chunks of a stream, in order; `read(n)` gives at most n bytes, none at the end."""
-    held = b""
+ZEROS = memoryview(
+    bytes(LARGEST)
+)  # what a hole is made of: known by its identity, never read nor hashed twice
+
+
+def cut(
+    read: Callable[[int, int], bytes], hole: Callable[[int], int] = lambda _at: 0
+) -> Iterator[memoryview]:
+    """The chunks of a file, in order; `read(n, at)` gives at most n bytes from there, none past the end.
+
+    `hole(at)`: how many bytes from there are in a hole. What follows the last cut of a window is read again
+    with the next one: it costs less than moving it.
+    """
+    from fastcdc.fastcdc_cy import fastcdc_cy  # 70 ms, which a run of small files alone does not pay
+
+    at = 0
     while True:
-        fresh = _fill(read, _WINDOW)
-        window = held + fresh if held else fresh
-        if not window:
-            return
+        for _ in range(hole(at) // LARGEST):
+            yield ZEROS
+            at += LARGEST
+        window = _fill(read, at)
         view = memoryview(window)
         cuts = [(chunk.offset, chunk.length) for chunk in fastcdc_cy(view, SMALLEST, USUAL, LARGEST)]
-        last = len(fresh) < _WINDOW
+        last = len(window) < _WINDOW
         if not last and len(cuts) > 1:
-            offset, _ = cuts.pop()  # the end of the window is no cut: it waits for what follows
-            held = bytes(view[offset:])
-        else:
-            held = b""
+            cuts.pop()  # the end of the window is no cut
         for offset, length in cuts:
             yield view[offset : offset + length]
         if last:
             return
+        at += sum(cuts[-1])
 
 
-def _fill(read: Callable[[int], bytes], wanted: int) -> bytes:
-    first = read(wanted)
-    if len(first) == wanted or not first:
-        return first
-    parts = [first]
-    missing = wanted - len(first)
-    while missing and (more := read(missing)):
-        parts.append(more)
-        missing -= len(more)
-    return b"".join(parts)
+def _fill(read: Callable[[int, int], bytes], at: int) -> bytes:
+    window = read(_WINDOW, at)
+    while window and len(window) < _WINDOW and (more := read(_WINDOW - len(window), at + len(window))):
+        window += more
+    return window

@@ -27,6 +27,10 @@ def from_ns(stamp: int) -> str:
 
 def to_ns(text: str) -> int:
     """Nanoseconds since 1970. Raises ValueError."""
+    if text.endswith("Z") and (
+        len(text) == 20 or (text[19:20] == "." and len(text) <= 30 and text[20:-1].isdecimal())
+    ):
+        return _whole(text[:19]) * _SECOND + int(text[20:-1].ljust(9, "0") if len(text) > 20 else "0")
     shape = _SHAPE.match(text)
     if shape is None:
         raise ValueError(f"not a time: {text!r}")
@@ -38,6 +42,16 @@ def to_ns(text: str) -> int:
         shift = int(zone[1:3]) * 3600 + int(zone[4:6]) * 60
         total -= shift if zone[0] == "+" else -shift
     return total * _SECOND + int((shape[7] or "0").ljust(9, "0"))
+
+
+@lru_cache(maxsize=4096)
+def _whole(text: str) -> int:
+    """Seconds since 1970 of a time in UTC without its fraction. Raises ValueError."""
+    shape = _SHAPE.match(f"{text}Z")
+    if shape is None:
+        raise ValueError(f"not a time: {text!r}")
+    year, month, day, hour, minute, second = (int(part) for part in shape.groups()[:6])
+    return _days(year, month, day) * 86400 + hour * 3600 + minute * 60 + second
 
 
 def to_datetime(text: str) -> datetime:

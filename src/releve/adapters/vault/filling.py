@@ -1,6 +1,6 @@
 """A node -> a file on disk, with what the vault holds.
 
-One thread writes; the chunks of large files are read and opened by two others (as in `reading`).
+The chunks of large files are read, opened and written by two threads, each chunk at its place.
 """
 
 from __future__ import annotations
@@ -8,15 +8,16 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 
+from releve.adapters.vault.metadata import put_back, put_back_open
 from releve.adapters.vault.node import Node, format_of
 from releve.adapters.vault.repository import Repository, damaged
 
 _THREADS = 2
-_AHEAD = 4  # chunks of one file on their way: bounds the memory
+_AHEAD = 6  # chunks of one file on their way: bounds the memory
 _HOLE = bytes(64 * 1024)  # a run of zeros that long is left as a hole
 _NEAR = 1 << 20  # bytes: below, what a former version still holds is not looked for
 
@@ -40,6 +41,9 @@ class Filler:
         `former`: an older version (its path, its node), whose unchanged parts are taken from there, each
         compared with its id first. Raises `PromiseBroken` when the vault cannot give it, OSError.
         """
+        if node.kind == "file":
+            self._content(place, node, former, lambda _handle: [])
+            return
         with suppress(FileNotFoundError):
             os.unlink(place)
         if node.kind == "symlink":
@@ -48,38 +52,68 @@ class Filler:
             os.mkfifo(place, 0o600)
         elif node.kind in {"dev", "chardev", "socket"}:
             os.mknod(place, format_of(node.kind) | 0o600, node.device)
-        elif node.kind == "file":
-            self._content(place, node, former)
         else:
             raise PermissionError(1, "genre de fichier inconnu")
 
-    def _content(self, place: bytes, node: Node, former: tuple[bytes, Node] | None) -> None:
-        handle = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    def bring(self, place: bytes, node: Node) -> list[str]:
+        """Make it with its owner, mode, attributes and dates; what could not be given. Raises as `make`."""
+        if node.kind == "file":
+            return self._content(place, node, None, lambda handle: put_back_open(node, handle, place))
+        self.make(place, node)
+        return put_back(node, place)
+
+    def _content(
+        self,
+        place: bytes,
+        node: Node,
+        former: tuple[bytes, Node] | None,
+        finish: Callable[[int], list[str]],
+    ) -> list[str]:
+        parts = self._parts(place, node)
+        handle = _new_file(place)
         try:
-            size, hole = 0, False
-            for chunk in self._chunks(node.content, former if node.size >= _NEAR else None):
-                hole = _write(handle, chunk, size)
-                size += len(chunk)
-            if hole:
-                os.ftruncate(handle, size)
+            if len(parts) == 1:
+                _write(handle, self._repository.blob(node.content[0]), 0)
+            elif parts:
+                self._lay(handle, parts, former if node.size >= _NEAR else None)
+            if os.fstat(handle).st_size != node.size:
+                os.ftruncate(handle, node.size)  # it ends in a hole
+            return finish(handle)
         finally:
             os.close(handle)
-        if size != node.size:
-            raise damaged(os.fsdecode(place), f"{size} octets au lieu de {node.size}")
 
-    def _chunks(self, content: Sequence[bytes], former: tuple[bytes, Node] | None) -> Iterator[bytes]:
-        if len(content) < 2:
-            yield from map(self._repository.blob, content)
-            return
+    def _parts(self, place: bytes, node: Node) -> list[tuple[bytes, int]]:
+        """Each blob and its place in the file. Raises `PromiseBroken` when they do not make the file's size."""
+        parts, at = [], 0
+        for identity in node.content:
+            parts.append((identity, at))
+            at += self._repository.where(identity).blob.size
+        if at != node.size:
+            raise damaged(os.fsdecode(place), f"{at} octets au lieu de {node.size}")
+        return parts
+
+    def _lay(
+        self, handle: int, parts: Sequence[tuple[bytes, int]], former: tuple[bytes, Node] | None
+    ) -> None:
+        """Read, open and write several blobs at a time, each at its place."""
         source, near = self._near(former)
-        jobs: deque[Future[bytes]] = deque()
+
+        hollow: set[bytes] = set()  # blobs of this file that turned out to be zeros only
+
+        def one(identity: bytes, at: int) -> None:
+            if not _write(handle, self._chunk(identity, source, near.get(identity, -1)), at):
+                hollow.add(identity)
+
+        jobs: deque[Future[None]] = deque()
         try:
-            for identity in content:
-                jobs.append(self._pool.submit(self._chunk, identity, source, near.get(identity, -1)))
+            for identity, at in parts:
+                if identity in hollow:
+                    continue
+                jobs.append(self._pool.submit(one, identity, at))
                 if len(jobs) > _AHEAD:
-                    yield jobs.popleft().result()
+                    jobs.popleft().result()
             while jobs:
-                yield jobs.popleft().result()
+                jobs.popleft().result()
         finally:
             for job in jobs:
                 job.cancel()
@@ -120,19 +154,25 @@ def sane(node: Node) -> None:
         raise damaged("arbre", f"un nom y est impossible : {node.name!r}")
 
 
+def _new_file(place: bytes) -> int:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        return os.open(place, flags, 0o600)
+    except FileExistsError:
+        os.unlink(place)
+        return os.open(place, flags, 0o600)
+
+
 def _write(handle: int, chunk: bytes, offset: int) -> bool:
-    """Write a chunk at its place, runs of zeros left as holes; whether it ends in one."""
-    if _HOLE not in chunk:
-        _whole(handle, memoryview(chunk), offset)
-        return False
+    """Write a chunk at its place, runs of zeros left as holes; whether there was anything to write."""
     view = memoryview(chunk)
-    hole = False
-    for at in range(0, len(chunk), len(_HOLE)):
-        part = view[at : at + len(_HOLE)]
-        hole = part == memoryview(_HOLE)[: len(part)]
-        if not hole:
-            _whole(handle, part, offset + at)
-    return hole
+    begun, solid = 0, False
+    for at in range(0, len(chunk) - len(_HOLE) + 1, len(_HOLE)):
+        if not chunk[at] and chunk[at : at + len(_HOLE)] == _HOLE:
+            _whole(handle, view[begun:at], offset + begun)
+            solid, begun = solid or at > begun, at + len(_HOLE)
+    _whole(handle, view[begun:], offset + begun)
+    return solid or begun < len(chunk)
 
 
 def _whole(handle: int, view: memoryview, offset: int) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from releve.adapters.vault.index import to_value
+from releve.adapters.vault.index import to_json
 from releve.adapters.vault.locks import hold
 from releve.adapters.vault.pack import Placed, header_of
 from releve.adapters.vault.repository import Repository
@@ -87,7 +87,7 @@ def _list_again(repository: Repository, unlisted: list[str], broken: list[str], 
             except (Forged, Absent):
                 done.left.append(f"{Kind.DATA}/{pack}")
     if listed:
-        repository.put(Kind.INDEX, to_value(listed))
+        repository.put_plain(Kind.INDEX, to_json(listed))
         done.indexed += sorted(listed)
     for name in broken:
         repository.store.remove(Kind.INDEX, name)

@@ -9,19 +9,21 @@ import json
 import struct
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from releve.adapters.vault.pack import BlobKind, Placed
+from releve.adapters.vault.seal import OVERHEAD
 
 FULL = 50_000  # blobs in one index file, as restic does
 _RECORD = struct.Struct(">32sIBIII4x")  # id, pack number, kind, offset, length, plain length
 _ID = 32
 _PARTS = 64
+_NAMES = {kind: kind.name.lower() for kind in BlobKind}
+_KINDS = {name: kind for kind, name in _NAMES.items()}
 _RECENT = 400  # blobs of a part kept in its quick dictionary before they join a sorted run
 
 
-@dataclass(frozen=True, slots=True)
-class Where:
+class Where(NamedTuple):
     """A blob and the pack that holds it."""
 
     pack: str
@@ -104,6 +106,19 @@ class Index:
         record = self._parts[identity[0] % _PARTS].find(identity)
         return None if record is None else self._read(record)
 
+    def pack_of(self, identity: bytes) -> str:
+        """The pack that a blob is taken from; "" when nobody said where it is."""
+        record = self._parts[identity[0] % _PARTS].find(identity)
+        return "" if record is None else self._packs[_RECORD.unpack(record)[1]]
+
+    def size(self, identity: bytes) -> tuple[int, int] | None:
+        """Of a blob its kind and the bytes that it unfolds to; None when nobody said where it is."""
+        record = self._parts[identity[0] % _PARTS].find(identity)
+        if record is None:
+            return None
+        _, _, kind, _, length, plain = _RECORD.unpack(record)
+        return kind, plain or length - OVERHEAD
+
     def _read(self, record: bytes) -> Where:
         identity, number, kind, offset, length, plain = _RECORD.unpack(record)
         return Where(self._packs[number], Placed(identity, BlobKind(kind), offset, length, plain))
@@ -135,25 +150,20 @@ def _search(run: bytes, identity: bytes) -> bytes | None:
     return None
 
 
-def to_value(packs: Mapping[str, Iterable[Placed]]) -> dict[str, object]:
-    """An index file as the value to write."""
-    return {
-        "packs": [
-            {"id": name, "blobs": [_blob_value(blob) for blob in blobs]} for name, blobs in packs.items()
-        ]
-    }
+def to_json(packs: Mapping[str, Iterable[Placed]]) -> bytes:
+    """An index file, before it is sealed: an index of 50,000 blobs is most of what a saving of small files has left to do."""
+    listed = (
+        f'{{"id":"{name}","blobs":[{",".join(map(_blob_json, blobs))}]}}' for name, blobs in packs.items()
+    )
+    return f'{{"packs":[{",".join(listed)}]}}'.encode()
 
 
-def _blob_value(blob: Placed) -> dict[str, object]:
-    value: dict[str, object] = {
-        "id": blob.id.hex(),
-        "type": blob.kind.name.lower(),
-        "offset": blob.offset,
-        "length": blob.length,
-    }
-    if blob.plain:
-        value["uncompressed_length"] = blob.plain
-    return value
+def _blob_json(blob: Placed) -> str:
+    identity, kind, offset, length, plain = blob
+    unfolded = f',"uncompressed_length":{plain}' if plain else ""
+    return (
+        f'{{"id":"{identity.hex()}","type":"{_NAMES[kind]}","offset":{offset},"length":{length}{unfolded}}}'
+    )
 
 
 def from_json(raw: bytes) -> Iterator[tuple[str, list[Placed]]]:
@@ -167,10 +177,7 @@ def from_json(raw: bytes) -> Iterator[tuple[str, list[Placed]]]:
 
 
 def _placed(blob: Mapping[str, object]) -> Placed:
-    return Placed(
-        bytes.fromhex(str(blob["id"])),
-        BlobKind[str(blob["type"]).upper()],
-        int(str(blob["offset"])),
-        int(str(blob["length"])),
-        int(str(blob.get("uncompressed_length", 0))),
-    )
+    offset, length, plain = blob["offset"], blob["length"], blob.get("uncompressed_length", 0)
+    if not (isinstance(offset, int) and isinstance(length, int) and isinstance(plain, int)):
+        raise TypeError(f"a place is not a number: {blob}")
+    return Placed(bytes.fromhex(str(blob["id"])), _KINDS[str(blob["type"])], offset, length, plain)

@@ -109,65 +109,91 @@ def hold(
 
     Raises `Refused` (vault-locked) when somebody else's lock forbids ours. Stale locks are removed.
     """
+    with hold_early(vault, exclusive=exclusive, now=now, view_age=view_age) as held:
+        held.sure()
+        yield held.sure
+
+
+@contextmanager
+def hold_early(
+    vault: Sealer,
+    *,
+    exclusive: bool,
+    now: Callable[[], datetime],
+    view_age: Callable[[], float] | None = None,
+) -> Iterator[Held]:
+    """The same, given before the second look, so that its 0.2 s are not lost.
+
+    Until `Held.sure` has returned, the body may only read and compute. What it read may have been moved by
+    somebody who had the vault for himself and has gone since: it looks again at what it counts on.
+    """
 
     def write() -> str:
         return _write(vault, exclusive=exclusive, at=now(), view_age=view_age() if view_age else None)
 
-    def again() -> None:
-        _room(vault, exclusive=exclusive, own=mine[0], now=now())
+    def look(own: str) -> None:
+        _room(vault, exclusive=exclusive, own=own, now=now())
 
-    _room(vault, exclusive=exclusive, own="", now=now())
-    mine = [write()]
+    look("")
+    held = Held(vault.store, write, look)
     try:
-        time.sleep(_SECOND_LOOK)
-        _room(vault, exclusive=exclusive, own=mine[0], now=now())
-        done = threading.Event()
-        renewed = [time.monotonic()]
-        keeper = threading.Thread(target=_keep, args=(vault, write, again, mine, renewed, done), daemon=True)
-        keeper.start()
-
-        def still_ours() -> None:
-            if _lost(renewed[0]):
-                raise Refused(
-                    "vault-lock-lost",
-                    "le verrou du coffre n'a pas pu être renouvelé : on s'arrête avant de gêner quelqu'un",
-                    hint="relancez la commande quand le coffre répond de nouveau",
-                    retryable=True,
-                )
-
-        try:
-            yield still_ours
-        finally:
-            done.set()
-            keeper.join()
+        yield held
     finally:
-        vault.store.remove(Kind.LOCKS, mine[0])
+        held.end()
 
 
-def _keep(
-    vault: Sealer,
-    write: Callable[[], str],
-    again: Callable[[], None],
-    mine: list[str],
-    renewed: list[float],
-    done: threading.Event,
-) -> None:
-    wait = RENEW
-    while not done.wait(wait):
-        try:
-            if _lost(renewed[0]):
-                again()  # we were away so long that somebody may have taken the vault for himself
-            fresh = write()
-            old, mine[0] = mine[0], fresh
-            vault.store.remove(Kind.LOCKS, old)
-        except ReleveError:
-            wait = RETRY
-            continue  # `still_ours` tells the holder in time
-        renewed[0], wait = time.monotonic(), RENEW
+class Held:
+    """A lock that is written. `sure` is what makes it ours."""
 
+    def __init__(self, store: Store, write: Callable[[], str], look: Callable[[str], None]) -> None:
+        self._store = store
+        self._write = write
+        self._look = look
+        self._gate = threading.Lock()
+        self._done = threading.Event()
+        self._keeper: threading.Thread | None = None
+        self._mine = write()
+        self._renewed = self._written = time.monotonic()
 
-def _lost(renewed: float) -> bool:
-    return time.monotonic() - renewed > STALE.total_seconds() - 1.5 * RENEW
+    def sure(self) -> None:
+        """Take the second look when it is due, the first time. Raises `Refused` when the lock is not ours (any more)."""
+        with self._gate:
+            if self._keeper is None:
+                time.sleep(max(0.0, self._written + _SECOND_LOOK - time.monotonic()))
+                self._look(self._mine)
+                self._keeper = threading.Thread(target=self._keep, name="vault-lock", daemon=True)
+                self._keeper.start()
+        if self._lost():
+            raise Refused(
+                "vault-lock-lost",
+                "le verrou du coffre n'a pas pu être renouvelé : on s'arrête avant de gêner quelqu'un",
+                hint="relancez la commande quand le coffre répond de nouveau",
+                retryable=True,
+            )
+
+    def end(self) -> None:
+        """Give the lock back."""
+        self._done.set()
+        if self._keeper is not None:
+            self._keeper.join()
+        self._store.remove(Kind.LOCKS, self._mine)
+
+    def _keep(self) -> None:
+        wait = RENEW
+        while not self._done.wait(wait):
+            try:
+                if self._lost():
+                    self._look(self._mine)  # we were away so long that somebody may have taken the vault
+                fresh = self._write()
+                old, self._mine = self._mine, fresh
+                self._store.remove(Kind.LOCKS, old)
+            except ReleveError:
+                wait = RETRY
+                continue  # `sure` tells the holder in time
+            self._renewed, wait = time.monotonic(), RENEW
+
+    def _lost(self) -> bool:
+        return time.monotonic() - self._renewed > STALE.total_seconds() - 1.5 * RENEW
 
 
 def _view(entry: Entry, age: object) -> datetime | None:

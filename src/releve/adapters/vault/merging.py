@@ -26,7 +26,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from releve.adapters.vault.index import FULL, from_json, to_value
+from releve.adapters.vault.index import FULL, from_json, to_json
 from releve.adapters.vault.locks import Lock, hold, locks
 from releve.adapters.vault.pack import MOST, TARGET, Placed, header_of
 from releve.adapters.vault.repository import Repository, damaged, open_blob
@@ -334,10 +334,10 @@ def _lists(repository: Repository, packs: Mapping[str, list[Placed]]) -> set[str
     for name, blobs in packs.items():
         part[name] = blobs
         if sum(map(len, part.values())) >= FULL:
-            names.add(repository.put(Kind.INDEX, to_value(part)))
+            names.add(repository.put_plain(Kind.INDEX, to_json(part)))
             part = {}
     if part:
-        names.add(repository.put(Kind.INDEX, to_value(part)))
+        names.add(repository.put_plain(Kind.INDEX, to_json(part)))
     return names
 
 

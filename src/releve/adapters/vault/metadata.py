@@ -10,7 +10,7 @@ import stat
 from contextlib import suppress
 from functools import lru_cache
 
-from releve.adapters.vault.node import Node, kind_of
+from releve.adapters.vault.node import Node, encode, encode_file, kind_of
 
 _NO_XATTRS = {errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM, errno.EACCES, errno.ENODATA, errno.ELOOP}
 _NO_XATTR_KINDS = frozenset({"irregular"})
@@ -44,6 +44,18 @@ def node_of(
     )
 
 
+def entry_of(name: bytes, path: bytes, facts: os.stat_result, size: int, content: tuple[bytes, ...]) -> bytes:
+    """The encoded node of a regular file: as `encode(node_of(...))`."""
+    if facts.st_nlink == 1 and size == facts.st_size and not _xattrs(path):
+        return encode_file(name, facts, (_user(facts.st_uid), _group(facts.st_gid)), content)
+    return encode(node_of(name, path, facts, size, content))
+
+
+def facts_of(name: bytes, facts: os.stat_result) -> bytes:
+    """The encoded node of a regular file as far as its facts go, its content empty: for a comparison."""
+    return encode_file(name, facts, (_user(facts.st_uid), _group(facts.st_gid)), ())
+
+
 @lru_cache(maxsize=1024)
 def _user(uid: int) -> str:
     try:
@@ -72,6 +84,22 @@ def _xattrs(path: bytes) -> tuple[tuple[str, bytes], ...]:
         with suppress(OSError):  # taken away since it was listed, or not ours to read
             found.append((name, os.getxattr(path, name, follow_symlinks=False)))
     return tuple(found)
+
+
+def put_back_open(node: Node, handle: int, path: bytes) -> list[str]:
+    """The same as `put_back` for a regular file that is still open for writing: no name is looked up again."""
+    try:
+        made = os.fstat(handle)
+        if (made.st_uid, made.st_gid) != (node.uid, node.gid):
+            os.fchown(handle, node.uid, node.gid)
+        if stat.S_IMODE(made.st_mode) != node.mode:
+            os.fchmod(handle, node.mode)
+        for name, value in node.xattrs:
+            os.setxattr(handle, name, value)
+        os.utime(handle, ns=(node.atime, node.mtime))
+    except OSError:
+        return put_back(node, path)  # which tries each alone, and says what could not be given
+    return []
 
 
 def put_back(node: Node, path: bytes) -> list[str]:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from enum import IntEnum
+from typing import NamedTuple
 
 from releve.adapters.vault.seal import OVERHEAD, Forged, Key
 
@@ -28,9 +28,8 @@ class BlobKind(IntEnum):
     TREE = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """A blob inside a pack. `length`: bytes as stored; `plain`: uncompressed length, 0 when not compressed."""
+class Placed(NamedTuple):
+    """A blob inside a pack; a tuple, for there are millions of them. `length`: bytes as stored; `plain`: uncompressed length, 0 when not compressed."""
 
     id: bytes
     kind: BlobKind
@@ -60,16 +59,19 @@ class Draft:
         """Whether it is to be closed."""
         return self.size >= TARGET or len(self.blobs) >= MOST
 
-    def add(self, identity: bytes, sealed: bytes, plain: int) -> None:
-        """Append a sealed blob; `plain` as in `Placed`."""
-        self.blobs.append(Placed(identity, self.kind, self.size, len(sealed), plain))
-        self._parts.append(sealed)
-        self.size += len(sealed)
+    def add(self, identity: bytes, sealed: Sequence[bytes], plain: int) -> None:
+        """Append a sealed blob, which may come in parts; `plain` as in `Placed`."""
+        length = sum(map(len, sealed))
+        self.blobs.append(Placed(identity, self.kind, self.size, length, plain))
+        self._parts += sealed
+        self.size += length
 
     def take(self, other: Draft) -> None:
         """Append everything that another draft holds."""
-        for blob, sealed in zip(other.blobs, other._parts, strict=True):
-            self.add(blob.id, sealed, blob.plain)
+        for blob in other.blobs:
+            self.blobs.append(blob._replace(offset=self.size + blob.offset))
+        self._parts += other._parts
+        self.size += other.size
 
     def close(self, key: Key) -> tuple[str, list[bytes]]:
         """The name of the pack and its bytes, in parts."""

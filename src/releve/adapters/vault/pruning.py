@@ -6,13 +6,14 @@ docs/concepts/vault.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from releve.adapters.vault.index import FULL, Where, from_json, to_value
+from releve.adapters.vault.index import FULL, from_json, to_json
+from releve.adapters.vault.listing import Ids, Listing
 from releve.adapters.vault.locks import hold
-from releve.adapters.vault.node import decode
+from releve.adapters.vault.node import outline
 from releve.adapters.vault.pack import MOST, TARGET, Placed
 from releve.adapters.vault.repository import Repository, open_blob
 from releve.adapters.vault.store import Kind
@@ -51,23 +52,19 @@ def plan(repository: Repository) -> Pruning:
     snapshots = repository.snapshots()
     repository.load_index()
     used = used_blobs(repository, [one.tree for one in snapshots])
-    packs: dict[str, list[Where]] = {}
-    for where in repository.index:
-        packs.setdefault(where.pack, []).append(where)
+    packs = _listing(repository, [entry.name for entry in repository.store.entries(Kind.INDEX)])
     sizes = {entry.name: entry.size for entry in repository.store.entries(Kind.DATA)}
-    named = {
-        pack for entry in repository.store.entries(Kind.INDEX) for pack, _ in _packs(repository, entry.name)
-    }
     dead, partial, small, keep = [], [], [], []
     freed = 0
-    for pack in sorted(named):
-        places = packs.get(pack, [])
-        alive = sum(where.blob.length for where in places if where.blob.id in used)
+    needed: dict[str, int] = {}  # bytes of a pack that are used
+    for pack in sorted(packs.names()):
+        places = [blob for blob in packs[pack] if repository.index.pack_of(blob.id) == pack]
+        alive = needed[pack] = sum(blob.length for blob in places if blob.id in used)
         size = sizes.get(pack, 0)
         if not alive:
             dead.append(pack)
             freed += size
-        elif sum(where.blob.length for where in places if where.blob.id not in used):
+        elif sum(blob.length for blob in places) > alive:
             partial.append((size - alive, pack))
         elif size < _SMALL and len(places) < MOST // 4:
             small.append(pack)
@@ -85,37 +82,39 @@ def plan(repository: Repository) -> Pruning:
         else:
             repack.append(pack)
             freed += waste
-    moved = sum(
-        where.blob.length for pack in repack for where in packs.get(pack, []) if where.blob.id in used
-    )
+    moved = sum(needed[pack] for pack in repack)
     return Pruning(
         tuple(dead),
         tuple(sorted(repack)),
         tuple(sorted(keep)),
         freed,
         moved,
-        tuple(sorted(sizes.keys() - named)),
+        tuple(sorted(sizes.keys() - packs.names())),
     )
 
 
-def _packs(repository: Repository, name: str) -> list[tuple[str, list[Placed]]]:
-    return list(from_json(repository.get(Kind.INDEX, name)))
+def _listing(repository: Repository, names: Iterable[str]) -> Listing:
+    packs = Listing()
+    for name in names:
+        for pack, blobs in from_json(repository.get(Kind.INDEX, name)):
+            packs.add(pack, blobs)
+    return packs
 
 
-def used_blobs(repository: Repository, roots: Sequence[bytes]) -> set[bytes]:
+def used_blobs(repository: Repository, roots: Sequence[bytes]) -> Ids:
     """The ids of every blob that these trees reach, theirs included."""
-    used: set[bytes] = set()
+    used = Ids(len(repository.index))
     waiting = list(roots)
     while waiting:
         tree = waiting.pop()
         if tree in used:
             continue
         used.add(tree)
-        for node in decode(repository.blob(tree)):
-            if node.is_dir:
-                waiting.append(node.subtree)
+        for _, kind, _, content, subtree in outline(repository.blob(tree)):
+            if kind == "dir":
+                waiting.append(subtree)
             else:
-                used.update(node.content)
+                used.update(content)
     return used
 
 
@@ -133,20 +132,19 @@ def prune(
         used = used_blobs(repository, [one.tree for one in repository.snapshots()])
         old = [entry.name for entry in repository.store.entries(Kind.INDEX)]
         kept: dict[str, list[Placed]] = {}
-        packs: dict[str, list[Placed]] = {}
-        for name in old:
-            packs.update(_packs(repository, name))
+        packs = _listing(repository, old)
+        moved = Ids()
         writer = Writer(repository, still_ours)
         try:
             done = 0
             for pack in decided.repack:
                 raw = memoryview(repository.store.read(Kind.DATA, pack))
                 for blob in packs[pack]:
-                    if blob.id in used:
+                    if blob.id in used and blob.id not in moved:
                         sealed = raw[blob.offset : blob.offset + blob.length]
                         open_blob(repository.key, sealed, blob.id, blob.plain, f"data/{pack}")
                         writer.keep_sealed(blob.kind, blob.id, bytes(sealed), blob.plain)
-                        used.discard(blob.id)  # once is enough
+                        moved.add(blob.id)  # once is enough
                         done += blob.length
                 progress(done, decided.moved)
             writer.flush()
@@ -156,10 +154,10 @@ def prune(
         for pack in decided.keep:
             kept[pack] = packs[pack]
             if sum(map(len, kept.values())) >= FULL:
-                fresh.add(repository.put(Kind.INDEX, to_value(kept)))
+                fresh.add(repository.put_plain(Kind.INDEX, to_json(kept)))
                 kept = {}
         if kept:
-            fresh.add(repository.put(Kind.INDEX, to_value(kept)))
+            fresh.add(repository.put_plain(Kind.INDEX, to_json(kept)))
         still_ours()
         for name in old:
             if name not in fresh:

@@ -12,12 +12,12 @@ import stat
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from releve.adapters.vault.chunks import SMALLEST, cut
+from releve.adapters.vault.chunks import SMALLEST, ZEROS, cut
 from releve.adapters.vault.pack import BlobKind
 from releve.adapters.vault.writer import Writer
 
 _THREADS = 2
-_AHEAD = 4  # chunks of one file on their way: bounds the memory
+_AHEAD = 6  # chunks of one file on their way: bounds the memory
 _TRIES = 3  # readings of a file that changes while it is read
 
 
@@ -52,17 +52,32 @@ class Reader:
             whole = os.read(handle, size + 1)  # and not more: room for 512 KiB costs more than most files
             if len(whole) == size:
                 return ((self._writer.save(BlobKind.DATA, whole),) if whole else ()), size
-            os.lseek(handle, 0, os.SEEK_SET)
         content: list[bytes] = []
         total = 0
         jobs: deque[Future[bytes]] = deque()
-        for chunk in cut(lambda wanted: os.read(handle, wanted)):
-            jobs.append(self._pool.submit(self._writer.save, BlobKind.DATA, chunk))
+        zeros: Future[bytes] | None = None  # the blob of this file's holes, asked for once
+        for chunk in cut(lambda wanted, at: os.pread(handle, wanted, at), lambda at: _hole(handle, at)):
+            if chunk is ZEROS and zeros is not None:
+                jobs.append(zeros)
+            else:
+                jobs.append(self._pool.submit(self._writer.save, BlobKind.DATA, chunk))
+            if chunk is ZEROS:
+                zeros = jobs[-1]
             total += len(chunk)
             if len(jobs) > _AHEAD:
                 content.append(jobs.popleft().result())
         content += [job.result() for job in jobs]
         return tuple(content), total
+
+
+def _hole(handle: int, at: int) -> int:
+    """Bytes from there that the file system keeps as a hole; 0 where it does not say."""
+    try:
+        return os.lseek(handle, at, os.SEEK_DATA) - at
+    except OSError as error:
+        if error.errno != errno.ENXIO:
+            return 0
+        return max(0, os.lseek(handle, 0, os.SEEK_END) - at)  # to the end
 
 
 def _open_file(path: bytes) -> int:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 import zstandard
 
 from releve.adapters.vault.clock import rfc3339, to_datetime
-from releve.adapters.vault.index import Index, from_json, to_value
+from releve.adapters.vault.index import Index, Where, from_json, to_json
 from releve.adapters.vault.keyfile import USUAL, Cost, KeyFile, describe, unwrap, wrap
 from releve.adapters.vault.node import Node, decode, differences
 from releve.adapters.vault.pack import BlobKind, Placed
@@ -22,7 +22,7 @@ from releve.adapters.vault.seal import Forged, Key
 from releve.adapters.vault.store import Absent, Entry, Kind, Store
 from releve.domain.errors import BadInput, PromiseBroken, Refused, Unreachable
 
-_LARGEST_BLOB = 128 * 1024 * 1024  # bytes a blob may unfold to; larger is not what a backup program wrote
+_LARGEST_BLOB = 1 << 30  # bytes a blob may unfold to: the tree of a folder of a million files is 350 MB
 _SQUEEZED = b"\x02"
 _MOST_KEYS = 20  # restic tries no more
 
@@ -80,7 +80,10 @@ class Repository:
 
     def put(self, kind: Kind, value: object) -> str:
         """Seal a value into a new file of that kind, durable on return; its name."""
-        plain = json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+        return self.put_plain(kind, json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode())
+
+    def put_plain(self, kind: Kind, plain: bytes) -> str:
+        """The same of a value that is written already."""
         sealed = self.key.seal(_SQUEEZED + squeeze(plain))
         name = hashlib.sha256(sealed).hexdigest()
         self.store.write(kind, name, [sealed])
@@ -127,22 +130,30 @@ class Repository:
                 self.index, self._listed = index, listed
                 return index
 
+    def stands(self) -> bool:
+        """Whether every index file that was read is still there: nobody has moved what `index` tells of."""
+        with self._looking:
+            return self._listed <= {entry.name for entry in self.store.entries(Kind.INDEX)}
+
     def put_index(self, packs: Mapping[str, Iterable[Placed]]) -> str:
         """Write an index file of packs that `index` knows already; its name."""
-        name = self.put(Kind.INDEX, to_value(packs))
+        name = self.put_plain(Kind.INDEX, to_json(packs))
         with self._looking:
             for pack, blobs in packs.items():
                 self.index.add(pack, blobs)  # known already, unless the list was read anew meanwhile
             self._listed.add(name)
         return name
 
-    def blob(self, identity: bytes) -> bytes:
-        """The bytes of a blob, compared with its id. Raises `PromiseBroken`."""
-        where = self.index.find(identity)
-        if where is None:
-            where = self.refresh_index().find(identity)
+    def where(self, identity: bytes) -> Where:
+        """Where a blob lies, by the index files of now if those of then do not say. Raises `PromiseBroken`."""
+        where = self.index.find(identity) or self.refresh_index().find(identity)
         if where is None:
             raise damaged(f"bloc {identity.hex()}", "aucun index ne dit où il est")
+        return where
+
+    def blob(self, identity: bytes) -> bytes:
+        """The bytes of a blob, compared with its id. Raises `PromiseBroken`."""
+        where = self.where(identity)
         place = where.blob
         try:
             sealed = self.store.read(Kind.DATA, where.pack, place.offset, place.length)
@@ -155,8 +166,12 @@ class Repository:
 
     def tree(self, identity: bytes) -> list[Node]:
         """The entries of a tree. Raises `PromiseBroken`."""
+        return list(self.nodes(identity))
+
+    def nodes(self, identity: bytes) -> Iterator[Node]:
+        """The same one by one, for a folder that may be wide. Raises `PromiseBroken`."""
         try:
-            return list(decode(self.blob(identity)))
+            yield from decode(self.blob(identity))
         except ValueError as error:
             raise damaged(f"arbre {identity.hex()}", f"il ne se lit pas ({error})") from error
 
@@ -246,9 +261,11 @@ def damaged(what: str, why: str) -> PromiseBroken:
 def open_blob(key: Key, sealed: bytes | memoryview, identity: bytes, plain: int, where: str) -> bytes:
     """The bytes of a sealed blob, seen to be those of `identity`. Raises `PromiseBroken`."""
     try:
-        raw = key.unseal(sealed)
         if plain:
-            raw = _own.unfold.decompress(raw, max_output_size=min(plain, _LARGEST_BLOB))
+            squeezed = key.unseal_here(sealed)
+            raw = _own.unfold.decompress(squeezed, max_output_size=min(plain, _LARGEST_BLOB))
+        else:
+            raw = key.unseal(sealed)
     except (Forged, zstandard.ZstdError) as error:
         raise damaged(where, f"le sceau du bloc {identity.hex()[:12]} est faux") from error
     if hashlib.sha256(raw).digest() != identity:

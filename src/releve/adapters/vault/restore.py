@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import stat
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from releve.adapters.vault.filling import Filler, sane
+from releve.adapters.vault.helping import Counted, Counts, Helper, Ticket
 from releve.adapters.vault.metadata import put_back
-from releve.adapters.vault.node import Node, format_of
-from releve.adapters.vault.repository import Repository, Snapshot, walk
+from releve.adapters.vault.node import Node, decode, encode, format_of, tree
+from releve.adapters.vault.repository import Repository, Snapshot
 from releve.domain.errors import BadInput, PromiseBroken, Unreachable
 from releve.domain.os_errors import reason, unwritable
 
@@ -40,17 +42,49 @@ def restore(
     *,
     only: Sequence[str] = (),
     again: bool = False,
+    processes: int = 1,
     progress: Progress = lambda _restored: None,
 ) -> Restored:
     """Bring a snapshot back below `target`, each file under its full path of then.
 
     `only`: paths of the snapshot, everything below them; `again`: go on with an interrupted restore.
+    `processes`: 2 shares the work with a second process, which the calling process must have room to fork.
+    Files are not synced one by one, as restic's are not: a restore that a power cut interrupts is begun again.
     Raises `BadInput` when the target holds something and `again` is not said, or when nothing is called so.
     A damaged file does not stop the others: it is listed in `lost` and no half file is left.
     """
     root = os.fsencode(os.path.abspath(target))
     _prepare(root, again=again)
-    return _Restorer(repository, root, again, progress).run(snapshot, [os.fsencode(path) for path in only])
+    wanted = [os.fsencode(path) for path in only]
+    work = _Restorer(repository, root, again, wanted, progress)
+    shared = processes > 1 and not only  # a few paths are soon brought back
+    helper = Helper(lambda _line: _Worker(_Restorer(repository, root, again, ()))) if shared else None
+    try:
+        return _run(work, snapshot, helper)
+    except OSError as error:
+        raise unwritable_target(error) from error
+    finally:
+        work.close()
+        if helper is not None:
+            helper.close()
+
+
+def _run(work: _Restorer, snapshot: Snapshot, helper: Helper | None) -> Restored:
+    tickets: list[Ticket] = []
+    waiting = deque([(b"", snapshot.tree)])
+    if helper is not None:
+        helper.back = work.add
+    while waiting:
+        waiting += work.folder(*waiting.pop())
+        if helper is not None:
+            helper.look()
+            while helper.free and len(waiting) > 1:  # the last is for us
+                path, tree = waiting.popleft()
+                tickets.append(helper.give(path, b"", tree))
+    if helper is not None:
+        for ticket in tickets:
+            helper.wait(ticket)
+    return work.finish()
 
 
 def _prepare(root: bytes, *, again: bool) -> None:
@@ -71,58 +105,97 @@ def _prepare(root: bytes, *, again: bool) -> None:
 class _Restorer:
     """One restore on its way."""
 
-    def __init__(self, repository: Repository, root: bytes, again: bool, progress: Progress) -> None:  # noqa: FBT001
+    def __init__(
+        self,
+        repository: Repository,
+        root: bytes,
+        again: bool,  # noqa: FBT001
+        only: Sequence[bytes],
+        progress: Progress = lambda _restored: None,
+    ) -> None:
         self._repository = repository
         self._root = root
         self._again = again
+        self._only = only
         self._progress = progress
         self._filler = Filler(repository)
-        self._links: dict[object, bytes] = {}
-        self._later: list[tuple[bytes, Node]] = []  # second names of hard links
+        self._found = not only
+        self._folders: list[tuple[bytes, Node]] = []  # each after the one that holds it
+        self._linked: list[tuple[bytes, Node]] = []  # names of files that have several
         self.done = Restored()
 
-    def run(self, snapshot: Snapshot, only: Sequence[bytes]) -> Restored:
-        folders: list[tuple[bytes, Node]] = []
-        found = not only
-        try:
-            for path, node in walk(self._repository, snapshot.tree):
-                if not _wanted(path, only):
-                    continue
-                found = found or any(path == one or path.startswith(one + b"/") for one in only)
-                place = self._root + path
-                sane(node)
-                if node.is_dir:
-                    _folder(place)
-                    folders.append((place, node))
-                elif not self._linked(place, node):
-                    self._file(place, node)
-                if self.done.files % _TELL == 0:
-                    self._progress(self.done)
-        except OSError as error:
-            raise unwritable_target(error) from error
-        finally:
-            self._filler.close()
-        if not found:
+    def close(self) -> None:
+        """Give the threads back."""
+        self._filler.close()
+
+    def folder(self, path: bytes, subtree: bytes) -> list[tuple[bytes, bytes]]:
+        """Bring back what is right in a folder; the folders in it: (path, tree)."""
+        below = []
+        for node in self._repository.nodes(subtree):
+            inside = path + b"/" + node.name
+            if not _wanted(inside, self._only):
+                continue
+            self._found = self._found or any(
+                inside == one or inside.startswith(one + b"/") for one in self._only
+            )
+            place = self._root + inside
+            sane(node)
+            if node.is_dir:
+                _folder(place)
+                self._folders.append((place, node))
+                below.append((inside, node.subtree))
+            elif node.links > 1 and node.inode:
+                self._linked.append((place, node))
+            else:
+                self._file(place, node)
+            if self.done.files % _TELL == 0:
+                self._progress(self.done)
+        return below
+
+    def finish(self) -> Restored:
+        """Bring back what has several names, then give the folders their dates. Raises `BadInput`."""
+        if not self._found:
             raise BadInput(
                 "unknown-path", "rien ne s'appelle ainsi dans cet instantané", hint="releve vault ls"
             )
-        for place, node in self._later:
-            self._link(place, node)
-        for place, node in reversed(folders):
+        first: dict[object, bytes] = {}
+        for place, node in self._linked:
+            source = first.setdefault(_group(node), place)
+            if source == place:
+                self._file(place, node)
+            else:
+                self._link(source, place)
+        for place, node in reversed(self._folders):
             self._finish(place, node)
-        self.done.folders = len(folders)
+        self.done.folders += len(self._folders)
         return self.done
 
-    def _linked(self, place: bytes, node: Node) -> bool:
-        if node.links < 2 or not node.inode:
-            return False
-        first = self._links.setdefault(_group(node), place)
-        if first != place:
-            self._later.append((place, node))
-        return first != place
+    def take(self) -> Counted:
+        """What was done since the last call, for another process to add to its own."""
+        if not self._linked:
+            self.finish()
+            self._folders = []
+        done, self.done = self.done, Restored()
+        held = (
+            [(place, encode(node)) for place, node in self._folders],
+            [(place, encode(node)) for place, node in self._linked],
+        )
+        self._folders, self._linked = [], []
+        return done.files, done.folders, done.size, done.kept, done.lost, done.missed, *held
 
-    def _link(self, place: bytes, node: Node) -> None:
-        first = self._links[_group(node)]
+    def add(self, counted: Counted) -> None:
+        """Add what another process did, and left to do: names of one file may lie in the hands of both."""
+        files, folders, size, kept, lost, missed, later, linked = counted
+        done = self.done
+        done.files, done.folders, done.size = done.files + files, done.folders + folders, done.size + size
+        done.kept += kept
+        done.lost += lost
+        done.missed += missed
+        self._folders += [(place, _decoded(encoded)) for place, encoded in later]
+        self._linked += [(place, _decoded(encoded)) for place, encoded in linked]
+        self._progress(done)
+
+    def _link(self, first: bytes, place: bytes) -> None:
         try:
             with suppress(FileNotFoundError):
                 os.unlink(place)
@@ -136,7 +209,7 @@ class _Restorer:
             self.done.kept += 1
             return
         try:
-            self._filler.make(place, node)
+            missed = self._filler.bring(place, node)
         except PromiseBroken as error:
             with suppress(FileNotFoundError):
                 os.unlink(place)
@@ -145,14 +218,42 @@ class _Restorer:
         except PermissionError as error:
             self.done.lost.append((os.fsdecode(place), reason(error)))
             return
-        self._finish(place, node)
+        self._missed(place, missed)
         self.done.files += 1
         self.done.size += node.size
 
     def _finish(self, place: bytes, node: Node) -> None:
-        missed = put_back(node, place)
+        self._missed(place, put_back(node, place))
+
+    def _missed(self, place: bytes, missed: Sequence[str]) -> None:
         if missed:
             self.done.missed.append((os.fsdecode(place), ", ".join(missed)))
+
+
+class _Worker:
+    """What the second process does."""
+
+    def __init__(self, work: _Restorer) -> None:
+        self._work = work
+
+    def folder(self, path: bytes, _name: bytes, past: bytes) -> tuple[bytes, Counted]:
+        """See `helping.Worker`."""
+        waiting = [(path, past)]
+        while waiting:
+            waiting += self._work.folder(*waiting.pop())
+        return past, self._work.take()
+
+    def finish(self) -> Counts:
+        """See `helping.Worker`."""
+        return 0, 0, 0
+
+    def close(self) -> None:
+        """See `helping.Worker`."""
+        self._work.close()
+
+
+def _decoded(encoded: bytes) -> Node:
+    return next(decode(tree([encoded])))
 
 
 def _group(node: Node) -> object:

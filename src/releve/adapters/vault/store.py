@@ -141,6 +141,18 @@ class RealDisk:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
+def _pread(handle: int, wanted: int, offset: int) -> bytes:
+    """So many bytes from there, fewer only at the end: one call seldom gives more than 2 GiB."""
+    found = os.pread(handle, wanted, offset)
+    if len(found) == wanted or not found:
+        return found
+    parts, missing = [found], wanted - len(found)
+    while missing and (more := os.pread(handle, missing, offset + wanted - missing)):
+        parts.append(more)
+        missing -= len(more)
+    return b"".join(parts)
+
+
 _HEX = frozenset("0123456789abcdef")
 
 
@@ -212,11 +224,12 @@ class FolderStore:
     def read(self, kind: Kind, name: str, offset: int = 0, length: int = -1) -> bytes:
         """See `Store`."""
         try:
-            with self._path(kind, name).open("rb", buffering=0) as file:
-                if length < 0:
-                    file.seek(offset)
-                    return file.read()
-                return os.pread(file.fileno(), length, offset)
+            handle = os.open(self._text(kind, name), os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                wanted = length if length >= 0 else max(0, os.fstat(handle).st_size - offset)
+                return _pread(handle, wanted, offset)
+            finally:
+                os.close(handle)
         except (FileNotFoundError, NotADirectoryError) as error:
             raise Absent(f"{kind}/{name}") from error
         except OSError as error:
@@ -262,6 +275,12 @@ class FolderStore:
             return
         except OSError as error:
             raise self._said(error) from error
+
+    def _text(self, kind: Kind, name: str) -> str:
+        """The same as `_path`, for what is read a million times."""
+        if kind is Kind.DATA:
+            return f"{self.where}/data/{name[:2]}/{name}"
+        return f"{self.where}/config" if kind is Kind.CONFIG else f"{self.where}/{kind}/{name}"
 
     def _path(self, kind: Kind, name: str) -> Path:
         if kind is Kind.CONFIG:

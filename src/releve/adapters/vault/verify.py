@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from releve.adapters.vault.index import Index, from_json
-from releve.adapters.vault.node import Node, decode
+from releve.adapters.vault.listing import Listing
+from releve.adapters.vault.node import Outline, outline
 from releve.adapters.vault.pack import BlobKind, Placed, header_of
 from releve.adapters.vault.repository import Repository, open_blob
 from releve.adapters.vault.seal import Forged
@@ -63,10 +64,10 @@ def verify(
     index, named = _index(repository, verdict)
     repository.index = index
     packs = {entry.name: entry for entry in repository.store.entries(Kind.DATA)}
-    for name in sorted(named.keys() - packs.keys()):
+    for name in sorted(named.names() - packs.keys()):
         ids = tuple(blob.id for blob in named[name])
         verdict.troubles.append(Trouble(Kind.DATA, name, "ce fichier manque", ids))
-    verdict.unused_packs = sorted(packs.keys() - named.keys())
+    verdict.unused_packs = sorted(packs.keys() - named.names())
     verdict.packs = len(packs)
     if content:
         _read_packs(repository, packs.values(), named, verdict, progress)
@@ -95,13 +96,13 @@ def _readable_snapshots(repository: Repository, verdict: Verdict) -> list[tuple[
     return found
 
 
-def _index(repository: Repository, verdict: Verdict) -> tuple[Index, dict[str, list[Placed]]]:
-    index, named = Index(), {}
+def _index(repository: Repository, verdict: Verdict) -> tuple[Index, Listing]:
+    index, named = Index(), Listing()
     for entry in repository.store.entries(Kind.INDEX):
         try:
             for pack, blobs in from_json(repository.get(Kind.INDEX, entry.name)):
                 index.add(pack, blobs)
-                named[pack] = blobs
+                named.add(pack, blobs)
         except (PromiseBroken, ValueError) as error:
             verdict.troubles.append(Trouble(Kind.INDEX, entry.name, str(error)))
     return index, named
@@ -110,7 +111,7 @@ def _index(repository: Repository, verdict: Verdict) -> tuple[Index, dict[str, l
 def _read_packs(
     repository: Repository,
     packs: Iterable[Entry],
-    named: dict[str, list[Placed]],
+    named: Listing,
     verdict: Verdict,
     progress: Progress,
 ) -> None:
@@ -180,30 +181,35 @@ def _losses(repository: Repository, tree: bytes, bad: set[bytes], known: dict[by
         known[tree] = [""]
         return known[tree]
     try:
-        nodes = list(decode(repository.blob(tree)))
+        known[tree] = _losses_of(repository, outline(repository.blob(tree)), bad, known)
     except (PromiseBroken, ValueError):
         known[tree] = [""]
-        return known[tree]
+    return known[tree]
+
+
+def _losses_of(
+    repository: Repository, found: Iterable[Outline], bad: set[bytes], known: dict[bytes, list[str]]
+) -> list[str]:
     lost: list[str] = []
     last = None
-    for node in nodes:
-        shown = "/" + node.name.decode("utf-8", "surrogateescape")
-        if last is not None and node.name <= last:
+    for name, kind, size, content, subtree in found:
+        shown = "/" + name.decode("utf-8", "surrogateescape")
+        if last is not None and name <= last:
             lost.append(f"{shown} (ordre des noms)")
-        last = node.name
-        if node.is_dir:
-            lost += [shown + below for below in _losses(repository, node.subtree, bad, known)]
-        elif not _whole(repository.index, node, bad):
+        last = name
+        if kind == "dir":
+            lost += [shown + below for below in _losses(repository, subtree, bad, known)]
+        elif not _whole(repository.index, content, bad, size if kind == "file" else None):
             lost.append(shown)
-    known[tree] = lost
     return lost
 
 
-def _whole(index: Index, node: Node, bad: set[bytes]) -> bool:
-    size = 0
-    for identity in node.content:
-        where = None if identity in bad else index.find(identity)
-        if where is None or where.blob.kind is not BlobKind.DATA:
+def _whole(index: Index, content: Iterable[bytes], bad: set[bytes], wanted: int | None) -> bool:
+    """Whether each blob is there, and together they make the size of the file."""
+    total = 0
+    for identity in content:
+        found = None if identity in bad else index.size(identity)
+        if found is None or found[0] != BlobKind.DATA:
             return False
-        size += where.blob.size
-    return node.kind != "file" or size == node.size
+        total += found[1]
+    return wanted is None or total == wanted

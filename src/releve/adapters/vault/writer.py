@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import random
+import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from releve.adapters.vault.helping import Claims
 from releve.adapters.vault.index import FULL
 from releve.adapters.vault.pack import TARGET, BlobKind, Draft, Placed
 from releve.adapters.vault.repository import Repository, squeeze, squeeze_parts
@@ -15,6 +16,7 @@ from releve.adapters.vault.store import Kind
 
 _IN_FLIGHT = 4  # packs on their way to the store: 64 MiB of memory
 _LISTED = 64  # packs, about 1 GiB: an upload that is cut goes on from the last list
+_LARGE = 64 * 1024  # bytes: above, a sealed blob is kept in parts rather than copied together
 _SENDERS = 2  # while one waits for its fsync, the other hashes
 _SIDE_BY_SIDE = 2  # drafts filled at random, so that pack sizes do not tell chunk lengths (restic PR 5295)
 
@@ -22,9 +24,18 @@ _SIDE_BY_SIDE = 2  # drafts filled at random, so that pack sizes do not tell chu
 class Writer:
     """Saves blobs from several threads. `flush` makes everything durable and known."""
 
-    def __init__(self, repository: Repository, still_ours: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        repository: Repository,
+        still_ours: Callable[[], None] = lambda: None,
+        *,
+        claims: Claims | None = None,
+        tell: Callable[[Mapping[str, list[Placed]]], object] | None = None,
+    ) -> None:
         self._repository = repository
         self._still_ours = still_ours
+        self._claims = claims
+        self._tell = tell or repository.put_index
         self._gate = threading.Lock()
         self._new: set[bytes] = set()  # being written: not in the index yet
         self._drafts: dict[BlobKind, list[Draft]] = {kind: [] for kind in BlobKind}
@@ -32,7 +43,7 @@ class Writer:
         self._room = threading.BoundedSemaphore(_IN_FLIGHT)
         self._sent: list[Future[None]] = []
         self._stored: dict[str, list[Placed]] = {}
-        self._random = random.SystemRandom()
+        self._chances = b""
         self.added_blobs = 0
         self.added_bytes = 0  # uncompressed
         self.stored_bytes = 0
@@ -41,7 +52,7 @@ class Writer:
         """Keep a blob unless the vault has it; its id. Safe to call from several threads."""
         identity = hashlib.sha256(plain).digest()
         with self._gate:
-            if identity in self._new or identity in self._repository.index:
+            if self._known(identity):
                 return identity
             self._new.add(identity)
         self._keep(kind, identity, plain)
@@ -55,39 +66,52 @@ class Writer:
             size += len(part)
         identity = digest.digest()
         with self._gate:
-            if identity in self._new or identity in self._repository.index:
+            if self._known(identity):
                 return identity
             self._new.add(identity)
-        self._place(kind, identity, self._repository.key.seal(squeeze_parts(parts(), size)), size)
+        self._place(kind, identity, self._repository.key.seal_parts(squeeze_parts(parts(), size)), size)
         return identity
 
+    def _known(self, identity: bytes) -> bool:
+        """Whether it is in the vault, or on its way there by us or by another process. Under the gate."""
+        if identity in self._new or identity in self._repository.index:
+            return True
+        return self._claims is not None and self._claims.taken(identity)
+
     def _keep(self, kind: BlobKind, identity: bytes, plain: bytes | memoryview) -> None:
-        if len(plain):
-            sealed = self._repository.key.seal(squeeze(plain))
-            self._place(kind, identity, sealed, len(plain))
+        key = self._repository.key
+        if len(plain) > _LARGE:
+            self._place(kind, identity, key.seal_parts(squeeze(plain)), len(plain))
         else:
-            self._place(kind, identity, self._repository.key.seal(b""), 0)
+            self._place(kind, identity, (key.seal(squeeze(plain) if plain else b""),), len(plain))
 
     def keep_sealed(self, kind: BlobKind, identity: bytes, sealed: bytes, plain: int) -> None:
         """Move a blob that is sealed already (a pruning); it was compared with its id by the caller."""
-        self._place(kind, identity, sealed, plain)
+        self._place(kind, identity, (sealed,), plain)
 
-    def _place(self, kind: BlobKind, identity: bytes, sealed: bytes, plain: int) -> None:
+    def _place(self, kind: BlobKind, identity: bytes, sealed: Sequence[bytes], plain: int) -> None:
         full: Draft | None = None
         with self._gate:
             drafts = self._drafts[kind]
-            if len(drafts) < _SIDE_BY_SIDE:
+            while len(drafts) < _SIDE_BY_SIDE:
                 drafts.append(Draft(kind))
-            draft = drafts[self._random.randrange(len(drafts))] if len(drafts) > 1 else drafts[0]
+            draft = drafts[self._chance() % _SIDE_BY_SIDE]
             draft.add(identity, sealed, plain)
             self.added_blobs += 1
             self.added_bytes += plain
-            self.stored_bytes += len(sealed)
+            self.stored_bytes += draft.blobs[-1].length
             if draft.full:
                 drafts.remove(draft)
                 full = draft
         if full is not None:
             self._send(full)
+
+    def _chance(self) -> int:
+        """A byte of the system's random source, drawn by the hundred. Under the gate."""
+        if not self._chances:
+            self._chances = os.urandom(256)
+        drawn, self._chances = self._chances[0], self._chances[1:]
+        return drawn
 
     def _send(self, draft: Draft) -> None:
         self._room.acquire()
@@ -115,12 +139,29 @@ class Writer:
                 if sum(map(len, self._stored.values())) < FULL and len(self._stored) < _LISTED:
                     return
                 ready, self._stored = self._stored, {}
-            self._repository.put_index(ready)
+            self._tell(ready)
         finally:
             self._room.release()
 
+    def adopt(self, packs: Mapping[str, list[Placed]]) -> None:
+        """Durable packs that another process filled: they go into the next index file."""
+        with self._gate:
+            self._stored |= packs
+            if sum(map(len, self._stored.values())) < FULL and len(self._stored) < _LISTED:
+                return
+            ready, self._stored = self._stored, {}
+        self._tell(ready)
+
     def flush(self) -> None:
         """Everything saved so far is in durable packs and in durable index files when this returns."""
+        self.settle()
+        with self._gate:
+            ready, self._stored = self._stored, {}
+        if ready:
+            self._tell(ready)
+
+    def settle(self) -> None:
+        """Everything saved so far is in durable packs when this returns."""
         with self._gate:
             drafts = [draft for kind in BlobKind for draft in self._merged(self._drafts[kind])]
             self._drafts = {kind: [] for kind in BlobKind}
@@ -130,14 +171,11 @@ class Writer:
             waiting, self._sent = self._sent, []
         for one in waiting:
             one.result()
-        with self._gate:
-            ready, self._stored = self._stored, {}
-        if ready:
-            self._repository.put_index(ready)
 
     @staticmethod
     def _merged(drafts: list[Draft]) -> list[Draft]:
         """Left-overs in one pack when they fit into one."""
+        drafts = [draft for draft in drafts if draft.blobs]
         if len(drafts) == _SIDE_BY_SIDE and sum(draft.size for draft in drafts) < TARGET:
             drafts[0].take(drafts[1])
             return drafts[:1]

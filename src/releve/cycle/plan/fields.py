@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, PlainValidator
 from pydantic_core import PydanticCustomError
 
-from releve.domain.plan import SecretRef
+from releve.domain.secret import SecretRef
 from releve.domain.units import Clock, Span, parse_bytes, parse_span
 
 DURATION_HINT = "écrivez par exemple 30 s, 15 min, 4 h, 8 h ouvrées, 2 j ouvrés"

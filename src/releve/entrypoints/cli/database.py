@@ -11,7 +11,8 @@ import typer
 from releve.entrypoints.cli import database_back
 from releve.entrypoints.cli.database_back import Name, made, named
 from releve.entrypoints.cli.speech import Answer, Json, PlanFile, answer, talk
-from releve.entrypoints.cli.vault_session import DEFAULT_KEY, KeyRef, Where, bar, opened
+from releve.entrypoints.cli.vault_options import KeyRef, Where
+from releve.entrypoints.cli.vault_session import DEFAULT_KEY, bar, opened
 
 if TYPE_CHECKING:
     from releve.adapters.engines.postgresql.archive.source import Server

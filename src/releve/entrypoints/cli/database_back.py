@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from releve.entrypoints.cli.speech import Answer, Json, answer
-from releve.entrypoints.cli.vault_session import DEFAULT_KEY, KeyRef, Where, bar, opened
+from releve.entrypoints.cli.vault_options import KeyRef, Where
+from releve.entrypoints.cli.vault_session import DEFAULT_KEY, bar, opened
 
 if TYPE_CHECKING:
     from releve.adapters.engines.postgresql.archive.restore import Means, Reached

@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 
 from releve.entrypoints.cli.speech import Answer, Json, PlanFile, answer
-from releve.entrypoints.cli.vault_session import DEFAULT_KEY, KeyRef, Where, bar, opened
+from releve.entrypoints.cli.vault_options import KeyRef, Where
+from releve.entrypoints.cli.vault_session import DEFAULT_KEY, bar, opened
 
 _SILENT = 45.0  # seconds without a word of a process that speaks at least every 30
 _STALE = 90.0  # seconds: an idle share gets a snapshot every 30, and two clocks may differ

@@ -5,17 +5,12 @@ A command builds an `Answer` and hands it to `answer`, which alone prints and ex
 
 from __future__ import annotations
 
-import json
-import sys
-import traceback
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
-from releve.domain.errors import Exit, PlanError, ReleveError
+from releve.entrypoints.cli.telling import Answer, outcome, print_error, talk
 
 Json = Annotated[bool, typer.Option("--json", help="Un seul document JSON sur la sortie (clés en anglais).")]
 PlanFile = Annotated[
@@ -23,81 +18,10 @@ PlanFile = Annotated[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a command found. `data` is JSON-ready; `text` is what a person reads."""
-
-    data: Mapping[str, object] = field(default_factory=dict)
-    text: str = ""
-    exit_code: Exit = Exit.DONE
-
-
 def answer(as_json: bool, body: Callable[[], Answer]) -> None:
     """Run `body`, print its answer or its error, and leave with the exit code of the table."""
-    try:
-        given = body()
-    except ReleveError as error:
-        print_error(error, as_json=as_json)
-        raise typer.Exit(int(error.exit_code)) from error
-    except KeyboardInterrupt as error:
-        print_error(ReleveError("interrupted", "interrompu au clavier"), as_json=as_json)
-        raise typer.Exit(130) from error
-    except Exception as error:  # the last net: a fault of ours is shown whole, and never exits 0
-        traceback.print_exc()
-        print_error(
-            ReleveError(
-                "internal",
-                f"défaut de Relève : {type(error).__name__} : {error}",
-                hint="gardez la trace ci-dessus et ouvrez un ticket",
-            ),
-            as_json=as_json,
-        )
-        raise typer.Exit(int(Exit.OUR_FAULT)) from error
-    if as_json:
-        sys.stdout.write(json.dumps(given.data, ensure_ascii=False, indent=2, default=str) + "\n")
-    elif given.text:
-        sys.stdout.write(given.text.rstrip("\n") + "\n")
-    if given.exit_code is not Exit.DONE:
-        raise typer.Exit(int(given.exit_code))
+    if code := outcome(as_json, body):
+        raise typer.Exit(code)
 
 
-def print_error(error: ReleveError, *, as_json: bool) -> None:
-    """The error on stderr as text, or on stdout as JSON."""
-    error = _named(error)
-    if as_json:
-        sys.stdout.write(json.dumps({"error": error.as_json()}, ensure_ascii=False, indent=2) + "\n")
-        return
-    if isinstance(error, PlanError) and not isinstance(error, _NoPlan):
-        for fault in error.faults:
-            where = f"{fault.file}:{fault.line}:{fault.column}" if fault.line else fault.file
-            sys.stderr.write(f"{where}: {fault.code}: {fault.sentence}\n")
-            if fault.hint:
-                sys.stderr.write(f"  hint: {fault.hint}\n")
-    sys.stderr.write(f"erreur: {error.sentence} [{error.code}]\n")
-    for name, value in error.context.items():
-        sys.stderr.write(f"  {name}: {value}\n")
-    if error.hint:
-        sys.stderr.write(f"  hint: {error.hint}\n")
-
-
-class _NoPlan(PlanError):
-    """The plan is not wrong: there is none."""
-
-    def __init__(self, absent: PlanError) -> None:
-        super().__init__(absent.faults)
-        self.code = "plan-missing"
-        self.sentence = f"il n'y a pas de plan à cet endroit : {Path(self.faults[0].file).absolute()}"
-        self.hint = "indiquez le vôtre avec --plan, ou faites-en un premier : releve init ehpad"
-
-
-def _named(error: ReleveError) -> ReleveError:
-    """The error as it is said: a plan that is not there is not "a plan with one fault"."""
-    if isinstance(error, PlanError) and [fault.code for fault in error.faults] == ["file-missing"]:
-        return _NoPlan(error)
-    return error
-
-
-def talk(line: str) -> None:
-    """One line of progress, on stderr."""
-    sys.stderr.write(line + "\n")
-    sys.stderr.flush()
+__all__ = ["Answer", "Json", "PlanFile", "answer", "print_error", "talk"]

@@ -6,23 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from releve.entrypoints.cli import vault_key, vault_register, vault_upkeep
+from releve.entrypoints.cli import vault_key, vault_register, vault_upkeep, vault_work
 from releve.entrypoints.cli.speech import Answer, Json, answer
-from releve.entrypoints.cli.vault_session import (
-    DEFAULT_KEY,
-    KeyRef,
-    Where,
-    bar,
-    opened,
-    secret_ref,
-    shown_path,
-    store_at,
-)
+from releve.entrypoints.cli.vault_options import KeyRef, Where
+from releve.entrypoints.cli.vault_session import DEFAULT_KEY, opened, secret_ref, shown_path, store_at
 
 if TYPE_CHECKING:
     from releve.adapters.vault.repository import Snapshot
 
-_SHOWN = 20  # lines of a list of troubles that a person is shown; --json has them all
 Which = Annotated[
     str, typer.Argument(metavar="INSTANTANÉ", help="Son identifiant (4 chiffres au moins) ou latest.")
 ]
@@ -57,7 +48,7 @@ def register(app: typer.Typer) -> None:
         as_json: Json = False,
     ) -> None:
         """Sauver des dossiers : un instantané ; seul ce qui a changé est lu."""
-        answer(as_json, lambda: _save(where, key, paths, tag, exclude))
+        answer(as_json, lambda: vault_work.save(where, key, paths, tag, exclude))
 
     @group.command()
     def snapshots(where: Where, key: KeyRef = DEFAULT_KEY, as_json: Json = False) -> None:
@@ -88,7 +79,7 @@ def register(app: typer.Typer) -> None:
         as_json: Json = False,
     ) -> None:
         """Ramener un instantané dans un dossier."""
-        answer(as_json, lambda: _restore(where, key, snapshot, target, path, again=again))
+        answer(as_json, lambda: vault_work.restore(where, key, snapshot, target, path, again=again))
 
     @group.command()
     def stats(where: Where, key: KeyRef = DEFAULT_KEY, as_json: Json = False) -> None:
@@ -132,58 +123,6 @@ def _init(where: str, key: str) -> Answer:
     )
 
 
-def _save(where: str, key: str, paths: list[str], tags: list[str], excludes: list[str]) -> Answer:
-    from pathlib import Path
-
-    from releve.adapters.vault.saving import save
-    from releve.domain.errors import BadInput, Exit
-    from releve.domain.units import say_bytes
-    from releve.entrypoints.cli.vault_session import utc_now
-
-    vault = opened(where, key)
-    inside = Path(where).resolve()  # an address of a server lies in no folder
-    for path in paths:
-        if Path(where).exists() and inside.is_relative_to(Path(path).resolve()):
-            raise BadInput(
-                "vault-inside",
-                f"le coffre est dans « {path} » : il se sauverait lui-même",
-                hint="placez le coffre ailleurs, sur un autre disque et un autre site",
-            )
-    with bar("sauvegarde") as tell:
-        saved = save(
-            vault, paths, now=utc_now, tags=tags, excludes=excludes, progress=lambda seen: tell(seen.size, 0)
-        )
-    tally = saved.tally
-    data = {
-        "snapshot": saved.id,
-        "parent": saved.parent,
-        "files": tally.files,
-        "folders": tally.folders,
-        "bytes": tally.size,
-        "files_new": tally.files_new,
-        "files_changed": tally.files_changed,
-        "files_same": tally.files_same,
-        "added_bytes": saved.added,
-        "stored_bytes": saved.stored,
-        "unread": [{"path": shown_path(path), "why": why} for path, why in tally.unread],
-        "unsettled": [shown_path(path) for path in tally.unsettled],
-    }
-    lines = [
-        f"instantané {saved.id[:8]} : {tally.files} fichiers, {say_bytes(tally.size)}",
-        f"  nouveaux {tally.files_new}, changés {tally.files_changed}, inchangés {tally.files_same}",
-        f"  {say_bytes(saved.stored)} ajoutés au coffre",
-    ]
-    lines += _listed("non lu", [f"{shown_path(path)} : {why}" for path, why in tally.unread])
-    lines += _listed("changeait pendant la lecture", [shown_path(path) for path in tally.unsettled])
-    whole = not tally.unread and not tally.unsettled
-    return Answer(data, "\n".join(lines), Exit.DONE if whole else Exit.PROMISE_NOT_KEPT)
-
-
-def _listed(what: str, items: list[str]) -> list[str]:
-    more = [f"  … et {len(items) - _SHOWN} autres (--json les donne tous)"] if len(items) > _SHOWN else []
-    return [f"  {what} : {item}" for item in items[:_SHOWN]] + more
-
-
 def _snapshots(where: str, key: str) -> Answer:
     known = opened(where, key).snapshots()
     lines = [
@@ -225,42 +164,6 @@ def _ls(where: str, key: str, name: str) -> Answer:
         rows.append({"path": shown, "type": node.kind, "size": node.size, "mtime": from_ns(node.mtime)})
         lines.append(f"{node.kind[0]}{node.mode:04o} {node.size:>12} {from_ns(node.mtime)[:19]} {shown}")
     return Answer({"snapshot": snapshot.id, "entries": rows}, "\n".join(lines))
-
-
-def _restore(where: str, key: str, name: str, target: str, paths: list[str], *, again: bool) -> Answer:
-    from releve.adapters.vault.restore import restore
-    from releve.domain.errors import BadInput, Exit
-    from releve.domain.units import say_bytes
-
-    if not target:
-        raise BadInput(
-            "usage", "il manque --target : le dossier qui recevra tout", hint="--target /chemin/vide"
-        )
-    vault = opened(where, key)
-    snapshot = vault.snapshot(name)
-    vault.load_index()
-    total = int(snapshot.summary.get("total_bytes_processed", 0))
-    with bar("restauration") as tell:
-        done = restore(
-            vault, snapshot, target, only=paths, again=again, progress=lambda so_far: tell(so_far.size, total)
-        )
-    data = {
-        "snapshot": snapshot.id,
-        "target": target,
-        "files": done.files,
-        "folders": done.folders,
-        "bytes": done.size,
-        "kept": done.kept,
-        "lost": [{"path": shown_path(path), "why": why} for path, why in done.lost],
-        "metadata_missed": [{"path": shown_path(path), "what": what} for path, what in done.missed],
-    }
-    kept = f", {done.kept} déjà là" if done.kept else ""
-    lines = [
-        f"ramené dans {target} : {done.files} fichiers{kept}, {done.folders} dossiers, {say_bytes(done.size)}"
-    ]
-    lines += _listed("perdu", [f"{shown_path(path)} : {why}" for path, why in done.lost])
-    lines += _listed("non remis", [f"{shown_path(path)} : {what}" for path, what in done.missed])
-    return Answer(data, "\n".join(lines), Exit.PROMISE_NOT_KEPT if done.lost else Exit.DONE)
 
 
 def _stats(where: str, key: str) -> Answer:

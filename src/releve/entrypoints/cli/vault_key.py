@@ -11,7 +11,8 @@ import typer
 
 from releve.domain.document import Document
 from releve.entrypoints.cli.speech import Answer, Json, answer
-from releve.entrypoints.cli.vault_session import DEFAULT_KEY, KeyRef, Where, opened, password
+from releve.entrypoints.cli.vault_options import KeyRef, Where
+from releve.entrypoints.cli.vault_session import DEFAULT_KEY, opened, password
 
 
 def register(group: typer.Typer) -> None:

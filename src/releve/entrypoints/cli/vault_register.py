@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from releve.entrypoints.cli.speech import Answer, Json, answer
-from releve.entrypoints.cli.vault_session import DEFAULT_KEY, KeyRef, Where, opened
+from releve.entrypoints.cli.vault_options import KeyRef, Where
+from releve.entrypoints.cli.vault_session import DEFAULT_KEY, opened
 
 if TYPE_CHECKING:
     from releve.adapters.ledger.register import Register, Signed

@@ -7,34 +7,15 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from releve.domain.errors import BadInput
-from releve.domain.plan import SecretRef
+from releve.domain.secret import SecretRef
 
 if TYPE_CHECKING:
     from releve.adapters.vault.repository import Repository
     from releve.adapters.vault.store import Store
 
-Where = Annotated[
-    str,
-    typer.Argument(
-        metavar="COFFRE",
-        envvar="RELEVE_VAULT",
-        help="Le coffre : un dossier (disque, NAS monté), s3:https://… ou rest:http://…",
-    ),
-]
-KeyRef = Annotated[
-    str,
-    typer.Option(
-        "--key",
-        "-k",
-        envvar="RELEVE_VAULT_KEY_AT",
-        help="Où est la clé : env:NOM, file:/chemin ou command:programme.",
-    ),
-]
 DEFAULT_KEY = "env:RELEVE_VAULT_KEY"
 
 
@@ -74,6 +55,14 @@ def opened(where: str, key: str) -> Repository:
     from releve.adapters.vault.repository import open_vault
 
     return open_vault(store_at(where), password(key))
+
+
+def processes(vault: Repository) -> int:
+    """How many may share a long work: two where there are two cores and nothing that a fork would break."""
+    from releve.adapters.vault.store import FolderStore
+
+    alone = not isinstance(vault.store, FolderStore)  # the clients of servers have threads of their own
+    return 1 if alone or len(os.sched_getaffinity(0)) < 2 else 2
 
 
 @contextmanager

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from releve.entrypoints.cli import vault_work
 from releve.entrypoints.cli.speech import Answer, Json, answer
-from releve.entrypoints.cli.vault_session import DEFAULT_KEY, KeyRef, Where, bar, opened, shown_path, store_at
+from releve.entrypoints.cli.vault_options import KeyRef, Where
+from releve.entrypoints.cli.vault_session import DEFAULT_KEY, bar, opened, store_at
 
 if TYPE_CHECKING:
     from releve.adapters.vault.repository import Snapshot
-    from releve.adapters.vault.verify import Verdict
 
-_SHOWN = 20
 Yes = Annotated[bool, typer.Option("--yes", help="Le faire ; sans cette option, rien n'est touché.")]
 
 
@@ -31,7 +31,7 @@ def register(group: typer.Typer) -> None:
         as_json: Json = False,
     ) -> None:
         """Relire chaque octet du coffre et nommer ce qui est abîmé."""
-        answer(as_json, lambda: _verify(where, key, quick=quick))
+        answer(as_json, lambda: vault_work.verify(where, key, quick=quick))
 
     @group.command()
     def forget(
@@ -84,47 +84,6 @@ def register(group: typer.Typer) -> None:
     ) -> None:
         """Réparer le coffre : fichiers repris de la seconde copie, index refaits."""
         answer(as_json, lambda: _heal(where, key, second))
-
-
-def _verify(where: str, key: str, *, quick: bool) -> Answer:
-    from releve.adapters.vault.verify import verify
-
-    vault = opened(where, key)
-    with bar("vérification") as tell:
-        verdict = verify(vault, content=not quick, progress=tell)
-    return _verdict(verdict)
-
-
-def _verdict(verdict: Verdict) -> Answer:
-    from releve.domain.errors import Exit
-    from releve.domain.units import say_bytes
-
-    data = {
-        "sound": verdict.sound,
-        "content_read": verdict.content_read,
-        "snapshots": verdict.snapshots,
-        "packs": verdict.packs,
-        "blobs": verdict.blobs,
-        "bytes_read": verdict.size,
-        "troubles": [{"file": f"{one.kind}/{one.name}", "why": one.why} for one in verdict.troubles],
-        "lost": [{"snapshot": name, "path": shown_path(path)} for name, path in verdict.lost],
-        "unused_packs": verdict.unused_packs,
-    }
-    looked = (
-        f"{say_bytes(verdict.size)} relus"
-        if verdict.content_read
-        else "le contenu n'a pas été relu (--quick)"
-    )
-    state = "rien d'abîmé dans ce qui a été regardé" if verdict.sound else "le coffre est abîmé"
-    lines = [f"{state} : {verdict.snapshots} instantanés, {verdict.packs} paquets, {looked}"]
-    lines += [f"  {one.kind}/{one.name} : {one.why}" for one in verdict.troubles[:_SHOWN]]
-    lines += [f"  perdu dans {name[:8]} : {shown_path(path)}" for name, path in verdict.lost[:_SHOWN]]
-    hidden = max(0, len(verdict.troubles) - _SHOWN) + max(0, len(verdict.lost) - _SHOWN)
-    if hidden:
-        lines.append(f"  … et {hidden} autres (--json les donne tous)")
-    if verdict.unused_packs:
-        lines.append(f"  {len(verdict.unused_packs)} paquets d'une sauvegarde interrompue : prune les retire")
-    return Answer(data, "\n".join(lines), Exit.DONE if verdict.sound else Exit.PROMISE_NOT_KEPT)
 
 
 def _forget(where: str, key: str, counts: dict[str, int], minimum: str, state: str, *, yes: bool) -> Answer:
@@ -225,7 +184,7 @@ def _heal(where: str, key: str, second: str) -> Answer:
     vault = opened(where, key)
     with bar("réparation") as tell:
         done = heal(vault, store_at(second) if second else None, now=utc_now, progress=tell)
-    after = _verdict(done.after)
+    after = vault_work.said(done.after)
     lines = [f"repris de la seconde copie : {name}" for name in done.replaced]
     lines += [f"relu dans son propre paquet : {name[:16]}" for name in done.indexed]
     lines += [f"reste abîmé : {name}" for name in done.left]

@@ -19,7 +19,8 @@ from releve.adapters.hosts.lock import hold
 from releve.adapters.hosts.secrets import resolve
 from releve.adapters.hosts.ssh import SshHost
 from releve.domain.errors import BadInput, Refused, ReleveError, Unreachable
-from releve.domain.plan import HostSpec, Reach, SecretRef, SshSpec
+from releve.domain.plan import HostSpec, Reach, SshSpec
+from releve.domain.secret import SecretRef
 from tests.contract.test_host import dead
 
 LIMITED = """

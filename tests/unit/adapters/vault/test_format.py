@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from datetime import UTC, datetime
 
 import pytest
@@ -11,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from releve.adapters.vault.clock import from_ns, rfc3339, to_datetime, to_ns
-from releve.adapters.vault.index import Index, from_json, to_value
+from releve.adapters.vault.index import Index, from_json, to_json
 from releve.adapters.vault.keyfile import Cost, describe, unwrap, wrap
-from releve.adapters.vault.node import Node, decode, encode, tree
+from releve.adapters.vault.node import Node, decode, encode, entries, from_entry, outline, tree
 from releve.adapters.vault.pack import BlobKind, Draft, Placed, header_of
 from releve.adapters.vault.polynomial import DEGREE, draw, irreducible
 from releve.adapters.vault.quote import quote, unquote
@@ -143,7 +142,7 @@ def test_a_pack_lists_what_it_holds() -> None:
     key, draft = Key.new(), Draft(BlobKind.DATA)
     blobs = [b"one", b"two" * 500, b""]
     for plain in blobs:
-        draft.add(hashlib.sha256(plain).digest(), key.seal(plain), 0)
+        draft.add(hashlib.sha256(plain).digest(), [key.seal(plain)], 0)
     name, parts = draft.close(key)
     raw = b"".join(parts)
     assert hashlib.sha256(raw).hexdigest() == name
@@ -175,7 +174,7 @@ def test_the_index_finds_everything_that_it_was_told() -> None:
 def test_an_index_file_reads_back() -> None:
     """Lengths of compressed and of plain blobs both; garbage is refused."""
     blobs = [Placed(b"a" * 32, BlobKind.DATA, 0, 50, 100), Placed(b"b" * 32, BlobKind.TREE, 50, 40, 0)]
-    raw = json.dumps(to_value({"c" * 64: blobs})).encode()
+    raw = to_json({"c" * 64: blobs})
     assert list(from_json(raw)) == [("c" * 64, blobs)]
     with pytest.raises(ValueError, match="not an index"):
         list(from_json(b'{"packs":[{"id":"x"}]}'))
@@ -206,3 +205,23 @@ def test_two_of_three_people_have_the_key() -> None:
         assert caught.value.code == "words-wrong"
     with pytest.raises(BadInput):
         split(secret, threshold=4, people=3)
+
+
+def test_the_entries_of_a_tree_are_the_same_at_once_and_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With attributes, whose names look like entries, and with names that look like anything."""
+    nodes = [
+        Node(b"a", "file", 0o644, 1, xattrs=(("user.x", b"1"), ("user.y", b"2")), content=(b"c" * 32,)),
+        Node(b'b},{"name":"', "file", 0o644, 1, size=5),
+        Node(b"d", "dir", 0o755, 2, subtree=b"s" * 32),
+    ]
+    for some in (nodes, nodes[1:], nodes[:1], []):
+        raw = tree([encode(one) for one in some])
+        assert list(decode(raw)) == some
+        wanted = [(one.name, one.kind, one.size, list(one.content), one.subtree) for one in some]
+        assert list(outline(raw)) == wanted
+        with monkeypatch.context() as patched:
+            patched.setattr("releve.adapters.vault.node._WIDE", 0)
+            patched.setattr("releve.adapters.vault.node._AT_ONCE", 0)
+            assert list(decode(raw)) == some
+            assert list(outline(raw)) == wanted
+        assert [from_entry(one) for one in entries(raw)] == some

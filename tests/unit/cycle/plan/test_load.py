@@ -12,7 +12,8 @@ import pytest
 from releve.cycle.plan.build import NOTHING_TO_LOSE
 from releve.cycle.plan.load import judge, judge_file, parse_plan, read_plan
 from releve.domain.errors import Exit, PlanError
-from releve.domain.plan import DataKind, Manager, ProtectionMode, Reach, SecretRef, Transport
+from releve.domain.plan import DataKind, Manager, ProtectionMode, Reach, Transport
+from releve.domain.secret import SecretRef
 from releve.domain.units import Span
 
 ROOT = Path(__file__).parents[4]

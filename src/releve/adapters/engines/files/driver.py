@@ -30,7 +30,7 @@ from releve.adapters.engines.files.orders import (
     text,
 )
 from releve.domain.errors import BadInput, Refused, Unreachable
-from releve.domain.plan import DataSet, SecretRef, ShareEnd
+from releve.domain.plan import DataSet, ShareEnd
 from releve.domain.ports import Host, Now, Services
 from releve.domain.protection import (
     Divergence,
@@ -40,6 +40,7 @@ from releve.domain.protection import (
     Suspension,
     Tenure,
 )
+from releve.domain.secret import SecretRef
 
 _UPTIME = "/proc/uptime"
 _BOOT = "/proc/sys/kernel/random/boot_id"

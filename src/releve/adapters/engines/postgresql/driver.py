@@ -9,9 +9,10 @@ from releve.adapters.engines.postgresql import gate, prepare, promote, rebuild, 
 from releve.adapters.engines.postgresql.facts import Look
 from releve.adapters.engines.postgresql.pair import Pair
 from releve.domain.errors import BadInput
-from releve.domain.plan import DataSet, SecretRef
+from releve.domain.plan import DataSet
 from releve.domain.ports import Host, Now, Services
 from releve.domain.protection import Divergence, ServerFacts, Suspension, Tenure
+from releve.domain.secret import SecretRef
 
 
 class Postgresql:

@@ -14,8 +14,9 @@ from releve.adapters.engines.postgresql.commands import beside
 from releve.adapters.engines.postgresql.connection import PATIENCE, Connection, Connections
 from releve.adapters.engines.postgresql.disk import Disk
 from releve.domain.errors import BadInput
-from releve.domain.plan import DataSet, SecretRef, ServerEnd, Transport
+from releve.domain.plan import DataSet, ServerEnd, Transport
 from releve.domain.ports import Host, Now, Service, Services
+from releve.domain.secret import SecretRef
 
 Row = tuple[Any, ...]
 

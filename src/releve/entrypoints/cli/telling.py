@@ -1,0 +1,91 @@
+"""What a command found, printed: data on stdout, talk on stderr, one exit-code table. No framework in here."""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from releve.domain.errors import Exit, PlanError, ReleveError
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a command found. `data` is JSON-ready; `text` is what a person reads."""
+
+    data: Mapping[str, object] = field(default_factory=dict)
+    text: str = ""
+    exit_code: Exit = Exit.DONE
+
+
+def outcome(as_json: bool, body: Callable[[], Answer]) -> int:
+    """Run `body`, print its answer or its error; the exit code of the table."""
+    try:
+        given = body()
+    except ReleveError as error:
+        print_error(error, as_json=as_json)
+        return int(error.exit_code)
+    except KeyboardInterrupt:
+        print_error(ReleveError("interrupted", "interrompu au clavier"), as_json=as_json)
+        return 130
+    except Exception as error:  # noqa: BLE001 (the last net: a fault of ours is shown whole, and never exits 0)
+        traceback.print_exc()
+        print_error(
+            ReleveError(
+                "internal",
+                f"défaut de Relève : {type(error).__name__} : {error}",
+                hint="gardez la trace ci-dessus et ouvrez un ticket",
+            ),
+            as_json=as_json,
+        )
+        return int(Exit.OUR_FAULT)
+    if as_json:
+        sys.stdout.write(json.dumps(given.data, ensure_ascii=False, indent=2, default=str) + "\n")
+    elif given.text:
+        sys.stdout.write(given.text.rstrip("\n") + "\n")
+    return int(given.exit_code)
+
+
+def print_error(error: ReleveError, *, as_json: bool) -> None:
+    """The error on stderr as text, or on stdout as JSON."""
+    error = _named(error)
+    if as_json:
+        sys.stdout.write(json.dumps({"error": error.as_json()}, ensure_ascii=False, indent=2) + "\n")
+        return
+    if isinstance(error, PlanError) and not isinstance(error, _NoPlan):
+        for fault in error.faults:
+            where = f"{fault.file}:{fault.line}:{fault.column}" if fault.line else fault.file
+            sys.stderr.write(f"{where}: {fault.code}: {fault.sentence}\n")
+            if fault.hint:
+                sys.stderr.write(f"  hint: {fault.hint}\n")
+    sys.stderr.write(f"erreur: {error.sentence} [{error.code}]\n")
+    for name, value in error.context.items():
+        sys.stderr.write(f"  {name}: {value}\n")
+    if error.hint:
+        sys.stderr.write(f"  hint: {error.hint}\n")
+
+
+class _NoPlan(PlanError):
+    """The plan is not wrong: there is none."""
+
+    def __init__(self, absent: PlanError) -> None:
+        super().__init__(absent.faults)
+        self.code = "plan-missing"
+        self.sentence = f"il n'y a pas de plan à cet endroit : {Path(self.faults[0].file).absolute()}"
+        self.hint = "indiquez le vôtre avec --plan, ou faites-en un premier : releve init ehpad"
+
+
+def _named(error: ReleveError) -> ReleveError:
+    """The error as it is said: a plan that is not there is not "a plan with one fault"."""
+    if isinstance(error, PlanError) and [fault.code for fault in error.faults] == ["file-missing"]:
+        return _NoPlan(error)
+    return error
+
+
+def talk(line: str) -> None:
+    """One line of progress, on stderr."""
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()

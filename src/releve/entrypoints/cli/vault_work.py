@@ -1,0 +1,158 @@
+"""What `releve vault save|restore|verify` do. Typed often, on large and small things: nothing heavy above them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from releve.entrypoints.cli.telling import Answer
+from releve.entrypoints.cli.vault_session import bar, opened, processes, shown_path
+
+if TYPE_CHECKING:
+    from releve.adapters.vault.verify import Verdict
+
+_SHOWN = 20  # lines of a list of troubles that a person is shown; --json has them all
+
+
+def save(where: str, key: str, paths: list[str], tags: list[str], excludes: list[str]) -> Answer:
+    """One snapshot of these folders."""
+    from pathlib import Path
+
+    from releve.adapters.vault.saving import save as keep
+    from releve.domain.errors import BadInput, Exit
+    from releve.domain.units import say_bytes
+    from releve.entrypoints.cli.vault_session import utc_now
+
+    vault = opened(where, key)
+    inside = Path(where).resolve()  # an address of a server lies in no folder
+    for path in paths:
+        if Path(where).exists() and inside.is_relative_to(Path(path).resolve()):
+            raise BadInput(
+                "vault-inside",
+                f"le coffre est dans « {path} » : il se sauverait lui-même",
+                hint="placez le coffre ailleurs, sur un autre disque et un autre site",
+            )
+    with bar("sauvegarde") as tell:
+        saved = keep(
+            vault,
+            paths,
+            now=utc_now,
+            tags=tags,
+            excludes=excludes,
+            processes=processes(vault),
+            progress=lambda seen: tell(seen.size, 0),
+        )
+    tally = saved.tally
+    data = {
+        "snapshot": saved.id,
+        "parent": saved.parent,
+        "files": tally.files,
+        "folders": tally.folders,
+        "bytes": tally.size,
+        "files_new": tally.files_new,
+        "files_changed": tally.files_changed,
+        "files_same": tally.files_same,
+        "added_bytes": saved.added,
+        "stored_bytes": saved.stored,
+        "unread": [{"path": shown_path(path), "why": why} for path, why in tally.unread],
+        "unsettled": [shown_path(path) for path in tally.unsettled],
+    }
+    lines = [
+        f"instantané {saved.id[:8]} : {tally.files} fichiers, {say_bytes(tally.size)}",
+        f"  nouveaux {tally.files_new}, changés {tally.files_changed}, inchangés {tally.files_same}",
+        f"  {say_bytes(saved.stored)} ajoutés au coffre",
+    ]
+    lines += _listed("non lu", [f"{shown_path(path)} : {why}" for path, why in tally.unread])
+    lines += _listed("changeait pendant la lecture", [shown_path(path) for path in tally.unsettled])
+    whole = not tally.unread and not tally.unsettled
+    return Answer(data, "\n".join(lines), Exit.DONE if whole else Exit.PROMISE_NOT_KEPT)
+
+
+def _listed(what: str, items: list[str]) -> list[str]:
+    more = [f"  … et {len(items) - _SHOWN} autres (--json les donne tous)"] if len(items) > _SHOWN else []
+    return [f"  {what} : {item}" for item in items[:_SHOWN]] + more
+
+
+def restore(where: str, key: str, name: str, target: str, paths: list[str], *, again: bool) -> Answer:
+    """A snapshot, or some of its paths, into a folder."""
+    from releve.adapters.vault.restore import restore as bring
+    from releve.domain.errors import BadInput, Exit
+    from releve.domain.units import say_bytes
+
+    if not target:
+        raise BadInput(
+            "usage", "il manque --target : le dossier qui recevra tout", hint="--target /chemin/vide"
+        )
+    vault = opened(where, key)
+    snapshot = vault.snapshot(name)
+    vault.load_index()
+    total = int(snapshot.summary.get("total_bytes_processed", 0))
+    with bar("restauration") as tell:
+        done = bring(
+            vault,
+            snapshot,
+            target,
+            only=paths,
+            again=again,
+            processes=processes(vault),
+            progress=lambda so_far: tell(so_far.size, total),
+        )
+    data = {
+        "snapshot": snapshot.id,
+        "target": target,
+        "files": done.files,
+        "folders": done.folders,
+        "bytes": done.size,
+        "kept": done.kept,
+        "lost": [{"path": shown_path(path), "why": why} for path, why in done.lost],
+        "metadata_missed": [{"path": shown_path(path), "what": what} for path, what in done.missed],
+    }
+    kept = f", {done.kept} déjà là" if done.kept else ""
+    lines = [
+        f"ramené dans {target} : {done.files} fichiers{kept}, {done.folders} dossiers, {say_bytes(done.size)}"
+    ]
+    lines += _listed("perdu", [f"{shown_path(path)} : {why}" for path, why in done.lost])
+    lines += _listed("non remis", [f"{shown_path(path)} : {what}" for path, what in done.missed])
+    return Answer(data, "\n".join(lines), Exit.PROMISE_NOT_KEPT if done.lost else Exit.DONE)
+
+
+def verify(where: str, key: str, *, quick: bool) -> Answer:
+    """Every byte of the vault, read; `quick`: its lists and trees alone."""
+    from releve.adapters.vault.verify import verify as looked
+
+    vault = opened(where, key)
+    with bar("vérification") as tell:
+        verdict = looked(vault, content=not quick, progress=tell)
+    return said(verdict)
+
+
+def said(verdict: Verdict) -> Answer:
+    """What a look at the whole vault found."""
+    from releve.domain.errors import Exit
+    from releve.domain.units import say_bytes
+
+    data = {
+        "sound": verdict.sound,
+        "content_read": verdict.content_read,
+        "snapshots": verdict.snapshots,
+        "packs": verdict.packs,
+        "blobs": verdict.blobs,
+        "bytes_read": verdict.size,
+        "troubles": [{"file": f"{one.kind}/{one.name}", "why": one.why} for one in verdict.troubles],
+        "lost": [{"snapshot": name, "path": shown_path(path)} for name, path in verdict.lost],
+        "unused_packs": verdict.unused_packs,
+    }
+    looked = (
+        f"{say_bytes(verdict.size)} relus"
+        if verdict.content_read
+        else "le contenu n'a pas été relu (--quick)"
+    )
+    state = "rien d'abîmé dans ce qui a été regardé" if verdict.sound else "le coffre est abîmé"
+    lines = [f"{state} : {verdict.snapshots} instantanés, {verdict.packs} paquets, {looked}"]
+    lines += [f"  {one.kind}/{one.name} : {one.why}" for one in verdict.troubles[:_SHOWN]]
+    lines += [f"  perdu dans {name[:8]} : {shown_path(path)}" for name, path in verdict.lost[:_SHOWN]]
+    hidden = max(0, len(verdict.troubles) - _SHOWN) + max(0, len(verdict.lost) - _SHOWN)
+    if hidden:
+        lines.append(f"  … et {hidden} autres (--json les donne tous)")
+    if verdict.unused_packs:
+        lines.append(f"  {len(verdict.unused_packs)} paquets d'une sauvegarde interrompue : prune les retire")
+    return Answer(data, "\n".join(lines), Exit.DONE if verdict.sound else Exit.PROMISE_NOT_KEPT)
