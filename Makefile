@@ -21,7 +21,7 @@ $(STAMP): pyproject.toml requirements/dev.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
 
-demo: setup ## run the main job: a real switch, nothing lost, a report in PDF
+demo: setup ## run the main job: a real switch, what was lost counted, a report in PDF
 	@$(BIN)/releve demo
 
 test: setup ## everything that must hold, at most 10 minutes on two cores
