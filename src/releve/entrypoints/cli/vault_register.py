@@ -46,9 +46,9 @@ def register(group: typer.Typer) -> None:
         answer(as_json, lambda: _head(state))
 
     @app.command()
-    def export(state: State) -> None:
-        """Écrire la liste sur la sortie, une entrée signée par ligne (JSON)."""
-        answer(False, lambda: _export(state))
+    def export(state: State, as_json: Json = False) -> None:
+        """Écrire la liste sur la sortie, une entrée signée par ligne ; avec --json, en un seul document."""
+        answer(as_json, lambda: _export(state))
 
     @app.command()
     def verify(
@@ -149,7 +149,7 @@ def _export(state: str) -> Answer:
         lines = [exported(one) for one in found.entries()]
     finally:
         found.close()
-    return Answer({}, "\n".join(lines))
+    return Answer({"entries": lines}, "\n".join(lines))
 
 
 def _verify(file: str, public: str, head: str) -> Answer:
