@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from releve.entrypoints.cli import database_back
-from releve.entrypoints.cli.database_back import Name, made, named
+from releve.entrypoints.cli.database_back import Name
 from releve.entrypoints.cli.speech import Answer, Json, PlanFile, answer, talk
 from releve.entrypoints.cli.vault_options import KeyRef, Where
-from releve.entrypoints.cli.vault_session import DEFAULT_KEY, bar, opened
+from releve.entrypoints.cli.vault_session import DEFAULT_KEY, bar, made, opened, tagged
 
 if TYPE_CHECKING:
     from releve.adapters.engines.postgresql.archive.source import Server
@@ -148,7 +148,7 @@ def _archive(where: str, key: str, database: str, state: str, server: Server, ev
     from releve.domain.errors import Exit
     from releve.entrypoints.worker.database import DatabasePost, archive_database
 
-    post = DatabasePost(named(database), server, made(state), every)
+    post = DatabasePost(tagged(database), server, made(state), every)
     code = archive_database(opened(where, key), post)
     return Answer({"database": database, "stopped": True}, "", Exit(code))
 
@@ -193,7 +193,7 @@ def _keep(plan_file: str, site: str, database: str) -> Answer:
     password_at = ["--password-at", secret] if secret else []
     kept = [word for name, count in HISTORY.items() for word in (f"--keep-{name}", str(count))]
     post = HistoryPost(
-        DatabasePost(named(database), server, Path(state)),
+        DatabasePost(tagged(database), server, Path(state)),
         lambda: opened(place.address, str(place.key)),
         [*command, "base", *common, *reach, *password_at, "--spread"],
         [*command, "forget", *common, *kept, "--yes"],
@@ -219,7 +219,7 @@ def _base(where: str, key: str, database: str, state: str, server: Server, *, fa
         vault = opened(where, key)
         with hold(folder / "base.lock", f"la base de « {database} »"), bar("base") as tell:
             taken = take_base(
-                vault, source, named(database), folder / "base", fast=fast, now=utc_now, progress=tell
+                vault, source, tagged(database), folder / "base", fast=fast, now=utc_now, progress=tell
             )
     finally:
         source.close()
@@ -249,7 +249,7 @@ def _release(database: str, server: Server) -> Answer:
 
     source = Source(server)
     try:
-        gone = source.drop_slot(slot_of(named(database)))
+        gone = source.drop_slot(slot_of(tagged(database)))
     finally:
         source.close()
     if not gone:

@@ -11,7 +11,7 @@ import typer
 
 from releve.entrypoints.cli.speech import Answer, Json, answer
 from releve.entrypoints.cli.vault_options import KeyRef, Where
-from releve.entrypoints.cli.vault_session import DEFAULT_KEY, bar, opened
+from releve.entrypoints.cli.vault_session import DEFAULT_KEY, bar, made, opened
 
 if TYPE_CHECKING:
     from releve.adapters.engines.postgresql.archive.restore import Means, Reached
@@ -127,29 +127,6 @@ def register(group: typer.Typer) -> None:
         """Retirer de vieilles bases et les journaux devenus inutiles, avec la raison. Au secours seulement."""
         counts = {"last": last, "daily": daily, "weekly": weekly, "monthly": monthly}
         answer(as_json, lambda: _forget(where, key, database, state, counts, minimum, yes=yes))
-
-
-def named(database: str) -> str:
-    """The same name. Raises `BadInput` when it cannot stand in a tag."""
-    from releve.domain.errors import BadInput
-
-    if not database or not all(char.isalnum() or char in "-_." for char in database):
-        raise BadInput(
-            "database-name", f"« {database} » : un nom n'a que lettres, chiffres, tirets et points"
-        )
-    return database
-
-
-def made(state: str) -> Path:
-    """The state folder, there. Raises as `unwritable`."""
-    from releve.domain.os_errors import unwritable
-
-    folder = Path(state).absolute()
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise unwritable(folder, error, "state-folder") from error
-    return folder
 
 
 def goal_of(at: str, position: str) -> Goal:

@@ -11,7 +11,7 @@ import typer
 
 from releve.entrypoints.cli.speech import Answer, Json, PlanFile, answer
 from releve.entrypoints.cli.vault_options import KeyRef, Where
-from releve.entrypoints.cli.vault_session import DEFAULT_KEY, bar, opened
+from releve.entrypoints.cli.vault_session import DEFAULT_KEY, bar, made, opened, tagged
 
 _SILENT = 45.0  # seconds without a word of a process that speaks at least every 30
 _STALE = 90.0  # seconds: an idle share gets a snapshot every 30, and two clocks may differ
@@ -139,7 +139,7 @@ def _capture(
 
     if watch not in {"auto", "inotify", "scan"}:
         raise BadInput("usage", f"--watch {watch} : inconnu", hint="--watch auto, inotify ou scan")
-    post = Post(_named(share), Path(root), _made(state), epoch, tuple(excludes), every, watch)
+    post = Post(tagged(share), Path(root), made(state), epoch, tuple(excludes), every, watch)
     return Answer({"share": share, "stopped": True}, "", Exit(capture_share(opened(where, key), post)))
 
 
@@ -147,7 +147,7 @@ def _follow(where: str, key: str, share: str, root: str, state: str, epoch: int,
     from releve.domain.errors import Exit
     from releve.entrypoints.worker.share import Post, follow_share
 
-    post = Post(_named(share), Path(root), _made(state), epoch)
+    post = Post(tagged(share), Path(root), made(state), epoch)
     code = follow_share(opened(where, key), post, _thinning(where, key, share, state) if thinning else ())
     return Answer({"share": share, "stopped": True}, "", Exit(code))
 
@@ -183,10 +183,10 @@ def _keep(plan_file: str, site: str, share: str) -> Answer:
     place = found.vault[site]
     role = plan.site(site).role
     post = KeeperPost(
-        _named(share),
+        tagged(share),
         site,
         Path(end.path),
-        _made(end.state),
+        made(end.state),
         lambda: opened(place.address, str(place.key)),
         found.excludes,
         found.protection.mode is ProtectionMode.DAILY,
@@ -204,7 +204,7 @@ def _thin(where: str, key: str, share: str, state: str, *, yes: bool) -> Answer:
     from releve.entrypoints.worker.thinning import thin_share
 
     with bar("éclaircissage") as tell:
-        rulings, merged = thin_share(opened(where, key), _named(share), _made(state), yes=yes, progress=tell)
+        rulings, merged = thin_share(opened(where, key), tagged(share), made(state), yes=yes, progress=tell)
     gone = [one for one in rulings if not one.keep]
     data = {
         "done": yes,
@@ -248,27 +248,6 @@ def _decide(state: str, what: str, by: str, words: str) -> Answer:
         else "la copie suit de nouveau"
     )
     return Answer({"decision": what, "clean": alert.clean, "by": by}, said)
-
-
-def _named(share: str) -> str:
-    from releve.domain.errors import BadInput
-
-    if not share or not all(char.isalnum() or char in "-_." for char in share):
-        raise BadInput(
-            "share-name", f"« {share} » : un nom de partage n'a que lettres, chiffres, tirets et points"
-        )
-    return share
-
-
-def _made(state: str) -> Path:
-    from releve.domain.os_errors import unwritable
-
-    folder = Path(state)
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise unwritable(folder, error, "state-folder") from error
-    return folder
 
 
 def _status(state: str) -> Answer:

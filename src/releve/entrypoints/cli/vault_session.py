@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from releve.domain.errors import BadInput
@@ -84,3 +85,24 @@ def shown_path(path: str) -> str:
     """A path that a terminal may be given: bytes that are not text, and control characters, escaped."""
     text = os.fsencode(path).decode("utf-8", "backslashreplace")
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def tagged(name: str) -> str:
+    """The same name, of a share or a database. Raises `BadInput` when it cannot stand in a snapshot's tag."""
+    from releve.domain.errors import BadInput
+
+    if not name or not all(char.isalnum() or char in "-_." for char in name):
+        raise BadInput("name", f"« {name} » : un nom n'a que lettres, chiffres, tirets et points")
+    return name
+
+
+def made(state: str) -> Path:
+    """The state folder, there. Raises as `unwritable`."""
+    from releve.domain.os_errors import unwritable
+
+    folder = Path(state).absolute()
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(folder, error, "state-folder") from error
+    return folder
