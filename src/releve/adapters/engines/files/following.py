@@ -12,7 +12,7 @@ from pathlib import Path
 from releve.adapters.engines.files.alert import Alert, read, write
 from releve.adapters.engines.files.capture import down
 from releve.adapters.engines.files.follow import Applied, HotCopy
-from releve.adapters.engines.files.marks import Mark, Snapshots
+from releve.adapters.engines.files.marks import Mark, Snapshots, late
 from releve.adapters.engines.files.traits import burst
 from releve.adapters.vault.node import Node, decode, encode, tree
 from releve.adapters.vault.repository import Repository, Snapshot, damaged
@@ -111,9 +111,7 @@ class Following:
         """Look, and follow if there is something newer; what was done. Raises what the store and the disk raise."""
         self.known = known = self._snapshots.look()
         mine = [one for one in known if one[0].epoch == self.epoch]
-        self.lag.late = [
-            one.id for mark, one in known if mark.epoch < self.epoch and one.id != self.lag.position.snapshot
-        ]
+        self.lag.late = [one for one in late(known, self.epoch) if one != self.lag.position.snapshot]
         if not self._ready:
             self._copy.prepare()
             self._ready = True

@@ -52,6 +52,20 @@ def shared_base(marked: Sequence[tuple[Mark, Snapshot]], own: int, epoch: int) -
     return mine[-1] if mine else None
 
 
+def late(marked: Sequence[tuple[Mark, Snapshot]], epoch: int) -> list[str]:
+    """Snapshots of epochs before `epoch` that came after the next one had begun: kept, never applied.
+
+    Where the next epoch does not tell from which number it went on, every one of them.
+    """
+    began = {mark.epoch: mark.after for mark, _ in marked}
+    return [
+        one.id
+        for mark, one in marked
+        if mark.epoch < epoch
+        and mark.number > next((began[later] for later in sorted(began) if later > mark.epoch), 0)
+    ]
+
+
 class Snapshots:
     """The snapshots of one share, each file read once."""
 
