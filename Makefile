@@ -41,6 +41,7 @@ lint: setup ## ruff, mypy strict, import contracts
 	@$(BIN)/lint-imports
 
 bench: setup ## the figures, each beside its peer, into bench/results/
+	@sh tests/current-restic.sh $(VENV)/restic-current
 	@$(BIN)/python -m bench
 	@$(BIN)/python -m bench.vault
 	@$(BIN)/python -m bench.shares
