@@ -11,8 +11,12 @@ place=$(mktemp -d) || exit 0
 trap 'rm -rf "$place"' EXIT
 mkdir -p "$place/lists/partial" "$place/cache/archives/partial"
 mirror=$(sed -n 's/^URIs: *//p' /etc/apt/sources.list.d/debian.sources 2>/dev/null | grep -v security | head -n 1)
+[ -n "$mirror" ] || {
+    echo "les sources de Debian ne se lisent pas ici : les essais d'un restic récent seront sautés" >&2
+    exit 0
+}
 printf 'Types: deb\nURIs: %s\nSuites: trixie\nComponents: main\nSigned-By: %s\n' \
-    "${mirror:-http://deb.debian.org/debian}" "$key" >"$place/trixie.sources"
+    "$mirror" "$key" >"$place/trixie.sources"
 apt() {
     apt-get -q -o "Dir::Etc::sourcelist=$place/trixie.sources" -o Dir::Etc::sourceparts=/dev/null \
         -o "Dir::State::Lists=$place/lists" -o "Dir::Cache=$place/cache" "$@" >/dev/null 2>&1
