@@ -197,6 +197,7 @@ def test_old_bases_and_their_wal_go_and_what_is_kept_still_comes_back(copied: St
     assert rig.values("gardé") == ["a", "b", "c", *MANY, "e"]
 
 
+@pytest.mark.torture
 def test_killed_at_any_moment_the_archiver_loses_nothing_it_said_was_safe(rig: Archive) -> None:
     """Kill -9 of the archiver again and again while people write: everything below its last word comes back."""
     rig.start()
@@ -219,7 +220,7 @@ def test_killed_at_any_moment_the_archiver_loses_nothing_it_said_was_safe(rig: A
     rig.server.destroy()
     code, said = rig.restore("latest")
     assert code in {0, 3}, said
-    assert set(safe) <= set(rig.values())
+    assert set(safe) <= set(rig.values()), (code, said)
     assert verify(reopened(rig.vault)).sound
 
 
