@@ -130,6 +130,22 @@ def test_what_we_removed_ourselves_is_no_loss_and_its_return_is_one(relief: Reli
     assert relief.look() == ["back"]
 
 
+def test_a_listing_taken_before_a_removal_of_ours_raises_no_alarm(relief: Relief) -> None:
+    """The copy lists, the thinning removes meanwhile, the copy then writes what it saw: nothing came back, nothing is lost."""
+    vault, watch, thinner = reopened(relief.rig.base / "vault"), relief.watch(), relief.watch()
+    relief.save("pas encore sur la liste du premier")
+    relief.later = timedelta(hours=1)
+    known = of_scope(vault, "documents")
+    thinner.look(known)
+    relief.later += timedelta(hours=1)
+    rulings = thin(thinner.held(known, lambda _one: ("d",)), Flow(), relief.now(), frozenset())
+    thinner.remove(rulings, lambda names: [vault.store.remove(Kind.SNAPSHOTS, name) for name in names])
+    thinner.close()
+    assert watch.look(known) == []
+    watch.close()
+    assert relief.look() == []
+
+
 def test_a_number_that_never_came_is_a_hole(relief: Relief) -> None:
     """A store that swallows one snapshot before anybody saw it: the numbers around it tell."""
     relief.save("avalé")

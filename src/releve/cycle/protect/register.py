@@ -121,6 +121,8 @@ class Roll:
                 return
 
     def _list(self, one: Listed) -> None:
+        if one.id in self.gone and ("back", one.id) not in self.troubles:
+            return  # written by a process that had looked before another one of ours removed it
         self.live[one.id] = one
         if one.number:
             _add(self.runs.setdefault(f"{one.share}/{one.epoch}", []), one.number)

@@ -72,22 +72,25 @@ class Watch:
         self.register.close()
 
     def look(self, known: Iterable[tuple[Mark | None, Snapshot]]) -> Sequence[Trouble]:
-        """Put what is new on the list, and say what is newly wrong. `known`: a listing of the store, just taken.
+        """Put what is new on the list, and say what is newly wrong. `known`: a listing of the store.
 
-        Raises `Refused` when the clock cannot be believed: then nothing is put on the list.
+        What it shows anew is asked for again: another process of ours may have removed it since. Raises `Refused` when the clock cannot be believed: then nothing is put on the list.
         """
         now = self._believed(None)
         self._refresh()
         found = compare(self.roll, [_shown(mark, one, now) for mark, one in known], now)
+        listed = {entry.name for entry in self._vault.store.entries(Kind.SNAPSHOTS)} if found.fresh else set()
+        fresh = [one for one in found.fresh if one.id in listed]
+        troubles = [one for one in found.troubles if one.what != "back" or one.name in listed]
+        troubles += self._missing(found.unseen, now)
+        if troubles:
+            self._add("missed", {"troubles": [[one.what, one.name, one.detail] for one in troubles]})
         base = self.roll.untouched
-        for start in range(0, len(found.fresh), _AT_ONCE):
-            part = found.fresh[start : start + _AT_ONCE]
+        for start in range(0, len(fresh), _AT_ONCE):
+            part = fresh[start : start + _AT_ONCE]
             self._add("seen", {"snapshots": [one.value() for one in part]} | ({"base": True} if base else {}))
         if found.returned:
             self._add("returned", {"snapshots": list(found.returned)})
-        troubles = [*found.troubles, *self._missing(found.unseen, now)]
-        if troubles:
-            self._add("missed", {"troubles": [[one.what, one.name, one.detail] for one in troubles]})
         if len(self.roll.gone) > _LET_GO or self._count > _ENTRIES:
             self._add("carried", self.roll.carried())
             self._count = 0

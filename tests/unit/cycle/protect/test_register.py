@@ -69,6 +69,17 @@ def test_what_we_removed_and_comes_back_is_told() -> None:
     )
 
 
+def test_what_is_written_late_of_something_that_we_removed_meanwhile_counts_for_nothing() -> None:
+    """Two processes: one saw it, the other removed it and said so first."""
+    roll = roll_of(1, 2)
+    roll.learn(9, "removed", {"snapshots": [one(2).id]}, T0)
+    roll.learn(10, "seen", {"snapshots": [one(2).value()]}, T0)
+    assert set(roll.live) == {one(1).id}
+    roll.learn(11, "missed", {"troubles": [["back", one(2).id, ""]]}, T0)
+    roll.learn(12, "seen", {"snapshots": [one(2).value()]}, T0)
+    assert one(2).id in roll.live, "it is there again, and it may be lost again"
+
+
 def test_a_number_that_never_came_is_a_hole_once_the_next_has_settled() -> None:
     """n+1 is there and n never was: told after a minute, once, with the numbers."""
     roll = roll_of(1, 2, 5, 6)
