@@ -229,3 +229,44 @@ def _words(path: Path) -> str:
         if text[at].isdigit() and text[at + 1] in WORDLIST
     }
     return " ".join(pairs[number] for number in sorted(pairs))
+
+
+def test_a_list_is_kept_checked_answered_and_proved_elsewhere(
+    vault: Path, share: Path, tmp_path: Path
+) -> None:
+    """Forgetting keeps the list; a loss is told until a person answers; the export stands on the public key alone."""
+    state = tmp_path / "liste"
+    assert refusal("register", "check", vault, "--state", state, code=2) == "no-register"
+    saved = []
+    for text in ("un", "deux", "trois"):
+        (share / "projets" / "suivi.txt").write_text(text)
+        saved.append(str(told("save", vault, share)["snapshot"]))
+    policy = ("forget", vault, "--keep-last", "2", "--minimum-age", "0 min", "--register", state)
+    assert told(*policy)["done"] is False
+    assert len(list((vault / "snapshots").iterdir())) == 3
+    told(*policy, "--yes")
+    assert {path.name for path in (vault / "snapshots").iterdir()} == set(saved[1:])
+    sound = told("register", "check", vault, "--state", state)
+    assert (sound["listed"], sound["removed_by_us"]) == (2, 1)
+    head = told("register", "head", "--state", state)
+
+    (vault / "snapshots" / saved[1]).unlink()
+    lost = told("register", "check", vault, "--state", state, code=3)["troubles"]
+    assert isinstance(lost, list)
+    assert [(one["what"], one["name"]) for one in lost] == [("lost", saved[1])]
+    assert told("register", "check", vault, "--state", state, code=3)["troubles"] == lost, (
+        "since the first time"
+    )
+    assert refusal("register", "accept", vault, "--state", state, "--by", " ", code=2) == "usage"
+    told("register", "accept", vault, "--state", state, "--by", "la direction", "--words", "un essai")
+    assert told("register", "check", vault, "--state", state)["listed"] == 1
+
+    exported = releve("register", "export", "--state", state).stdout
+    proof = tmp_path / "preuve.jsonl"
+    proof.write_text(exported)
+    known = ("register", "verify", proof, "--public-key", str(head["public_key"]))
+    assert told(*known, "--head", str(head["head"]))["sound"] is True
+    told(*known, "--head", f"2:{'0' * 64}", code=3)
+    proof.write_text(exported.replace("la direction", "personne"))
+    told(*known, code=3)
+    assert refusal("register", "verify", proof, "--public-key", "abc", code=2) == "public-key"

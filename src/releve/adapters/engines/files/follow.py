@@ -69,6 +69,7 @@ class HotCopy:
         )  # paths whose file now also waits elsewhere: not to be changed in place
         self._links: dict[object, bytes] = {}
         self._sync = ctypes.CDLL(None, use_errno=True).syncfs
+        self._unsettled = False  # names were changed since they were last made durable
         self.done = Applied()
 
     def close(self) -> None:
@@ -284,14 +285,27 @@ class HotCopy:
 
         self._do_later(act)
 
+    def settled(self) -> None:
+        """Make the names durable that the last steps gave, took and changed. Raises as `apply`."""
+        if self._unsettled:
+            try:
+                self._sync_all()
+            except OSError as error:
+                raise _refused(self.root, error) from error
+            self._unsettled = False
+
+    def _sync_all(self) -> None:
+        handle = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            if self._sync(handle):
+                raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+        finally:
+            os.close(handle)
+
     def _flush(self) -> None:
         if self._waiting_bytes or self._later:
-            handle = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                if self._sync(handle):
-                    raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-            finally:
-                os.close(handle)
+            self._sync_all()
+            self._unsettled = True
         later, self._later, self._waiting_bytes = self._later, [], 0
         for act in later:
             act()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -103,6 +104,7 @@ class Following:
         self._sure = found is not None and found.boot == boot and not found.applying
         self._cut = found.applying if found is not None and found.boot == boot else ""
         self._base = bytes.fromhex(found.tree) if found else b""
+        self._begun = found.applying if found is not None and not self._cut else ""
         self.lag = Lag(replace(found, boot=boot, applying="") if found else Position(boot))
         self._ready = False
         self.known: Sequence[tuple[Mark, Snapshot]] = ()  # what the last look saw, of every epoch
@@ -173,6 +175,7 @@ class Following:
         if owed:  # one file lost and never asked for again would be a gap that nobody sees
             done.lost += self._copy.mend(whole, set(owed) - {path for path, _ in done.lost}).lost
         self._sure, self._cut = True, ""
+        self._copy.settled()  # the position never says more than the disk holds
         self._keep(
             Position(
                 self._boot,
@@ -205,8 +208,9 @@ class Following:
     def _bring(self, wanted: bytes) -> Applied:
         here = self.lag.position
         if not self._sure:
-            self._keep(replace(here, boot="", applying=""))  # a cut comparison is begun again, not believed
-            return self._copy.settle(wanted, self._base, os.fsencode(self._aside()))
+            # A cut comparison is begun again, not believed; what was being applied before it is still to be known.
+            self._keep(replace(here, boot="", applying=self._begun))
+            return self._compared(wanted, os.fsencode(self._aside()))
         self._keep(replace(here, applying=wanted.hex()))
         try:
             return self._copy.apply(bytes.fromhex(here.tree), wanted)
@@ -214,10 +218,29 @@ class Following:
             self._sure, self._cut, self._base = False, wanted.hex(), bytes.fromhex(here.tree)
             raise
 
+    def _compared(self, wanted: bytes, aside: bytes) -> Applied:
+        """The folder made `wanted`, whatever it holds; what differs from all that we know of it goes aside.
+
+        After a power cut in a step it may hold some of both trees: first all of it becomes the later one, or what
+        is the vault's would be taken for what only this side has.
+        """
+        first = Applied()
+        if self._begun and self._begun != wanted.hex():
+            with suppress(PromiseBroken):  # thinned away meanwhile: then its files go aside, and none is lost
+                first = self._copy.settle(bytes.fromhex(self._begun), self._base, aside)
+                self._base = bytes.fromhex(self._begun)
+        done = self._copy.settle(wanted, self._base, aside)
+        self._begun = ""
+        done.aside[:0] = first.aside
+        return done
+
     def _keep(self, position: Position) -> None:
         draft = self._state.with_suffix(".new")
         try:
-            draft.write_text(json.dumps(asdict(position)), encoding="utf-8")
+            with draft.open("w", encoding="utf-8") as file:
+                json.dump(asdict(position), file)
+                file.flush()
+                os.fsync(file.fileno())
             draft.replace(self._state)
         except OSError as error:
             raise unwritable(self._state, error, "share-state") from error
