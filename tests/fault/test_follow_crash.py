@@ -257,3 +257,17 @@ def test_a_follower_cut_anywhere_becomes_the_share(rig: Rig, seed: int) -> None:
 def test_a_follower_cut_before_each_gesture_becomes_the_share(rig: Rig, seed: int) -> None:
     """Every gesture of one step."""
     assert cut_everywhere(rig, seed=seed, every=1) > 40
+
+
+def test_the_position_is_on_the_disk_once_a_step_is_over(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its folder is the last thing that is synced: the cuts above take a position that was written for kept."""
+    synced: list[Path] = []
+    real = os.fsync
+
+    def fsync(handle: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{handle}").readlink())
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    rig.follow()
+    assert synced[-2:] == [rig.base / "position.new", rig.base]

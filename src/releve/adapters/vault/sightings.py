@@ -7,12 +7,12 @@ last one that did not. Each bound is used on the side where being wrong keeps mo
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from releve.adapters.notes import put
 from releve.adapters.vault.store import Kind
 from releve.domain.errors import Unreachable
 from releve.domain.os_errors import unwritable
@@ -72,12 +72,7 @@ class Sightings:
             }
             for kind, files in self._seen.items()
         }
-        draft = self._path.with_suffix(".new")
         try:
-            with draft.open("w", encoding="utf-8") as file:
-                json.dump(value, file)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(self._path)
+            put(self._path, json.dumps(value).encode())
         except OSError as error:
             raise unwritable(self._path, error, "share-state") from error

@@ -40,6 +40,7 @@ from releve.adapters.engines.files.orders import (
 )
 from releve.adapters.engines.files.writers import open_writers
 from releve.adapters.hosts.lock import hold as only_one
+from releve.adapters.notes import put
 from releve.adapters.vault.metadata import put_back
 from releve.domain.errors import Refused, ReleveError, Unreachable
 from releve.domain.os_errors import reason, unwritable
@@ -400,18 +401,8 @@ class Keeper:
 
     def _write(self, name: str, raw: bytes) -> None:
         path = self._post.state / name
-        draft = path.with_suffix(".new")
         try:
-            with draft.open("wb") as file:
-                file.write(raw)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(path)
-            folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            put(path, raw)
         except OSError as error:
             raise unwritable(path, error, "share-state") from error
 

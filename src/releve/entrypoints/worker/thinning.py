@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 from releve.adapters.engines.files.alert import read as read_alert
 from releve.adapters.engines.files.marks import Snapshots
 from releve.adapters.hosts.lock import hold as only_one
+from releve.adapters.notes import put
 from releve.adapters.vault.locks import hold as lock
 from releve.adapters.vault.merging import Merged, Retired, merge, store_clock
 from releve.adapters.vault.sightings import Sightings
@@ -100,14 +100,4 @@ def read_note(note: Path) -> Mapping[str, Retired]:
 
 def write_note(note: Path, retired: Mapping[str, Retired]) -> None:
     """The same, durable on return."""
-    draft = note.with_suffix(".new")
-    with draft.open("w", encoding="utf-8") as file:
-        json.dump({name: one.at.isoformat() for name, one in retired.items()}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(note)
-    folder = os.open(note.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    put(note, json.dumps({name: one.at.isoformat() for name, one in retired.items()}).encode())

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from releve.adapters.notes import drop, put
 from releve.domain.errors import Unreachable
 
 
@@ -38,13 +38,8 @@ def read(path: Path) -> Alert | None:
 
 
 def write(path: Path, alert: Alert | None) -> None:
-    """Keep it, durable; or, with None, end it."""
+    """Keep it; or, with None, end it. Durable on return."""
     if alert is None:
-        path.unlink(missing_ok=True)
+        drop(path)
     else:
-        draft = path.with_suffix(".new")
-        with draft.open("w", encoding="utf-8") as file:
-            json.dump(asdict(alert), file, ensure_ascii=False)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
+        put(path, json.dumps(asdict(alert), ensure_ascii=False).encode())

@@ -15,6 +15,7 @@ from releve.adapters.engines.files.capture import down
 from releve.adapters.engines.files.follow import Applied, HotCopy
 from releve.adapters.engines.files.marks import Mark, Snapshots, late
 from releve.adapters.engines.files.traits import burst
+from releve.adapters.notes import put
 from releve.adapters.vault.node import Node, decode, encode, tree
 from releve.adapters.vault.repository import Repository, Snapshot, damaged
 from releve.domain.errors import PromiseBroken
@@ -235,13 +236,8 @@ class Following:
         return done
 
     def _keep(self, position: Position) -> None:
-        draft = self._state.with_suffix(".new")
         try:
-            with draft.open("w", encoding="utf-8") as file:
-                json.dump(asdict(position), file)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(self._state)
+            put(self._state, json.dumps(asdict(position)).encode())
         except OSError as error:
             raise unwritable(self._state, error, "share-state") from error
         self.lag.position = position
