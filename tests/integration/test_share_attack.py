@@ -66,6 +66,27 @@ def test_locked_documents_stop_the_copy(rig: Rig, way: str) -> None:
     assert rig.follow() is None, "it stays so until a person decides"
 
 
+def test_an_attack_does_not_pass_because_the_machine_started_anew(rig: Rig) -> None:
+    """Documents encrypted while the relief was off: alert, and what its end had torn becomes what it held."""
+    before = inside(rig.hot)
+    for path in sorted(rig.root.rglob("*.*")):
+        path.write_bytes(os.urandom(path.stat().st_size))
+    rig.take()
+    (rig.hot / "service1" / "note1.docx").unlink()
+    rig.following = rig.new_following(boot="2")
+    rig.following._judge = Watch().see
+    rig.follow()
+    assert read(_alert(rig)) is not None
+    assert inside(rig.hot) == before
+    rig.take()
+    assert rig.follow() is None, "it stays so until a person decides"
+    alert = read(_alert(rig))
+    assert alert is not None
+    write(_alert(rig), Alert(alert.reason, alert.since, alert.clean, alert.samples, "resume", "essai", ""))
+    rig.follow()
+    assert rig.behind() == []
+
+
 def test_a_slow_attack_is_seen_and_the_copy_goes_back(rig: Rig) -> None:
     """A few files a second pass at first; "back" brings the copy to the last snapshot before the first of them."""
     before = inside(rig.hot)

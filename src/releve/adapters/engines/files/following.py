@@ -131,7 +131,7 @@ class Following:
 
     def _held(self, alert: Alert, known: Sequence[tuple[Mark, Snapshot]]) -> Applied | None:
         """Stay; or go back to the last clean snapshot when a person said so."""
-        if alert.decision != "back" or self.lag.position.snapshot == alert.clean:
+        if alert.decision != "back" or (self._sure and self.lag.position.snapshot == alert.clean):
             return None
         for mark, snapshot in known:
             if snapshot.id == alert.clean:
@@ -168,9 +168,13 @@ class Following:
         if node is None:
             raise damaged(f"snapshots/{snapshot.id}", "le partage n'y est pas, ou ne s'y lit pas")
         whole = node.subtree
-        if self._sure and self._suspect(snapshot, bytes.fromhex(self.lag.position.tree), whole):
-            return None
         self._finish()
+        try:
+            if self._judged(mark) and self._suspect(snapshot, bytes.fromhex(self.lag.position.tree), whole):
+                return None if self._sure else self._stay()
+        except PromiseBroken:
+            if self._sure or self.lag.alert is not None:
+                raise  # else what it held was thinned away since: nothing is left to judge by
         owed = [os.fsencode(path) for path in self.lag.position.owed]
         done = self._bring(whole)
         if owed:  # one file lost and never asked for again would be a gap that nobody sees
@@ -191,6 +195,23 @@ class Following:
         )
         self.lag.applied_at = self._now()
         self.lag.lost = done.lost
+        return done
+
+    def _judged(self, mark: Mark) -> bool:
+        """Whether this step is judged: also after the machine started anew, or an attack would only have to wait for it.
+
+        Not when another epoch begins: all that a run brings back would look like one.
+        """
+        here = self.lag.position
+        return self._sure or (bool(here.tree) and here.epoch == mark.epoch)
+
+    def _stay(self) -> Applied:
+        """An alert stands, and the folder may hold anything: it becomes what it was known to hold, and no more."""
+        here = self.lag.position
+        done = self._bring(bytes.fromhex(here.tree))
+        self._sure = True
+        self._copy.settled()
+        self._keep(replace(here, boot=self._boot, applying=""))
         return done
 
     def _finish(self) -> None:
