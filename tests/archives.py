@@ -171,6 +171,14 @@ class Archive:
         made.start()
         return made
 
+    def spool_after_power_cut(self) -> bool:
+        """As a machine that starts anew finds it: another start; what no fsync had kept is gone. False: nothing was."""
+        (self.state / "boot").write_text("un autre démarrage", encoding="utf-8")
+        torn = list((self.state / "spool").glob("*.partial"))
+        for path in torn:
+            path.write_bytes(bytes(path.stat().st_size))
+        return bool(torn)
+
     def lose_a_segment(self) -> str:
         """Take one whole segment, not the last, out of every snapshot of the vault; its name."""
         vault = reopened(self.vault)

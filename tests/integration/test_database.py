@@ -197,10 +197,8 @@ def test_old_bases_and_their_wal_go_and_what_is_kept_still_comes_back(copied: St
     assert rig.values("gardé") == ["a", "b", "c", *MANY, "e"]
 
 
-@pytest.mark.torture
 def test_killed_at_any_moment_the_archiver_loses_nothing_it_said_was_safe(rig: Archive) -> None:
     """Kill -9 of the archiver again and again while people write: everything below its last word comes back."""
-    rig.start()
     rig.base()
     safe: list[str] = []
     written: list[tuple[str, datetime]] = []
@@ -222,6 +220,29 @@ def test_killed_at_any_moment_the_archiver_loses_nothing_it_said_was_safe(rig: A
     assert code in {0, 3}, said
     assert set(safe) <= set(rig.values()), (code, said)
     assert verify(reopened(rig.vault)).sound
+
+
+def test_what_a_link_of_before_received_proves_nothing_after_a_power_cut(rig: Archive) -> None:
+    """The machine stops and starts anew, and the server still believes in the link of before: no word of it is taken."""
+    archiver = rig.start()
+    rig.server.sql("SELECT pg_switch_wal()")
+    rig.until_safe(rig.write("un"))
+    os.kill(archiver.pid, signal.SIGSTOP)
+    at = rig.write("deux")
+    received = "SELECT pid FROM pg_stat_replication WHERE write_lsn >= pg_current_wal_flush_lsn()"
+    until(lambda: bool(rig.server.sql(received)))
+    link = rig.server.sql(received)[0][0]
+    os.kill(link, signal.SIGSTOP)
+    try:
+        archiver.kill()
+        archiver.wait()
+        assert rig.spool_after_power_cut()
+        rig.start()
+        until(lambda: "active" in str(rig.said().get("troubled")), 30)
+        assert not rig.safe(at)
+    finally:
+        os.kill(link, signal.SIGCONT)
+    rig.until_safe(at)
 
 
 def test_a_promotion_is_followed_and_crossed(rig: Archive) -> None:
@@ -372,11 +393,12 @@ def test_both_killed_at_random_moments_nothing_said_to_be_safe_is_lost(rig: Arch
     """Archiver and receiver killed at random for a while under load; the seed is in the rows, and shown by a failure."""
     seed = random.randrange(1 << 30)
     chance = random.Random(seed)
-    rig.start()
     rig.base()
     written: list[tuple[str, datetime]] = []
     for number in range(25):
         archiver = rig.start(every=0.2)
+        if number % 5 == 0:
+            rig.until_safe()
         end = time.monotonic() + chance.uniform(0.1, 3.0)
         step = 0
         while time.monotonic() < end:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 import shutil
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -188,6 +189,46 @@ def test_an_emptied_snapshot_hides_nothing_and_covers_nothing(writing: Writing) 
     assert covered(writing.vault, same) == set()
     numbers = {at.number for at in writing.known().segments}
     assert {1, 2, 3} <= numbers
+
+
+def test_a_file_that_becomes_whole_after_it_was_listed_is_kept_with_the_claim(writing: Writing) -> None:
+    """Between the look at the spool and the keeping, a file takes its whole name: what was claimed of it is there."""
+    writing.write(1, SEGMENT)
+    writing.write(2, 100_000)
+    writing.keep()
+    writing.write(2, 600_000)
+    files = writing.spool.files()
+    writing.write(2, SEGMENT)
+    writing.keeper.keep(files, [], Claim(1, files[-1].end, T0))
+    wal = writing.known()
+    assert wal.proofs == [(1, files[-1].end, T0)]
+    assert _read(writing.vault, wal, 2)[:600_000] == writing.content[2][:600_000]
+    writing.keep()
+    assert _read(writing.vault, writing.known(), 2) == writing.content[2]
+
+
+def test_no_look_at_the_spool_misses_a_file_while_they_take_their_names(tmp_path: Path) -> None:
+    """Files become whole and the next ones begin, as fast as they can: each look has all up to its newest."""
+    spool = Spool(tmp_path / "spool", 1024)
+    names = [Place(1, number).name(1024) for number in range(4096)]
+    (spool.folder / names[0]).write_bytes(b"\1" * 1024)
+
+    def receive() -> None:
+        for name in names[1:]:
+            partial = spool.folder / f"{name}.partial"
+            partial.write_bytes(b"\1" * 1024)
+            partial.rename(spool.folder / name)
+
+    receiving = threading.Thread(target=receive)
+    receiving.start()
+    looks = 0
+    while receiving.is_alive():
+        numbers = [one.at.number for one in spool.files()]
+        assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+        looks += 1
+    receiving.join()
+    assert looks > 20
+    assert spool.files()[-1].at.number == len(names) - 1
 
 
 def test_another_system_under_the_same_name_is_refused(writing: Writing) -> None:

@@ -177,8 +177,7 @@ class Archiver:
             files = self._spool.files()
             end = files[-1].end if files else 0
             # the receiver's own word comes up to a second late, but counts zeros too
-            said = position.received >= position.lsn and self._same_timeline(files, position)
-            if said or _reaches(files, position, end if end == before else -1):
+            if _has_its_end(files, position) or _reaches(files, position, end if end == before else -1):
                 self._near = True
                 return files
             if not self._receiver.running or time.monotonic() > deadline:
@@ -204,10 +203,6 @@ class Archiver:
         if position is None or position.at is None or not files or not self._near:
             return None
         return Claim(files[-1].at.timeline, position.lsn, position.at)
-
-    @staticmethod
-    def _same_timeline(files: list[Received], position: Position) -> bool:
-        return bool(files) and position.timeline in {0, files[-1].at.timeline}
 
     def _store(self, files: list[Received], claim: Claim | None) -> None:
         if not files:
@@ -250,13 +245,28 @@ def _said(error: ReleveError | OSError) -> str:
     return f"la réserve ne peut pas être tenue : {reason(error)} ({error.filename}) [archive-disk]"
 
 
+def _has_its_end(files: list[Received], position: Position) -> bool:
+    """Whether the receiver said that it has all, and the file is there that holds the end of it.
+
+    After a power cut the server may for a while believe in the link of before, whose last file is gone.
+    """
+    if not files or not _follows(files, position) or position.received < position.lsn:
+        return False
+    newest = files[-1]
+    return position.lsn <= (newest.at.number + 1) * newest.size
+
+
+def _follows(files: list[Received], position: Position) -> bool:
+    return position.timeline in {0, files[-1].at.timeline}
+
+
 def _reaches(files: list[Received], position: Position, settled: int) -> bool:
     """Whether the files hold all that the server had, on its timeline.
 
     A record may end in zeros, which are not seen in a file filled with zeros; no record is shorter than its header.
     So a shortfall below that is none, once a second look has found the same end (`settled`).
     """
-    if not files or (position.timeline and files[-1].at.timeline != position.timeline):
+    if not files or not _follows(files, position):
         return False
     end = files[-1].end
     return end >= position.lsn or (end == settled and position.lsn - end < _HEADER)

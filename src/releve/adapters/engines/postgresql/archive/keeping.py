@@ -7,7 +7,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -185,10 +185,7 @@ class Keeper:
             before = nodes.get(one.whole_name + PARTIAL)
             if one.partial and (one.end <= start or (before is not None and one.end <= until)):
                 continue
-            try:
-                node = self._node(one, before)
-            except FileNotFoundError:
-                continue  # it became whole since it was listed: the next look has it
+            node = self._node(one, before)
             nodes.pop(one.whole_name + PARTIAL, None)
             nodes[one.name] = node
             until = max(until, one.end)
@@ -196,15 +193,14 @@ class Keeper:
         return _Chapter(nodes, until, chapter.instants) if changed else None
 
     def _node(self, one: Received, before: Node | None) -> Node:
-        path = os.fsencode(one.path)
         known = [(blob, self._length(blob)) for blob in before.content] if before else []
-        with one.path.open("rb") as file:
+        with one.open() as file:
             facts = os.fstat(file.fileno())
             if facts.st_size != one.size:
                 raise PromiseBroken("wal-short", f"le journal {one.path} n'a pas la taille d'un segment")
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole, memoryview(whole) as data:
                 content = grown(data, one.end - one.at.number * one.size, known, self._save)
-        return replace(node_of(os.fsencode(one.name), path, facts, one.size, content), links=1)
+        return _plain(one.name, one.size, facts.st_mtime_ns, content)
 
     def _length(self, blob: bytes) -> int:
         where = self._vault.index.find(blob)

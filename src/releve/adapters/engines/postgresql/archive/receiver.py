@@ -82,7 +82,9 @@ class Receiver:
                 continue
             with suppress(OSError):
                 words = (entry / "cmdline").read_bytes().split(b"\0")
-                if words[0].endswith(b"pg_receivewal") and os.fsencode(self._spool) in words:
+                # `setpriv` may still stand before it
+                ours = any(word.endswith(b"pg_receivewal") for word in words)
+                if ours and os.fsencode(self._spool) in words:
                     os.kill(int(entry.name), signal.SIGKILL)
                     _wait_gone(entry)
 
@@ -112,7 +114,8 @@ class Receiver:
         code = self._running.returncode if self._running is not None else 0
         self._running = None
         said = self._log.read_text(encoding="utf-8", errors="replace").strip()
-        last = said.splitlines()[-1] if said else ""
+        lines = said.splitlines()
+        last = next((line for line in lines if "ERROR:" in line or "FATAL:" in line), (lines or [""])[-1])
         if code == 127 and "setpriv" in said:
             raise _missing(self._server.program("pg_receivewal"), last)
         if time.monotonic() - self._since > _WELL:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from releve.adapters.engines.postgresql.archive.marks import HISTORY, PARTIAL, Place, place
 from releve.domain.errors import Unreachable
@@ -33,6 +34,13 @@ class Received:
         """Its name once it is whole."""
         return self.path.name.removesuffix(PARTIAL)
 
+    def open(self) -> BinaryIO:
+        """Its bytes, for reading, under whichever name it has by now: what was written up to `end` stays."""
+        try:
+            return self.path.open("rb")
+        except FileNotFoundError:
+            return self.path.with_name(self.whole_name).open("rb")
+
 
 class Spool:
     """The folder, made when it is not there. Raises `Unreachable` when it cannot be read."""
@@ -43,20 +51,31 @@ class Spool:
         self._size = size
 
     def files(self) -> list[Received]:
-        """The WAL files, oldest first; a timeline after the one it came from."""
-        found = []
-        for path in self._names():
-            at = place(path.name, self._size)
-            if at is None:
-                continue
-            partial = path.name.endswith(PARTIAL)
-            start = at.number * self._size
-            with suppress(FileNotFoundError):  # it became whole since it was listed: the next look has it
-                if path.stat().st_size != self._size:
-                    continue  # a partial one is filled with zeros before any WAL is in it
-                end = start + (_filled(path) if partial else self._size)
-                found.append(Received(path, at, self._size, partial, end))
-        return sorted(found, key=lambda one: (one.at.timeline, one.at.number, one.partial))
+        """The WAL files, oldest first; a timeline after the one it came from.
+
+        A file may take its whole name while the folder is read, and then be listed under neither: what is missing
+        between two that were found is asked for by name.
+        """
+        found = {at for path in self._names() if (at := place(path.name, self._size)) is not None}
+        numbers: dict[int, list[int]] = {}
+        for at in found:
+            numbers.setdefault(at.timeline, []).append(at.number)
+        for timeline, known in numbers.items():
+            found |= {Place(timeline, number) for number in range(min(known), max(known))}
+        received = (self._received(at) for at in sorted(found, key=lambda at: (at.timeline, at.number)))
+        return [one for one in received if one is not None]
+
+    def _received(self, at: Place) -> Received | None:
+        """The file of a place under the name that it has by now; None when it has none, or is torn."""
+        name = at.name(self._size)
+        for path in (self.folder / name, self.folder / (name + PARTIAL), self.folder / name):
+            with suppress(FileNotFoundError), path.open("rb") as file:
+                if os.fstat(file.fileno()).st_size != self._size:
+                    return None  # a partial one is filled with zeros before any WAL is in it
+                partial = path.name.endswith(PARTIAL)
+                end = at.number * self._size + (_filled(file) if partial else self._size)
+                return Received(path, at, self._size, partial, end)
+        return None
 
     def histories(self) -> list[Path]:
         """The history files."""
@@ -105,15 +124,14 @@ class Spool:
 _STEP = 1 << 20
 
 
-def _filled(path: Path) -> int:
+def _filled(file: BinaryIO) -> int:
     """Bytes of a file up to its last one that is not zero; pg_receivewal fills it with zeros beforehand."""
-    with path.open("rb") as file:
-        at = os.fstat(file.fileno()).st_size
-        while at > 0:
-            first = max(0, at - _STEP)
-            file.seek(first)
-            piece = file.read(at - first).rstrip(b"\0")
-            if piece:
-                return first + len(piece)
-            at = first
+    at = os.fstat(file.fileno()).st_size
+    while at > 0:
+        first = max(0, at - _STEP)
+        file.seek(first)
+        piece = file.read(at - first).rstrip(b"\0")
+        if piece:
+            return first + len(piece)
+        at = first
     return 0
