@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from releve.adapters.engines.files.cache import Cache
 from releve.adapters.engines.files.events import Hints
+from releve.domain.errors import Unreachable
 from tests.features import CURRENT_RESTIC
 from tests.shares import Chaos, Rig, inside
 from tests.vaults import reopened, restic
@@ -71,8 +74,6 @@ def test_a_lost_cache_is_filled_again_from_the_vault(rig: Rig) -> None:
     rig.capture.close()
     rig.cache.close()
     (rig.base / "cache.db").write_bytes(b"abimee" * 1000)
-    from releve.adapters.engines.files.cache import Cache
-
     rig.cache = Cache(rig.base / "cache.db", "essai")
     assert rig.cache.snapshot == ("", b"")
     rig.capture = rig.new_capture()
@@ -206,14 +207,91 @@ def test_nobody_else_may_enter_a_copy_that_follows(rig: Rig) -> None:
 
 def test_a_share_that_is_not_there_erases_nothing(rig: Rig) -> None:
     """An unmounted disk is an error, not a share from which everything was removed."""
-    from releve.domain.errors import Unreachable
-
     (rig.root / "a").write_text("x")
     rig.take()
     rig.root.rename(rig.base / "ailleurs")
     with pytest.raises(Unreachable, match="ne répond pas"):
         rig.capture.take(Hints(everything=True))
     assert len(reopened(rig.base / "vault").snapshots()) == 1
+
+
+@pytest.mark.parametrize("left", [[], ["lost+found"], ["oublié"]])
+@pytest.mark.parametrize("forgotten", [False, True])
+def test_an_unmounted_disk_is_not_an_emptied_share(rig: Rig, left: list[str], forgotten: bool) -> None:
+    """What stands under the name of a share whose disk is not mounted is another folder: refused, and taken up again."""
+    (rig.root / "a").write_text("x")
+    (rig.root / "lost+found").mkdir()
+    taken = rig.take()
+    assert taken is not None
+    rig.root.rename(rig.base / "ailleurs")
+    rig.root.mkdir()
+    for name in left:
+        (rig.root / name).mkdir()
+    if forgotten:  # a machine that starts anew has no cache of before
+        rig.cache.close()
+        (rig.base / "cache.db").unlink()
+        rig.cache = Cache(rig.base / "cache.db", "essai")
+        rig.capture.close()
+        rig.capture = rig.new_capture(taken.number)
+    last = rig.vault.snapshot(taken.id)
+    with pytest.raises(Unreachable, match="autre dossier") as refused:
+        rig.capture.take(Hints(everything=True), last=last)
+    assert "« a »" in str(refused.value.hint)
+    assert len(reopened(rig.base / "vault").snapshots()) == 1
+    shutil.rmtree(rig.root)
+    (rig.base / "ailleurs").rename(rig.root)
+    (rig.root / "b").write_text("y")
+    assert rig.capture.take(Hints(everything=True), last=last) is not None
+    rig.follow()
+    assert rig.behind() == []
+
+
+def test_a_share_that_moved_to_another_disk_goes_on(rig: Rig) -> None:
+    """Another folder under the same name, with some of the same in it, is the share."""
+    (rig.root / "a").write_text("x")
+    (rig.root / "b").write_text("y")
+    rig.take()
+    shutil.copytree(rig.root, rig.base / "neuf")
+    shutil.rmtree(rig.root)
+    (rig.base / "neuf").rename(rig.root)
+    (rig.root / "b").unlink()
+    assert rig.capture.take(Hints(everything=True)) is not None
+    rig.follow()
+    assert rig.behind() == []
+
+
+def test_a_share_whose_files_all_went_is_followed(rig: Rig) -> None:
+    """The same folder, emptied by people, is no fault."""
+    (rig.root / "a").write_text("x")
+    rig.take()
+    rig.follow()
+    (rig.root / "a").unlink()
+    assert rig.take() is not None
+    rig.follow()
+    assert rig.behind() == []
+
+
+@pytest.mark.parametrize("boot", ["1", "2"])
+def test_a_copy_whose_disk_is_not_mounted_is_not_begun_beside(rig: Rig, boot: str) -> None:
+    """The follower writes nothing into what stands in the copy's place, and goes on once the disk is back."""
+    (rig.root / "a").write_text("x")
+    rig.take()
+    rig.follow()
+    (rig.root / "b").write_text("y")
+    rig.take()
+    rig.hot.rename(rig.base / "ailleurs")
+    rig.following._copy.close()
+    rig.following = rig.new_following(boot)
+    for there in (False, True):
+        if there:
+            rig.hot.mkdir()
+        with pytest.raises(Unreachable, match="autre dossier"):
+            rig.follow()
+    assert list(rig.hot.iterdir()) == []
+    rig.hot.rmdir()
+    (rig.base / "ailleurs").rename(rig.hot)
+    rig.follow()
+    assert rig.behind() == []
 
 
 def test_a_file_without_rights_keeps_its_last_saved_state(rig: Rig) -> None:
@@ -244,8 +322,6 @@ def test_a_full_disk_under_the_cache_is_said_and_taken_up_again(
     """The cache cannot be written: a clear error, the same hints again, and then everything is there."""
     import sqlite3
 
-    from releve.domain.errors import Unreachable
-
     (rig.root / "a").write_text("un")
     rig.take()
     (rig.root / "a").write_text("deux")
@@ -266,8 +342,6 @@ def test_a_full_disk_under_the_copy_is_said_and_taken_up_again(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No room for the copy: an error, the old versions stay whole, and the next step finishes."""
-    from releve.domain.errors import Unreachable
-
     _one_followed_one_waiting(rig)
     filler = rig.following._copy._filler
     make = filler.make

@@ -93,9 +93,15 @@ class Cache:
         self._base.rollback()
         self._base.close()
 
-    def commit(self, snapshot: str, tree: bytes) -> None:
-        """What was changed is now what this snapshot holds."""
-        kept = {"snapshot": snapshot, "tree": tree, "files": self.files, "size": self.size}
+    def commit(self, snapshot: str, tree: bytes, inode: int) -> None:
+        """What was changed is now what this snapshot holds. `inode`: of the share's own folder."""
+        kept = {
+            "snapshot": snapshot,
+            "tree": tree,
+            "files": self.files,
+            "size": self.size,
+            "inode": fit(inode),
+        }
         self._base.executemany("INSERT OR REPLACE INTO about VALUES (?, ?)", kept.items())
         self._base.commit()
 
@@ -113,6 +119,12 @@ class Cache:
         """The snapshot that the cache describes and its root tree; ("", b"") when it describes none."""
         found = dict(self._base.execute("SELECT name, value FROM about WHERE name IN ('snapshot', 'tree')"))
         return str(found.get("snapshot", "")), bytes(found.get("tree", b""))
+
+    @property
+    def inode(self) -> int:
+        """That of the share's own folder, as it was at the last snapshot; 0 when there is none."""
+        found = self._base.execute("SELECT value FROM about WHERE name = 'inode'").fetchone()
+        return int(found[0]) if found else 0
 
     def row(self, folder: int, name: bytes) -> Row | None:
         """An entry of a folder."""

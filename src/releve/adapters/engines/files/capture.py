@@ -11,7 +11,7 @@ import os
 import sqlite3
 import stat
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -21,6 +21,7 @@ from itertools import islice
 from releve.adapters.engines.files.cache import ROOT, Cache, Row, fit
 from releve.adapters.engines.files.events import Hints, Spot, join
 from releve.adapters.engines.files.marks import Mark
+from releve.adapters.engines.files.place import absent, elsewhere
 from releve.adapters.vault.metadata import node_of
 from releve.adapters.vault.node import Node, encode, tree
 from releve.adapters.vault.pack import BlobKind
@@ -145,8 +146,9 @@ class Capture:
         stored = self._writer.stored_bytes
         self._dirty, self._touched, self._seen, self._also = set(), set(), Seen(), set()
         try:
-            _look(self._share.root)
+            inode = _look(self._share.root)
             self._index()
+            self._in_place(inode, last)
             if hints.everything or not self._cache.snapshot[0]:
                 self._whole(last)
             self._again_folders(hints.folders)
@@ -157,8 +159,11 @@ class Capture:
                 self._cache.rollback()
                 return None
             root = self._emit()
+            _still(self._share.root, inode)
             if root == old_root and not force:
-                self._cache.commit(before, root)  # dates of a read file, and the like: nothing in the trees
+                self._cache.commit(
+                    before, root, inode
+                )  # dates of a read file, and the like: nothing in the trees
                 return None
             self._writer.flush()
             self._still_ours()
@@ -166,7 +171,7 @@ class Capture:
             self._number += (
                 1  # only now: a number that was never used would look like a snapshot that was hidden
             )
-            self._cache.commit(name, root)
+            self._cache.commit(name, root, inode)
         except sqlite3.Error as error:
             self._back()
             raise Unreachable(
@@ -191,6 +196,34 @@ class Capture:
             time.monotonic() - begun,
             self._writer.stored_bytes - stored,
         )
+
+    def _in_place(self, inode: int, last: Snapshot | None) -> None:
+        """Raises `Unreachable` when the folder is another one than at the last snapshot, and has nothing of it."""
+        names: Iterable[bytes]
+        if self._cache.snapshot[0]:
+            if inode == self._cache.inode:
+                return
+            names = (row.name for row in self._cache.rows(ROOT))
+        else:
+            node = down(self._repository, last) if last is not None else None
+            if node is None or last is None:
+                return
+            if last.hostname == self._share.hostname and inode == fit(node.inode):
+                return
+            names = (one.name for one in self._past(node.subtree))
+        example = absent(self._share.root, names)
+        if example:
+            raise elsewhere(
+                self._share.root,
+                example,
+                f"Si tout a vraiment été remplacé, créez-y un instant un dossier nommé « {os.fsdecode(example)} »",
+            )
+
+    def _past(self, subtree: bytes) -> Iterable[Node]:
+        try:
+            return self._repository.tree(subtree)
+        except PromiseBroken:
+            return ()  # a damaged past is no reason not to save the present
 
     def _index(self) -> None:
         """What the vault lists: all of it after an error, what is new from time to time.
@@ -566,19 +599,30 @@ def _spot(path: bytes) -> Spot:
     return above, name
 
 
-def _look(root: bytes) -> None:
+def _look(root: bytes) -> int:
+    """The inode of the share's folder, as `fit` keeps it. Raises `Unreachable`."""
     try:
         facts = os.lstat(root)
     except OSError as error:
         raise _missing(root, error) from error
     if not stat.S_ISDIR(facts.st_mode):
         raise Unreachable("share-missing", f"« {os.fsdecode(root)} » n'est pas un dossier")
+    return fit(facts.st_ino)
+
+
+def _still(root: bytes, inode: int) -> None:
+    if _look(root) != inode:
+        raise _gone(root, "il a été remplacé pendant qu'il était comparé")
 
 
 def _missing(root: bytes, error: OSError) -> Unreachable:
+    return _gone(root, reason(error))
+
+
+def _gone(root: bytes, why: str) -> Unreachable:
     return Unreachable(
         "share-missing",
-        f"le partage « {os.fsdecode(root)} » ne répond pas : {reason(error)}",
+        f"le partage « {os.fsdecode(root)} » ne répond pas : {why}",
         hint="vérifiez le disque ou le montage ; tant qu'il manque, rien n'est effacé du coffre",
         retryable=True,
     )

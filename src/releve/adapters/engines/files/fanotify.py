@@ -59,7 +59,7 @@ class Fanotify:
         self._mount = -1
         try:
             self._mark()
-            self._mount = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            self._mount = self._open_root()
             self._try_handle()
         except BaseException:
             self._shut()
@@ -80,7 +80,18 @@ class Fanotify:
             raise _denied()
 
     def cover(self, folder: bytes) -> None:
-        """Nothing to do: the whole file system is heard."""
+        """The whole file system is heard; another one has come in its place when its disk was mounted again."""
+        if folder:
+            return
+        with self._gate:
+            if not os.path.sameopenfile(self._mount, opened := self._open_root()):
+                self._mark()
+                self._mount, opened = opened, self._mount
+                self._paths.clear()
+            os.close(opened)
+
+    def _open_root(self) -> int:
+        return os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
     def wait(self, seconds: float) -> bool:
         """See `Watcher`."""

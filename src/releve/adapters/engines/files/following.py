@@ -14,6 +14,7 @@ from releve.adapters.engines.files.alert import Alert, read, write
 from releve.adapters.engines.files.capture import down
 from releve.adapters.engines.files.follow import Applied, HotCopy
 from releve.adapters.engines.files.marks import Mark, Snapshots, late
+from releve.adapters.engines.files.place import absent, elsewhere
 from releve.adapters.engines.files.traits import burst
 from releve.adapters.notes import put
 from releve.adapters.vault.node import Node, decode, encode, tree
@@ -42,6 +43,7 @@ class Position:
     tree: str = ""
     applying: str = ""
     owed: Sequence[str] = ()
+    inode: int = 0  # of the folder itself; 0: not noted
     top: str = ""  # the share's own entry (its owner, permissions, dates), as the vault has it
 
     @property
@@ -115,6 +117,7 @@ class Following:
         self.known = known = self._snapshots.look()
         mine = [one for one in known if one[0].epoch == self.epoch]
         self.lag.late = [one for one in late(known, self.epoch) if one != self.lag.position.snapshot]
+        self._in_place()
         if not self._ready:
             self._copy.prepare()
             self._ready = True
@@ -128,6 +131,26 @@ class Following:
         if self._sure and (mark.epoch, mark.number) <= (self.lag.position.epoch, self.lag.position.number):
             return None
         return self._follow(mark, snapshot)
+
+    def _in_place(self) -> None:
+        """Raises `Unreachable` when the folder is another one than the position tells of, and has nothing of it."""
+        here = self.lag.position
+        if not here.tree or not here.inode:
+            return
+        with suppress(FileNotFoundError):
+            if os.lstat(self._copy.root).st_ino == here.inode:
+                return
+        names: Sequence[Node] = ()
+        with suppress(PromiseBroken):  # thinned away since: nothing is known of what it held
+            names = self._repository.tree(bytes.fromhex(here.tree))
+        example = absent(self._copy.root, (node.name for node in names))
+        if example:
+            raise elsewhere(
+                self._copy.root,
+                example,
+                f"Si c'est un disque neuf, ôtez {self._state} : la copie le remplira",
+            )
+        self._sure = False  # another folder, with some of the same: all of it is compared
 
     def _held(self, alert: Alert, known: Sequence[tuple[Mark, Snapshot]]) -> Applied | None:
         """Stay; or go back to the last clean snapshot when a person said so."""
@@ -190,6 +213,7 @@ class Following:
                 snapshot.at.isoformat(),
                 whole.hex(),
                 owed=[os.fsdecode(path) for path, _ in done.lost],
+                inode=os.lstat(self._copy.root).st_ino,
                 top=encode(node).decode(),
             )
         )

@@ -168,6 +168,7 @@ class Live:
     def _fail(self, error: ReleveError, at: datetime) -> None:
         wait = _RETRY[min(self._failures, len(_RETRY) - 1)]
         self._failures += 1
+        self._todo.everything |= error.code == "share-missing"  # nobody told of what happened meanwhile
         self._not_before = time.monotonic() + wait
         fresh = self.freshness
         fresh.troubled = f"{error.sentence} [{error.code}]"
