@@ -503,13 +503,16 @@ def _rightful(order: Order, held: Held, site: str) -> None:
 
 
 def _left(root: Path) -> str:
-    """Empty once no program writes below `root` any more; else, after a while, who does."""
+    """Empty once it was seen that no program writes below `root` any more; else, after a while, who does."""
     deadline = time.monotonic() + _LEAVE
-    while (still := open_writers(os.fsencode(root))) and time.monotonic() < deadline:
+    place = os.fsencode(os.path.realpath(root))
+    while (look := open_writers(place)).writers and time.monotonic() < deadline:
         time.sleep(0.05)
-    if not still:
+    if not look.writers and not look.hidden:
         return ""
-    one = still[0]
+    if not look.writers:
+        return f"{look.hidden} programmes d'autres comptes n'ont pas pu être regardés : Relève n'est pas root ici"
+    one = look.writers[0]
     return f"« {one.program} » (processus {one.pid}) tient encore {os.fsdecode(one.path)} ouvert en écriture"
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from releve.adapters.engines.files.mounts import deaf_mount, kind_of_mount
+from releve.adapters.engines.files.mounts import Mounts, deaf_mount
 
 MOUNTS = r"""23 1 254:0 / / rw,relatime - ext4 /dev/vda rw
 40 23 0:35 / /srv/partage\040commun rw - cifs //nas/commun rw
@@ -34,7 +34,19 @@ MOUNTS = r"""23 1 254:0 / / rw,relatime - ext4 /dev/vda rw
 )
 def test_the_mount_of_a_folder_is_found(root: str, kind: str) -> None:
     """The longest mount point above it; names with spaces as the kernel writes them."""
-    assert kind_of_mount(os.fsencode(root), MOUNTS) == kind
+    mount = Mounts.read(MOUNTS).at(os.fsencode(root))
+    assert mount is not None
+    assert mount.kind == kind
+
+
+def test_a_place_is_the_same_under_every_name() -> None:
+    """The same device mounted twice, once from a folder of it: one file, one place."""
+    text = MOUNTS + b"46 23 254:0 /srv/docs /data rw - ext4 /dev/vda rw\n"
+    mounts = Mounts.read(text)
+    assert mounts.place(b"/data/a") == mounts.place(b"/srv/docs/a") == (b"254:0", b"/srv/docs/a")
+    assert mounts.below(b"/data/a", mounts.place(b"/srv/docs"))
+    assert not mounts.below(b"/srv/docs2/a", mounts.place(b"/srv/docs"))
+    assert not mounts.below(b"/srv/partage/docs", mounts.place(b"/srv"))
 
 
 def test_a_folder_of_this_machine_can_be_heard(tmp_path: Path) -> None:

@@ -1,11 +1,16 @@
-"""Who still holds a file of a folder open for writing: barring a folder does not take back what was given before."""
+"""Who may still write into a folder: barring it does not take back what was opened before."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
+from releve.adapters.engines.files.mounts import Mounts
+
 _ACCESS = os.O_WRONLY | os.O_RDWR
+_GONE = (FileNotFoundError, ProcessLookupError)  # it was closed, or ended, since it was listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,25 +22,54 @@ class OpenFile:
     path: bytes
 
 
-def open_writers(root: bytes) -> list[OpenFile]:
-    """What the programs of this machine hold open below `root`, ourselves left out.
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Who writes, as far as could be seen. `hidden`: how many programs our account may not look at."""
 
-    Without root only our own account's programs can be looked at (Linux, proc(5)); one that ends meanwhile is
-    no longer a writer.
+    writers: tuple[OpenFile, ...]
+    hidden: int = 0
+
+
+def open_writers(root: bytes) -> Look:
+    """What the programs of this machine hold open, or mapped, for writing below `root` (resolved), ourselves left out.
+
+    Also from another mount namespace (a container), where the same folder has another name. Never seen: what the
+    kernel itself serves (NFS). Without root, other accounts' programs cannot be looked at (Linux, proc(5)).
     """
-    inside, found = root.rstrip(b"/") + b"/", []
+    ours = Mounts.of(b"self")
+    place = ours.place(root)
+    found: list[OpenFile] = []
+    hidden = 0
     for name in os.listdir(b"/proc"):
         if not name.isdigit() or int(name) == os.getpid():
             continue
         home = b"/proc/" + name
         try:
-            for handle in os.listdir(home + b"/fd"):
-                path = os.readlink(home + b"/fd/" + handle)
-                if path.startswith(inside) and _writes(home + b"/fdinfo/" + handle):
-                    found.append(OpenFile(int(name), _program(home), path))
-        except OSError:
-            continue
-    return found
+            with suppress(*_GONE):
+                mounts = ours if _namespace(home) == _namespace(b"/proc/self") else Mounts.of(name)
+                paths = [path for path in _written(home) if mounts.below(path, place)]
+                found += [OpenFile(int(name), _program(home), path) for path in paths]
+        except PermissionError:
+            hidden += 1
+    return Look(tuple(found), hidden)
+
+
+def _namespace(home: bytes) -> bytes:
+    return os.readlink(home + b"/ns/mnt")
+
+
+def _written(home: bytes) -> Iterator[bytes]:
+    """Every path that a program holds open or mapped (shared) for writing."""
+    for handle in os.listdir(home + b"/fd"):
+        with suppress(*_GONE):
+            path = os.readlink(home + b"/fd/" + handle)
+            if path.startswith(b"/") and _writes(home + b"/fdinfo/" + handle):
+                yield path
+    with open(home + b"/maps", "rb") as file:
+        for line in file:
+            fields = line.rstrip(b"\n").split(maxsplit=5)  # range, rights, offset, device, inode, path
+            if len(fields) == 6 and fields[1][1:2] == b"w" and fields[1][3:4] == b"s":
+                yield fields[5]
 
 
 def _writes(info: bytes) -> bool:
