@@ -81,7 +81,7 @@ class Rig:
         self.base = base
         self.full = False  # whether the disk of the copy is, for the tests that say so
         self.root = base / "share"
-        self.root.mkdir()
+        self.root.mkdir(exist_ok=True)
         self.vault = fresh(base / "vault", disk)
         self.vault.load_index()
         self.watcher: Watcher = (

@@ -24,7 +24,7 @@ from releve.domain.errors import BadInput, PromiseBroken, Refused, Unreachable
 
 _LARGEST_BLOB = 1 << 30  # bytes a blob may unfold to: the tree of a folder of a million files is 350 MB
 _SQUEEZED = b"\x02"
-_MOST_KEYS = 20  # restic tries no more
+_MOST_KEYS = 20  # of which restic tries one after the other, in the order of the folder, before it gives up
 
 
 class _Squeezers(threading.local):
@@ -218,8 +218,17 @@ class Repository:
         return sorted(files, key=lambda one: (one.created, one.id))
 
     def add_key(self, password: str, at: datetime, cost: Cost = USUAL) -> str:
-        """One more password that opens the vault; the id of its file."""
+        """One more password that opens the vault; the id of its file.
+
+        Raises `Refused` when there are as many as restic tries: beyond, chance would say which pages still open it.
+        """
         _strong(password)
+        if sum(1 for _ in self.store.entries(Kind.KEYS)) >= _MOST_KEYS:
+            raise Refused(
+                "too-many-keys",
+                f"ce coffre a déjà {_MOST_KEYS} clés, et restic n'en essaie pas plus",
+                hint="retirez celles qui ne servent plus : releve vault key list, puis releve vault key remove",
+            )
         raw = wrap(self.key, password, at=at, cost=cost)
         name = hashlib.sha256(raw).hexdigest()
         self.store.write(Kind.KEYS, name, [raw])
@@ -310,7 +319,7 @@ def open_vault(store: Store, password: str) -> Repository:
 
 
 def _unlock(store: Store, password: str) -> Key:
-    entries = list(store.entries(Kind.KEYS))[:_MOST_KEYS]
+    entries = list(store.entries(Kind.KEYS))
     if not entries:
         raise Unreachable(
             "vault-missing",

@@ -14,6 +14,12 @@ from releve.entrypoints.cli.vault_options import KeyRef, Where
 from releve.entrypoints.cli.vault_session import DEFAULT_KEY, bar, made, opened, tagged
 
 _SILENT = 45.0  # seconds without a word of a process that speaks at least every 30
+_SCAN_EVERY = (
+    60.0  # seconds between two comparisons of a share that tells nothing of its changes; more often where
+)
+_SCAN_AT_LEAST = (
+    2.0  # less may be lost, but no faster than that; the capture takes a fifth of the time at most anyway
+)
 _STALE = 90.0  # seconds: an idle share gets a snapshot every 30, and two clocks may differ
 Name = Annotated[str, typer.Option("--share", "-s", help="Le nom du partage, le même des deux côtés.")]
 Root = Annotated[str, typer.Option("--root", "-r", help="Le dossier du partage, ou celui de sa copie.")]
@@ -191,6 +197,7 @@ def _keep(plan_file: str, site: str, share: str) -> Answer:
         found.excludes,
         found.protection.mode is ProtectionMode.DAILY,
         _thinning(place.address, str(place.key), share, end.state) if role is SiteRole.RELIEF else (),
+        min(_SCAN_EVERY, max(_SCAN_AT_LEAST, found.protection.rpo.seconds / 2 or _SCAN_EVERY)),
     )
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -291,10 +298,7 @@ def _role(role: str, value: Mapping[str, object], now: datetime) -> tuple[bool, 
     else:
         lines.append("  rien n'est encore à l'abri" if role == "capture" else "  la copie est encore vide")
     if role == "capture":
-        lines.append(
-            f"  {value['files']} fichiers, {say_bytes(int(str(value['bytes'])))} ; par {value['how']}, "
-            f"un instantané toutes les {value['every_seconds']} s"
-        )
+        lines.append(f"  {value['files']} fichiers, {say_bytes(int(str(value['bytes'])))} ; {_heard(value)}")
     if value.get("open_since"):
         lines.append(f"  des fichiers encore ouverts sont écrits depuis {value['open_since']}")
     troubles = [f"  non lu : {one['path']} : {one['why']}" for one in _items(value, "unread")]
@@ -325,6 +329,12 @@ def _role(role: str, value: Mapping[str, object], now: datetime) -> tuple[bool, 
     if silent > _SILENT:
         troubles.append(f"  plus aucune nouvelle depuis {say_seconds(silent)} : le processus est arrêté ?")
     return bool(safe) and not troubles, lines + troubles
+
+
+def _heard(value: Mapping[str, object]) -> str:
+    if value["how"] == "scan":
+        return "rien ne dit ce qui y change : tout est comparé par intervalles"
+    return f"par {value['how']}, un instantané toutes les {value['every_seconds']} s"
 
 
 def _items(value: Mapping[str, object], name: str) -> list[Mapping[str, object]]:

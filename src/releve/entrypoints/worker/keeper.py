@@ -73,6 +73,7 @@ class KeeperPost:
     excludes: tuple[str, ...] = ()
     daily: bool = False
     thin: Sequence[str] = ()
+    scan_every: float = 60.0  # seconds, where nothing tells of changes
 
 
 class Keeper:
@@ -234,7 +235,7 @@ class Keeper:
             adopted=bool(position.snapshot) and position.number == held.after,
             mode=self._barred,
             how="scan" if self._post.daily else "auto",
-            scan_every=0.0 if self._post.daily else 60.0,
+            scan_every=0.0 if self._post.daily else self._post.scan_every,
         )
         live = self._open.enter_context(capturing(self._post.open_vault(), post))
         self._live = live

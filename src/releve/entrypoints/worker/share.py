@@ -26,7 +26,7 @@ from releve.adapters.engines.files.follow import Applied, HotCopy
 from releve.adapters.engines.files.following import POLL, Following
 from releve.adapters.engines.files.live import Freshness, Live
 from releve.adapters.engines.files.marks import Snapshots
-from releve.adapters.engines.files.mounts import deaf_mount
+from releve.adapters.engines.files.mounts import deaf_mount, mounted_inside
 from releve.adapters.hosts.lock import hold as only_one
 from releve.adapters.vault.locks import hold
 from releve.cycle.watch.attack import judge, within
@@ -368,9 +368,9 @@ def _watcher(root: bytes, post: Post) -> Watcher:
             f"ce dossier est tenu par une autre machine ({kind}) : il est comparé toutes les {post.scan_every:.0f} s"
         )
         return Scans(post.scan_every)
-    if post.how == "auto":
+    if post.how == "auto" and not mounted_inside(os.path.realpath(root)):
         try:
-            return Fanotify(root)
+            return Fanotify(root, post.scan_every)
         except Unreachable as error:
             say(f"{error.sentence} ; {error.hint}")
     return Inotify(root, post.scan_every)

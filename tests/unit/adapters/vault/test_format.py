@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -16,10 +17,13 @@ from releve.adapters.vault.node import Node, decode, encode, entries, from_entry
 from releve.adapters.vault.pack import BlobKind, Draft, Placed, header_of
 from releve.adapters.vault.polynomial import DEGREE, draw, irreducible
 from releve.adapters.vault.quote import quote, unquote
+from releve.adapters.vault.repository import open_vault
 from releve.adapters.vault.seal import OVERHEAD, Forged, Key
 from releve.adapters.vault.shares import draw as draw_secret
 from releve.adapters.vault.shares import join, split
-from releve.domain.errors import BadInput
+from releve.adapters.vault.store import FolderStore, Kind
+from releve.domain.errors import BadInput, Refused
+from tests.vaults import CHEAP, fresh, now, reopened
 
 AT = datetime(2026, 11, 24, 10, 0, 0, 120_000, tzinfo=UTC)
 
@@ -225,3 +229,18 @@ def test_the_entries_of_a_tree_are_the_same_at_once_and_one_by_one(monkeypatch: 
             assert list(decode(raw)) == some
             assert list(outline(raw)) == wanted
         assert [from_entry(one) for one in entries(raw)] == some
+
+
+def test_a_vault_takes_no_more_keys_than_restic_tries(tmp_path: Path) -> None:
+    """The twenty-first is refused; those that another program added all open it, whatever their place in the folder."""
+    vault = fresh(tmp_path / "vault")
+    for number in range(19):
+        vault.add_key(f"une-autre-cle-d-essai-{number}", now(), CHEAP)
+    with pytest.raises(Refused, match="déjà 20 clés"):
+        vault.add_key("une-cle-de-trop-d-essai", now(), CHEAP)
+    for number in range(19, 30):
+        raw = wrap(vault.key, f"une-autre-cle-d-essai-{number}", at=now(), cost=CHEAP)
+        vault.store.write(Kind.KEYS, hashlib.sha256(raw).hexdigest(), [raw])
+    for number in range(30):
+        open_vault(FolderStore(tmp_path / "vault"), f"une-autre-cle-d-essai-{number}")
+    assert reopened(tmp_path / "vault").id == vault.id

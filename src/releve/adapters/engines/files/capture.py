@@ -134,9 +134,17 @@ class Capture:
         """(files, bytes) of the share."""
         return self._cache.files, self._cache.size
 
-    def take(self, hints: Hints, *, last: Snapshot | None = None, force: bool = False) -> Taken | None:
+    def take(
+        self,
+        hints: Hints,
+        *,
+        last: Snapshot | None = None,
+        force: bool = False,
+        proved: datetime | None = None,
+    ) -> Taken | None:
         """Compare where the hints say and save what differs; None when nothing does, unless `force`.
 
+        `proved`: everything closed before it will be in the snapshot, where hints do not tell of all that changes.
         `last`: the share's last snapshot, from which an empty cache is filled. On an error nothing was
         changed, and the same hints are to be given again. Raises `Unreachable` when the share is not
         there, and what the vault's store raises.
@@ -167,7 +175,9 @@ class Capture:
                 return None
             self._writer.flush()
             self._still_ours()
-            name = self._repository.save_snapshot(self._value(at, root, before, changed=root != old_root))
+            name = self._repository.save_snapshot(
+                self._value(at, proved, root, before, changed=root != old_root)
+            )
             self._number += (
                 1  # only now: a number that was never used would look like a snapshot that was hidden
             )
@@ -252,7 +262,9 @@ class Capture:
         self._reader = Reader(self._writer)
         self._listed = -_LOOK_AGAIN
 
-    def _value(self, at: datetime, root: bytes, parent: str, *, changed: bool) -> Mapping[str, object]:
+    def _value(
+        self, at: datetime, proved: datetime | None, root: bytes, parent: str, *, changed: bool
+    ) -> Mapping[str, object]:
         summary = {
             "files_changed": self._seen.changed if changed else 0,
             "total_files_processed": self._cache.files,
@@ -266,7 +278,7 @@ class Capture:
             username="releve",
             uid=os.getuid(),
             gid=os.getgid(),
-            tags=Mark(self._share.id, self._share.epoch, self._number + 1, self._share.after).tags(),
+            tags=Mark(self._share.id, self._share.epoch, self._number + 1, self._share.after, proved).tags(),
             parent=parent,
             program="releve",
             summary=summary,

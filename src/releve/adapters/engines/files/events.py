@@ -73,6 +73,28 @@ class Watcher(Protocol):
         ...
 
 
+class Unheard:
+    """Folders of which nothing is heard, and when the whole share is to be compared for their sake."""
+
+    def __init__(self, interval: float) -> None:
+        self._interval = interval  # seconds
+        self._next = 0.0
+        self.folders = 0
+
+    def left(self, seconds: float) -> float:
+        """Seconds until the comparison is due; `seconds` at most."""
+        return max(0.0, min(seconds, self._next - time.monotonic())) if self.folders else seconds
+
+    def due(self) -> bool:
+        """Whether everything is to be compared now."""
+        return bool(self.folders) and time.monotonic() >= self._next
+
+    def begin(self) -> None:
+        """It is: the comparison counts anew what it cannot hear."""
+        self.folders = 0
+        self._next = time.monotonic() + self._interval
+
+
 class Scans:
     """Says "everything" at intervals: for a mount that tells nothing (a NAS, some network drives)."""
 

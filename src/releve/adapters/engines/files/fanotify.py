@@ -15,8 +15,9 @@ import select
 import struct
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 
-from releve.adapters.engines.files.events import Hints, How
+from releve.adapters.engines.files.events import Hints, How, Unheard
 from releve.domain.errors import Unreachable
 from releve.domain.os_errors import reason
 
@@ -40,10 +41,11 @@ _REMEMBERED = 50_000  # handles whose path is kept
 class Fanotify:
     """Listens to the file system that holds `root`, through a thread that keeps its queue short."""
 
-    how = How.FANOTIFY
+    def __init__(self, root: bytes, scan_every: float = 60.0) -> None:
+        """`scan_every`: seconds between two comparisons of everything, once another disk is mounted inside.
 
-    def __init__(self, root: bytes) -> None:
-        """Raises `Unreachable` where the kernel or our rights do not allow it."""
+        Raises `Unreachable` where the kernel or our rights do not allow it.
+        """
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._libc.fanotify_mark.argtypes = [
             ctypes.c_int,
@@ -57,6 +59,7 @@ class Fanotify:
             raise _denied()
         self._root = os.path.realpath(root)
         self._mount = -1
+        self.unheard = Unheard(scan_every)
         try:
             self._mark()
             self._mount = self._open_root()
@@ -82,6 +85,7 @@ class Fanotify:
     def cover(self, folder: bytes) -> None:
         """The whole file system is heard; another one has come in its place when its disk was mounted again."""
         if folder:
+            self._inside(folder)
             return
         with self._gate:
             if not os.path.sameopenfile(self._mount, opened := self._open_root()):
@@ -90,12 +94,23 @@ class Fanotify:
                 self._paths.clear()
             os.close(opened)
 
+    def _inside(self, folder: bytes) -> None:
+        """A folder of another file system, mounted inside the share, is not heard."""
+        with suppress(OSError):  # gone since: the folder above says so
+            if os.lstat(os.path.join(self._root, folder)).st_dev != os.fstat(self._mount).st_dev:
+                self.unheard.folders += 1
+
+    @property
+    def how(self) -> How:
+        """By events, as long as the share is on one file system."""
+        return How.SCAN if self.unheard.folders else How.FANOTIFY
+
     def _open_root(self) -> int:
         return os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
     def wait(self, seconds: float) -> bool:
         """See `Watcher`."""
-        return self._some.wait(seconds)
+        return self._some.wait(self.unheard.left(seconds)) or self.unheard.due()
 
     def gather(self) -> Hints:
         """See `Watcher`: the kernel's queue is emptied first, so what ended before the call is in."""
@@ -105,6 +120,9 @@ class Fanotify:
             self._drain()
             found, self._hints = self._hints, Hints()
             self._some.clear()
+        if self.unheard.due():
+            found.everything = True
+            self.unheard.begin()
         return found
 
     def close(self) -> None:

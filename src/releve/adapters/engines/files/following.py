@@ -39,7 +39,7 @@ class Position:
     epoch: int = 0
     number: int = 0
     snapshot: str = ""
-    at: str = ""  # the snapshot's own time, ISO 8601, by the clock of the site that took it
+    at: str = ""  # everything closed before it is there; ISO 8601, by the clock of the site that took it
     tree: str = ""
     applying: str = ""
     owed: Sequence[str] = ()
@@ -210,7 +210,7 @@ class Following:
                 mark.epoch,
                 mark.number,
                 snapshot.id,
-                snapshot.at.isoformat(),
+                (mark.safe or snapshot.at).isoformat(),
                 whole.hex(),
                 owed=[os.fsdecode(path) for path, _ in done.lost],
                 inode=os.lstat(self._copy.root).st_ino,

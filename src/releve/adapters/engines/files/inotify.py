@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import errno
 import os
-import time
 
 from inotify_simple import INotify, flags
 
-from releve.adapters.engines.files.events import Hints, How
+from releve.adapters.engines.files.events import Hints, How, Unheard
+from releve.adapters.engines.files.mounts import deaf_mount
 
 _WANTED = (
     flags.MODIFY
@@ -35,24 +35,28 @@ class Inotify:
         self._root = root
         self._inotify = INotify(nonblocking=True)
         self._folders: dict[int, bytes] = {}
-        self._scan_every = scan_every  # seconds, once some folders could not be watched
-        self._next_scan = 0.0
+        self._device = os.lstat(os.path.realpath(root)).st_dev
         self._said = Hints()
-        self.uncovered = 0  # folders that the kernel refused to watch
+        self.unheard = Unheard(
+            scan_every
+        )  # folders that the kernel refuses to watch, or of which it knows little
 
     @property
     def how(self) -> How:
         """By events, as long as every folder is heard."""
-        return How.SCAN if self.uncovered else How.INOTIFY
+        return How.SCAN if self.unheard.folders else How.INOTIFY
 
     def cover(self, folder: bytes) -> None:
         """See `Watcher`. A watch that exists already is the same watch under its new path."""
+        path = os.path.join(self._root, folder)
         try:
-            watch = self._inotify.add_watch(os.path.join(self._root, folder), _WANTED)
+            watch = self._inotify.add_watch(path, _WANTED)
+            if os.lstat(path).st_dev != self._device and deaf_mount(os.path.realpath(path)):
+                self.unheard.folders += 1  # another machine's disk, mounted inside the share
         except OSError as error:
             if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}:
                 return  # gone since it was seen: the folder above says so
-            self.uncovered += 1  # fs.inotify.max_user_watches, or a folder that we may not read
+            self.unheard.folders += 1  # fs.inotify.max_user_watches, or a folder that we may not read
             return
         self._folders[watch] = folder
 
@@ -60,27 +64,21 @@ class Inotify:
         """See `Watcher`."""
         if self._said:
             return True
-        if self.uncovered:
-            seconds = max(0.0, min(seconds, self._next_scan - time.monotonic()))
-        self._listen(int(seconds * 1000))
-        return bool(self._said) or self._due()
+        self._listen(int(self.unheard.left(seconds) * 1000))
+        return bool(self._said) or self.unheard.due()
 
     def gather(self) -> Hints:
         """See `Watcher`."""
         self._listen(0)
         found, self._said = self._said, Hints()
-        if self._due():
+        if self.unheard.due():
             found.everything = True
-            self.uncovered = 0  # the comparison covers again whatever it can
-            self._next_scan = time.monotonic() + self._scan_every
+            self.unheard.begin()
         return found
 
     def close(self) -> None:
         """See `Watcher`."""
         self._inotify.close()
-
-    def _due(self) -> bool:
-        return bool(self.uncovered) and time.monotonic() >= self._next_scan
 
     def _listen(self, timeout: int) -> None:
         for event in self._inotify.read(timeout=timeout):

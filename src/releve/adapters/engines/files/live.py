@@ -6,6 +6,7 @@ snapshots are dear (one folder of a million files) is saved less often by itself
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -77,6 +78,7 @@ class Live:
         self._fresh_at = -IDLE
         self._failures = 0
         self._trickle_at = 0.0
+        self._compared: datetime | None = None  # when the last comparison of everything began
         self.freshness = Freshness(watcher.how)
 
     def step(self, longest: float) -> Taken | None:
@@ -105,6 +107,7 @@ class Live:
 
     def finish(self, *, force: bool = True) -> Taken | None:
         """One last look, now, whatever the pace; `force`: a snapshot even when nothing changed."""
+        self._todo.everything |= self._watcher.how is How.SCAN
         self._open = dict.fromkeys(self._open, self._now() - timedelta(seconds=OPEN_FILE))
         return self._take(force=force)
 
@@ -113,13 +116,22 @@ class Live:
         self._todo.merge(self._watcher.gather())
         hints = self._sorted(at)
         begun = time.monotonic()
+        heard = hints.everything or self._watcher.how is not How.SCAN
+        proved = None if heard else self._compared
+        due = heard and begun - self._fresh_at >= IDLE
         try:
-            taken = self._capture.take(hints, last=self._last, force=self._idle() if force is None else force)
+            taken = self._capture.take(
+                hints, last=self._last, force=due if force is None else force, proved=proved
+            )
         except ReleveError as error:
             self._todo.merge(hints)
             self._fail(error, at)
             return None
         work = time.monotonic() - begun
+        if hints.everything:
+            self._compared = at
+            if taken is None and not self._open:
+                self.freshness.quiet = at
         self._failures = 0
         self._todo = Hints(spots=self._capture.again())
         rest = pause(work) if taken else min(SPACING, SHARE_OF_TIME * work)
@@ -129,7 +141,7 @@ class Live:
         if taken is not None:
             self._fresh_at = time.monotonic()
             self._last = None
-        self._say(taken, at, work + rest)
+        self._say(taken, proved or at, work + rest)
         return taken
 
     def _sorted(self, at: datetime) -> Hints:
@@ -149,9 +161,12 @@ class Live:
         return oldest is not None and (self._now() - oldest).total_seconds() >= OPEN_FILE
 
     def _idle(self) -> bool:
-        return time.monotonic() - self._fresh_at >= IDLE
+        return self._until_idle() <= 0
 
     def _until_idle(self) -> float:
+        """Seconds; never where nothing tells of changes: a snapshot that was taken without a look proves nothing."""
+        if self._watcher.how is How.SCAN:
+            return math.inf
         return max(0.0, self._fresh_at + IDLE - time.monotonic())
 
     def _quiet(self, at: datetime) -> None:

@@ -1,4 +1,4 @@
-"""How a snapshot says whose it is: three tags, which stock restic shows and keeps.
+"""How a snapshot says whose it is: a few tags, which stock restic shows and keeps.
 
 The number, and not the date, says which snapshot is the newer: a client's clock may be set back.
 """
@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
+from releve.adapters.vault.clock import rfc3339, to_datetime
 from releve.adapters.vault.repository import Repository, Snapshot
 from releve.adapters.vault.store import Absent, Kind
 
@@ -16,6 +18,8 @@ from releve.adapters.vault.store import Absent, Kind
 class Mark:
     """A share's snapshot: under which epoch it was taken, and its number.
 
+    `safe`: everything closed before that instant is in it, where it is not the snapshot's own time: nothing told of
+    changes, and some of the share was compared earlier.
     `after`: the number of the last snapshot that both sides had when the epoch began; what an old side has
     beyond it, it alone has.
     """
@@ -24,19 +28,22 @@ class Mark:
     epoch: int
     number: int
     after: int = field(default=0, compare=False)
+    safe: datetime | None = field(default=None, compare=False)
 
     def tags(self) -> tuple[str, ...]:
         """As they stand in the snapshot."""
         told = (f"share={self.share}", f"epoch={self.epoch}", f"number={self.number}")
-        return (*told, f"after={self.after}") if self.after else told
+        after = (f"after={self.after}",) if self.after else ()
+        return (*told, *after, *((f"safe={rfc3339(self.safe)}",) if self.safe else ()))
 
 
 def mark_of(snapshot: Snapshot) -> Mark | None:
     """The mark of a snapshot; None when it is nobody's (made by a command, or by stock restic)."""
     found = dict(tag.split("=", 1) for tag in snapshot.tags if "=" in tag)
     try:
-        return Mark(found["share"], int(found["epoch"]), int(found["number"]), int(found.get("after", 0)))
-    except (KeyError, ValueError):
+        after, safe = int(found.get("after", 0)), to_datetime(found["safe"]) if "safe" in found else None
+        return Mark(found["share"], int(found["epoch"]), int(found["number"]), after, safe)
+    except (KeyError, ValueError, OverflowError):
         return None
 
 

@@ -76,6 +76,15 @@ def _within(path: bytes, folder: bytes) -> bool:
     return path == folder or path.startswith(folder.rstrip(b"/") + b"/")
 
 
+def mounted_inside(root: bytes) -> bool:
+    """Whether something is mounted below `root` (absolute, resolved)."""
+    try:
+        every = Mounts.of(b"self").every
+    except OSError:
+        return False
+    return any(one.point != root and _within(one.point, root) for one in every)
+
+
 def deaf_mount(root: bytes) -> str:
     """The type of a mount that tells nothing of changes; empty where changes can be heard."""
     try:
