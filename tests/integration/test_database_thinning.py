@@ -15,8 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from releve.adapters.engines.postgresql.archive.catalogue import Catalogue, Chapter
+from releve.adapters.engines.postgresql.archive.catalogue import Catalogue, Chapter, wal_of
+from releve.adapters.engines.postgresql.archive.restore import Means, restore
 from releve.adapters.engines.postgresql.archive.source import Server
+from releve.adapters.engines.postgresql.archive.windows import LATEST
 from releve.adapters.vault import merging
 from releve.adapters.vault.sightings import Sightings
 from releve.adapters.vault.store import Kind
@@ -30,6 +32,7 @@ from releve.entrypoints.worker.database import DatabasePost
 from releve.entrypoints.worker.expiry import expire_database
 from releve.entrypoints.worker.history import HistoryPost, _Bases
 from tests.archives import NAME, Archive, archive
+from tests.integration import pg
 from tests.integration.pg import no_templates_left, until  # noqa: F401
 from tests.integration.test_vault_stores import Rclone
 from tests.unit.adapters.engines.test_archive_wal import Writing
@@ -45,22 +48,28 @@ main()
 """
 
 
-@pytest.fixture(params=["folder", "rest"])
-def rig(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Archive]:
-    """A server and a vault, in a folder or behind a REST server; minutes are seconds."""
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> Iterator[Archive]:
+    """A server and a vault in a folder; minutes are seconds."""
     monkeypatch.setattr(decision, "ALL_FOR", timedelta(seconds=2))
     monkeypatch.setattr(decision, "HOURLY_FOR", timedelta(0))
     for name in ("YOUNG", "GRACE", "MARGIN"):
         monkeypatch.setattr(merging, name, timedelta(seconds=2))
     monkeypatch.setattr(merging, "_FEW", 2)
-    with ExitStack() as stack:
-        made = stack.enter_context(archive())
+    with archive() as made:
         made.releve = [sys.executable, "-P", "-c", _HASTY]
-        if request.param == "rest":
-            server = Rclone(made.vault)
-            stack.callback(server.stop)
-            made.address = server.where
         yield made
+
+
+@pytest.fixture(params=["folder", "rest"])
+def rig(request: pytest.FixtureRequest, hasty: Archive) -> Iterator[Archive]:
+    """The same, in a folder or behind a REST server."""
+    with ExitStack() as stack:
+        if request.param == "rest":
+            server = Rclone(hasty.vault)
+            stack.callback(server.stop)
+            hasty.address = server.where
+        yield hasty
 
 
 def _live(rig: Archive) -> int:
@@ -104,6 +113,38 @@ def test_thinning_beside_an_archiver_at_work_loses_nothing(rig: Archive) -> None
     code, said = rig.restore("latest", "fin")
     assert code == 0, said
     assert rig.values("fin") == written
+
+
+def test_a_restore_that_takes_hours_has_its_wal_before_the_thinning_comes(hasty: Archive) -> None:
+    """While the base comes back, the snapshot that the restore reads is superseded and its last bytes leave the store."""
+    rig = hasty
+    rig.start()
+    rig.base()
+    rig.until_safe(rig.write("a"))
+    forget = ["--state", str(rig.root / "ménage"), "--yes"]
+    vault = reopened(rig.vault)
+    wal = wal_of(vault, Catalogue(vault, NAME).look())
+    tail = max(wal.segments.values(), key=lambda one: one.at.number).node.content[-1]
+    pack = vault.where(tail).pack
+    done: list[str] = []
+
+    def meanwhile(_done: int, wal_bytes: int) -> None:
+        if wal_bytes or done:
+            return  # once, as the base begins
+        deadline = time.monotonic() + 60
+        while pack in {entry.name for entry in vault.store.entries(Kind.DATA)}:
+            assert time.monotonic() < deadline, "the thinning leaves all as it was"
+            rig.until_safe(rig.write(f"b{time.monotonic()}"))
+            code, said = rig.run("forget", *forget)
+            assert code == 0, said
+        assert reopened(rig.vault).index.find(tail) is None
+        done.append(pack)
+
+    means = Means(str(pg.bin_dir(rig.kind)), pg.server_account(), "postgres")
+    place = rig.root / "retour"
+    restore(vault, NAME, LATEST, place, means, progress=meanwhile)
+    assert done
+    assert rig.values() == ["a"]
 
 
 @pytest.fixture
