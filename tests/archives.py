@@ -38,6 +38,8 @@ class Archive:
         self.root = root
         self.kind = kind
         self.vault = root / "vault"
+        self.address = str(self.vault)  # or that of a server in front of it
+        self.releve: Sequence[str] = [str(RELEVE)]
         self.state = root / "state"
         self.servers: list[pg.Server] = []
         self.server = self.another("serveur", conf)
@@ -65,7 +67,7 @@ class Archive:
 
     def run(self, verb: str, *more: str) -> tuple[int, dict[str, Any]]:
         """A command, its code and its JSON."""
-        return self.invoke("database", verb, str(self.vault), "-d", NAME, *more)
+        return self.invoke("database", verb, self.address, "-d", NAME, *more)
 
     def status(self) -> tuple[int, dict[str, Any]]:
         """What is said of the archiver."""
@@ -81,7 +83,7 @@ class Archive:
         self, server: pg.Server | None = None, every: float = 0.2, within: str = ""
     ) -> subprocess.Popen[bytes]:
         """The archiver, running; `within`: its state folder is mounted first, for it alone."""
-        argv = [str(RELEVE), "database", "archive", str(self.vault), "-d", NAME]
+        argv = [*self.releve, "database", "archive", self.address, "-d", NAME]
         argv += ["--state", str(self.state), "--every", str(every), *self.where(server)]
         if within:
             script = f'{within} "$0" && exec "$@"'

@@ -64,10 +64,11 @@ def copied(story: Story) -> Iterator[Story]:
     """The same story, its vault free to be harmed."""
     whole = story.rig.vault
     story.rig.vault = Path(f"{whole}-copie")
+    story.rig.address = str(story.rig.vault)
     shutil.copytree(whole, story.rig.vault)
     yield story
     shutil.rmtree(story.rig.vault)
-    story.rig.vault = whole
+    story.rig.vault, story.rig.address = whole, str(whole)
 
 
 @pytest.fixture

@@ -124,7 +124,7 @@ def register(group: typer.Typer) -> None:
         key: KeyRef = DEFAULT_KEY,
         as_json: Json = False,
     ) -> None:
-        """Retirer de vieilles bases et les journaux devenus inutiles, avec la raison. Au secours seulement."""
+        """Éclaircir les journaux, et retirer de vieilles bases (--keep-…), avec la raison. Au secours seulement."""
         counts = {"last": last, "daily": daily, "weekly": weekly, "monthly": monthly}
         answer(as_json, lambda: _forget(where, key, database, state, counts, minimum, yes=yes))
 

@@ -1,7 +1,8 @@
-"""The history of a database of the plan: its WAL archived without end, a base a day, old bases forgotten.
+"""The history of a database of the plan: its WAL archived without end, a base a day, what is superseded removed.
 
 Run by the relief's worker beside its own server, a standby or not: what is archived is what the relief received,
-and a switch changes nothing of it. Bases and expiry are programs of their own, started when they are due.
+and a switch changes nothing of it. Bases and the thinning are programs of their own, started when they are due: a
+base that takes hours holds no thinning up.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from releve.cycle.protect.daily import due
 from releve.domain.errors import ReleveError
 from releve.entrypoints.worker.database import DatabasePost, archive_database, read_archive
 from releve.entrypoints.worker.resident import say
+from releve.entrypoints.worker.thinner import Thinner
 
 if TYPE_CHECKING:
     from releve.adapters.vault.repository import Repository
@@ -29,11 +31,14 @@ _AGAIN = timedelta(minutes=15)  # between two attempts at a base that failed
 _SOON = timedelta(
     seconds=20
 )  # the same while there is none at all: a standby that replayed nothing yet refuses
+_FIRST_THINNING = (
+    60.0  # seconds after the start: a worker that starts anew again and again thins all the same
+)
 
 
 @dataclass(frozen=True, slots=True)
 class HistoryPost:
-    """What is kept, and when. `base`, `forget`: the commands that take a base and that forget old ones.
+    """What is kept, and when. `base`, `forget`: the commands that take a base, and that remove old ones and superseded WAL.
 
     `at`: time of day of the base in `zone` (IANA name). `open_vault` may be called again after a failure.
     """
@@ -47,7 +52,7 @@ class HistoryPost:
 
 
 def keep_history(post: HistoryPost) -> int:
-    """Archive until SIGTERM; bases are taken meanwhile."""
+    """Archive until SIGTERM; bases are taken and the history is thinned meanwhile."""
     over = threading.Event()
     bases_of_the_day = _Bases(post)
     thread = threading.Thread(target=bases_of_the_day.run, args=(over,), name="bases")
@@ -65,6 +70,7 @@ class _Bases:
 
     def __init__(self, post: HistoryPost) -> None:
         self._post = post
+        self._thinner = Thinner(post.forget, _FIRST_THINNING)
         self._last: datetime | None = None  # None: not looked at yet, or none is there
         self._tried: datetime | None = None
         self._running: subprocess.Popen[bytes] | None = None
@@ -73,15 +79,17 @@ class _Bases:
     def run(self, over: threading.Event) -> None:
         """Until `over`."""
         said = ""
-        while not over.wait(_LOOK):
-            try:
-                self._tick(over)
-                said = ""
-            except ReleveError as error:
-                line = f"base de « {self._post.archive.database} » : {error.sentence} [{error.code}]"
-                if line != said:
-                    say(line)
-                said = line
+        with self._thinner:
+            while not over.wait(_LOOK):
+                self._thinner.tick()
+                try:
+                    self._tick(over)
+                    said = ""
+                except ReleveError as error:
+                    line = f"base de « {self._post.archive.database} » : {error.sentence} [{error.code}]"
+                    if line != said:
+                        say(line)
+                    said = line
 
     def stop(self) -> None:
         """End the program that runs: cut anywhere, it loses nothing."""
@@ -105,7 +113,6 @@ class _Bases:
         self._tried = now
         if self._run(self._post.base, over):
             self._last, self._tried = now, None
-            self._run(self._post.forget, over)
 
     @staticmethod
     def _holed(fresh: object, last: datetime) -> bool:
@@ -118,6 +125,7 @@ class _Bases:
                 return False
             self._running = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         while self._running.poll() is None:
+            self._thinner.tick()
             time.sleep(0.1)
         code = self._running.returncode
         if code and not over.is_set():

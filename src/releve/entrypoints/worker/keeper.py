@@ -45,7 +45,8 @@ from releve.adapters.vault.metadata import put_back
 from releve.domain.errors import Refused, ReleveError, Unreachable
 from releve.domain.os_errors import reason, unwritable
 from releve.entrypoints.worker.resident import boot, say
-from releve.entrypoints.worker.share import Copying, Post, Thinner, capturing, dated, followed
+from releve.entrypoints.worker.share import Copying, Post, capturing, dated, followed
+from releve.entrypoints.worker.thinner import Thinner
 
 if TYPE_CHECKING:
     from releve.adapters.engines.files.live import Live

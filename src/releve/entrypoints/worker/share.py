@@ -9,14 +9,13 @@ from __future__ import annotations
 import json
 import os
 import socket
-import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from releve.adapters.engines.files.alert import Alert
 from releve.adapters.engines.files.cache import Cache
@@ -35,11 +34,11 @@ from releve.domain.os_errors import reason
 from releve.domain.share import Burst
 from releve.entrypoints.worker.register import Watch, told
 from releve.entrypoints.worker.resident import TURN, Stop, View, boot, say
+from releve.entrypoints.worker.thinner import Thinner
 
 if TYPE_CHECKING:
     from releve.adapters.vault.repository import Repository
 
-_THIN_EVERY = 600.0  # seconds between two thinnings
 _LIST_EVERY = (
     10.0  # seconds between two entries of the relief's list: one entry a snapshot would cost ten times more
 )
@@ -245,39 +244,6 @@ class _Judge:
             f"ALERTE sur « {self._share} » : {found.reason} ; la copie ne suit plus, une personne doit décider"
         )
         return Alert(found.reason, found.since.isoformat(), found.clean, found.samples)
-
-
-class Thinner:
-    """Starts the thinning in a process of its own: it may take a minute, and the copy goes on meanwhile."""
-
-    def __init__(self, command: Sequence[str]) -> None:
-        self._command = command
-        self._running: subprocess.Popen[bytes] | None = None
-        self._next = time.monotonic() + _THIN_EVERY
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def tick(self) -> None:
-        """Start it when it is time; say how it ended."""
-        if self._running is not None and (code := self._running.poll()) is not None:
-            self._running = None
-            if code:
-                say(f"l'éclaircissage a échoué (code {code}) ; il sera repris")
-        if self._command and self._running is None and time.monotonic() >= self._next:
-            self._next = time.monotonic() + _THIN_EVERY
-            self._running = subprocess.Popen(
-                self._command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
-            )
-
-    def close(self) -> None:
-        """Stop it: cut anywhere, it loses nothing."""
-        if self._running is not None:
-            self._running.terminate()
-            self._running.wait()
 
 
 class Clerk:

@@ -9,6 +9,8 @@ from releve.adapters.engines.postgresql.archive.marks import INSTANTS, PARTIAL
 from releve.adapters.vault.node import Node
 from releve.adapters.vault.repository import Repository
 
+_KNOWN = 64  # trees held in memory: what two neighbours share, and not a day of them
+
 
 def covered(vault: Repository, same: Sequence[Chapter]) -> set[str]:
     """The ids of those (of one chapter, the fullest last) of which the fullest has every file, with the same content.
@@ -18,15 +20,13 @@ def covered(vault: Repository, same: Sequence[Chapter]) -> set[str]:
     if len(same) < 2:
         return set()
     trees = _Trees(vault)
-    last = same[-1]
-    fullest = trees.files(last.snapshot.tree)
-    return {
-        one.snapshot.id for one in same[:-1] if _within(trees, one.snapshot.tree, last.snapshot.tree, fullest)
-    }
+    last = same[-1].snapshot.tree
+    known, fullest = trees.folders(last), trees.files(last)
+    return {one.snapshot.id for one in same[:-1] if _within(trees, one.snapshot.tree, known, fullest)}
 
 
-def _within(trees: _Trees, one: bytes, last: bytes, fullest: Mapping[bytes, Node]) -> bool:
-    known = trees.folders(last)
+def _within(trees: _Trees, one: bytes, known: set[bytes], fullest: Mapping[bytes, Node]) -> bool:
+    """`known`: the trees that the fullest has itself."""
     for folder in trees.folders(one) - known:
         for name, node in trees.of(folder).items():
             if node.is_dir or name.endswith(INSTANTS.encode()):
@@ -42,7 +42,7 @@ def _within(trees: _Trees, one: bytes, last: bytes, fullest: Mapping[bytes, Node
 
 
 class _Trees:
-    """Each tree read once: two snapshots that follow each other share all but three."""
+    """A tree is read once while it is of use: two snapshots that follow each other share all but three."""
 
     def __init__(self, vault: Repository) -> None:
         self._vault = vault
@@ -50,9 +50,13 @@ class _Trees:
 
     def of(self, identity: bytes) -> Mapping[bytes, Node]:
         """The entries of a tree."""
-        if identity not in self._known:
-            self._known[identity] = {node.name: node for node in self._vault.tree(identity)}
-        return self._known[identity]
+        found = self._known.pop(identity, None)
+        if found is None:
+            found = {node.name: node for node in self._vault.tree(identity)}
+        self._known[identity] = found  # the newest last
+        if len(self._known) > _KNOWN:
+            del self._known[next(iter(self._known))]
+        return found
 
     def folders(self, root: bytes) -> set[bytes]:
         """The trees of a snapshot."""

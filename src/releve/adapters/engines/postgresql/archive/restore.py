@@ -102,9 +102,15 @@ def restore(
     window = choose(known_windows, goal)
     _empty(target)
     took: dict[str, float] = {}
+    with _timed(took, "wal"):
+        wal_bytes = _bring_wal(vault, window, wal, target / WAL, progress)
     with _timed(took, "base"):
         brought = restore_snapshot(
-            vault, window.base.snapshot, str(target), progress=lambda done: progress(done.size, 0)
+            vault,
+            window.base.snapshot,
+            str(target),
+            again=True,  # beside the WAL, in a folder that was seen empty
+            progress=lambda done: progress(done.size, 0),
         )
     if brought.lost:
         raise PromiseBroken(
@@ -117,8 +123,6 @@ def restore(
         compared = check(
             str(Path(means.bin_dir) / "pg_verifybackup") if means.bin_dir else "pg_verifybackup", data
         )
-    with _timed(took, "wal"):
-        wal_bytes = _bring_wal(vault, window, wal, target / WAL, progress)
     (data / "standby.signal").unlink(missing_ok=True)
     (data / "recovery.signal").touch(mode=0o600)
     data.chmod(0o700)
@@ -147,13 +151,17 @@ def _empty(target: Path) -> None:
 
 
 def _bring_wal(vault: Repository, window: Window, wal: Wal, folder: Path, progress: Progress) -> int:
-    """Each WAL file under its own name, whole or not, where the server's restore_command takes it."""
+    """Each WAL file under its own name, whole or not, where the server's restore_command takes it.
+
+    Before the base, which may take hours, and the newest first: it is partial, and the end of a partial file belongs to
+    a snapshot that the thinning removes once a fuller one is there.
+    """
     folder.mkdir(mode=0o700)
     filler = Filler(vault)
     total = sum(one.node.size for one in window.segments)
     done = 0
     try:
-        for one in window.segments:
+        for one in reversed(window.segments):
             filler.make(os.fsencode(folder / one.name), one.node)
             done += one.node.size
             progress(done, total)

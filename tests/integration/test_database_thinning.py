@@ -1,0 +1,229 @@
+"""The history of a database, thinned every few minutes beside the archiver that adds to it: nothing is lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from datetime import time as clock_time
+from pathlib import Path
+
+import pytest
+
+from releve.adapters.engines.postgresql.archive.catalogue import Catalogue, Chapter, wal_of
+from releve.adapters.engines.postgresql.archive.restore import Means, restore
+from releve.adapters.engines.postgresql.archive.source import Server
+from releve.adapters.engines.postgresql.archive.windows import LATEST
+from releve.adapters.vault import merging
+from releve.adapters.vault.sightings import Sightings
+from releve.adapters.vault.store import Kind
+from releve.adapters.vault.verify import verify
+from releve.cycle.protect import archive as decision
+from releve.cycle.protect.retention import Policy
+from releve.domain.errors import Refused
+from releve.entrypoints.worker import expiry, history
+from releve.entrypoints.worker import thinner as thinner_room
+from releve.entrypoints.worker.database import DatabasePost
+from releve.entrypoints.worker.expiry import expire_database
+from releve.entrypoints.worker.history import HistoryPost, _Bases
+from tests.archives import NAME, Archive, archive
+from tests.integration import pg
+from tests.integration.pg import no_templates_left, until  # noqa: F401
+from tests.integration.test_vault_stores import Rclone
+from tests.unit.adapters.engines.test_archive_wal import Writing
+from tests.vaults import fresh, now, reopened
+
+# An archiver whose locks and looks at the vault's list are renewed in a second instead of five minutes and ten seconds.
+_HASTY = """
+from releve.adapters.engines.postgresql.archive import keeping
+from releve.adapters.vault import locks
+from releve.entrypoints.cli import main
+keeping._LOOK_AGAIN = locks.RENEW = 0.5
+main()
+"""
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> Iterator[Archive]:
+    """A server and a vault in a folder; minutes are seconds."""
+    monkeypatch.setattr(decision, "ALL_FOR", timedelta(seconds=2))
+    monkeypatch.setattr(decision, "HOURLY_FOR", timedelta(0))
+    for name in ("YOUNG", "GRACE", "MARGIN"):
+        monkeypatch.setattr(merging, name, timedelta(seconds=2))
+    monkeypatch.setattr(merging, "_FEW", 2)
+    with archive() as made:
+        made.releve = [sys.executable, "-P", "-c", _HASTY]
+        yield made
+
+
+@pytest.fixture(params=["folder", "rest"])
+def rig(request: pytest.FixtureRequest, hasty: Archive) -> Iterator[Archive]:
+    """The same, in a folder or behind a REST server."""
+    with ExitStack() as stack:
+        if request.param == "rest":
+            server = Rclone(hasty.vault)
+            stack.callback(server.stop)
+            hasty.address = server.where
+        yield hasty
+
+
+def _live(rig: Archive) -> int:
+    return sum(isinstance(one, Chapter) for one in Catalogue(reopened(rig.vault), NAME).look())
+
+
+def test_thinning_beside_an_archiver_at_work_loses_nothing(rig: Archive) -> None:
+    """Superseded snapshots go while more come, packs are merged and removed; any instant still comes back."""
+    archiver = rig.start()
+    rig.base()
+    forget = ["--state", str(rig.root / "ménage"), "--yes"]
+    code, said = rig.run("forget", *forget)
+    assert code == 0, said
+    assert all(one["keep"] for one in said["rulings"]), "what was seen for the first time stays"
+    written: list[str] = []
+    between = datetime.now(UTC)
+    gone = freed = 0
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not (len(written) >= 60 and gone and freed):
+        for _ in range(4):
+            written.append(f"{len(written):04}")
+            rig.until_safe(rig.write(written[-1]))
+        if len(written) == 28:
+            between = rig.instant()
+        if len(written) % 12 == 0:
+            rig.server.sql("SELECT pg_switch_wal()")
+        code, said = rig.run("forget", *forget)
+        assert code == 0, said
+        gone += sum(not one["keep"] for one in said["rulings"])
+        freed += said["freed_bytes"]
+    assert freed, "no pack left the store"
+    assert gone + _live(rig) >= len(written)
+    assert _live(rig) < len(written) / 2
+    archiver.send_signal(signal.SIGKILL)
+    archiver.wait()
+    assert verify(reopened(rig.vault)).sound
+    rig.server.destroy()
+    code, said = rig.restore(between.isoformat())
+    assert code == 0, said
+    assert rig.values() == written[:28]
+    code, said = rig.restore("latest", "fin")
+    assert code == 0, said
+    assert rig.values("fin") == written
+
+
+def test_a_restore_that_takes_hours_has_its_wal_before_the_thinning_comes(hasty: Archive) -> None:
+    """While the base comes back, the snapshot that the restore reads is superseded and its last bytes leave the store."""
+    rig = hasty
+    rig.start()
+    rig.base()
+    rig.until_safe(rig.write("a"))
+    forget = ["--state", str(rig.root / "ménage"), "--yes"]
+    vault = reopened(rig.vault)
+    wal = wal_of(vault, Catalogue(vault, NAME).look())
+    tail = max(wal.segments.values(), key=lambda one: one.at.number).node.content[-1]
+    pack = vault.where(tail).pack
+    done: list[str] = []
+
+    def meanwhile(_done: int, wal_bytes: int) -> None:
+        if wal_bytes or done:
+            return  # once, as the base begins
+        deadline = time.monotonic() + 60
+        while pack in {entry.name for entry in vault.store.entries(Kind.DATA)}:
+            assert time.monotonic() < deadline, "the thinning leaves all as it was"
+            rig.until_safe(rig.write(f"b{time.monotonic()}"))
+            code, said = rig.run("forget", *forget)
+            assert code == 0, said
+        assert reopened(rig.vault).index.find(tail) is None
+        done.append(pack)
+
+    means = Means(str(pg.bin_dir(rig.kind)), pg.server_account(), "postgres")
+    place = rig.root / "retour"
+    restore(vault, NAME, LATEST, place, means, progress=meanwhile)
+    assert done
+    assert rig.values() == ["a"]
+
+
+@pytest.fixture
+def hour_old(tmp_path: Path) -> Writing:
+    """A vault with six snapshots of one chapter, which came an hour ago by the store's own date."""
+    writing = Writing(tmp_path, fresh(tmp_path / "vault"))
+    for size in range(1000, 7000, 1000):
+        writing.write(1, size)
+        writing.keep()
+    past = time.time() - 3600
+    for path in (tmp_path / "vault" / "snapshots").iterdir():
+        os.utime(path, (past, past))
+    return writing
+
+
+def _forgotten(writing: Writing, state: Path, *, yes: bool = True) -> int:
+    rulings, _merged = expire_database(writing.vault, "dossiers", state, Policy(), yes=yes)
+    return sum(not one.keep for one in rulings)
+
+
+def test_the_later_of_the_stores_date_and_our_first_look_counts(hour_old: Writing, tmp_path: Path) -> None:
+    """What the store dates an hour back stays until we have seen it for ten minutes ourselves; looking is enough."""
+    state = tmp_path / "ménage"
+    state.mkdir()
+    assert _forgotten(hour_old, state, yes=False) == 0
+    assert _forgotten(hour_old, state) == 0
+    names = [entry.name for entry in hour_old.vault.store.entries(Kind.SNAPSHOTS)]
+    (state / "sightings.json").unlink()
+    Sightings(state / "sightings.json").look(Kind.SNAPSHOTS, names, now() - timedelta(minutes=11))
+    assert _forgotten(hour_old, state, yes=False) == 4  # the fullest stays, and the last of the hour
+    assert _forgotten(hour_old, state) == 4
+    assert len(list(hour_old.vault.store.entries(Kind.SNAPSHOTS))) == 2
+    assert verify(hour_old.vault).sound
+
+
+def test_clocks_that_disagree_remove_nothing(
+    hour_old: Writing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A relief whose clock runs a quarter of an hour ahead would take what just came for old: it says so instead."""
+    state = tmp_path / "ménage"
+    state.mkdir()
+    assert _forgotten(hour_old, state) == 0
+    for ahead in (timedelta(minutes=15), timedelta(minutes=-15)):
+        monkeypatch.setattr(expiry, "_now", lambda ahead=ahead: now() + ahead)
+        with pytest.raises(Refused) as refused:
+            _forgotten(hour_old, state)
+        assert refused.value.code == "clock-doubtful"
+    assert len(list(hour_old.vault.store.entries(Kind.SNAPSHOTS))) == 6
+
+
+def test_a_history_is_thinned_while_a_base_takes_hours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thinning is started again and again beside a base that does not end, and ends with its owner."""
+    monkeypatch.setattr(history, "_LOOK", 0.1)
+    monkeypatch.setattr(history, "_FIRST_THINNING", 0.0)
+    monkeypatch.setattr(thinner_room, "EVERY", 0.2)
+    (tmp_path / "archive.json").write_text("{}")
+    vault = fresh(tmp_path / "vault")
+    begun, thinned = tmp_path / "begun", tmp_path / "thinned"
+    post = HistoryPost(
+        DatabasePost(NAME, Server("127.0.0.1", 1, "nobody", "", ""), tmp_path),
+        lambda: vault,
+        ["sh", "-c", f"echo x >> {begun}; exec sleep 600"],
+        ["sh", "-c", f"echo x >> {thinned}"],
+        clock_time(3),
+        "Europe/Paris",
+    )
+    over = threading.Event()
+    bases = _Bases(post)
+    thread = threading.Thread(target=bases.run, args=(over,))
+    thread.start()
+    try:
+        until(begun.exists)
+        before = len(thinned.read_text()) if thinned.exists() else 0
+        until(lambda: thinned.exists() and len(thinned.read_text()) >= before + 6)
+        assert begun.read_text() == "x\n"
+    finally:
+        over.set()
+        bases.stop()
+        thread.join(10)
+    assert not thread.is_alive()
