@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import shutil
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,9 +18,8 @@ from releve.adapters.engines.postgresql.archive.catalogue import Catalogue, Chap
 from releve.adapters.vault.verify import verify
 from releve.entrypoints.worker.database import read_archive
 from tests.archives import NAME, Archive, archive, receivers
-from tests.integration import pg
 from tests.integration.pg import no_templates_left, until  # noqa: F401
-from tests.vaults import reopened, restic
+from tests.vaults import reopened
 
 MANY = [f"d{number:02}" for number in range(20)]
 
@@ -123,50 +120,6 @@ def test_a_missing_segment_is_named_and_not_passed_over(copied: Story) -> None:
     assert code == 0, said
     assert rig.values("avant") == []
     assert rig.restore("latest", "fin")[0] == 0  # from the base that came after the hole
-
-
-@pytest.mark.needs("restic")
-def test_a_database_comes_back_by_restic_alone(story: Story) -> None:
-    """By the steps of the guide, with stock restic, PostgreSQL's own programs and a shell."""
-    rig, between = story.rig, story.between
-    place = pg.own(rig.root / "main")
-    restic(
-        "restic",
-        rig.vault,
-        "restore",
-        "latest",
-        "--tag",
-        f"database={NAME},base={story.first['base']}",
-        "--target",
-        str(place),
-    )
-    listed = json.loads(restic("restic", rig.vault, "snapshots", "--tag", f"database={NAME}", "--json"))
-    chapters = {tag for one in listed for tag in one["tags"] if tag.startswith("wal=")}
-    for chapter in sorted(chapters):
-        restic(
-            "restic",
-            rig.vault,
-            "restore",
-            "latest",
-            "--tag",
-            f"database={NAME},{chapter}",
-            "--target",
-            str(place),
-        )
-    flat = place / "journaux"
-    flat.mkdir()
-    for path in (place / "wal").rglob("*"):
-        if path.is_file():
-            shutil.copy(path, flat / path.name.removesuffix(".partial"))
-    with (place / "data" / "postgresql.auto.conf").open("a") as file:
-        file.write(f'restore_command = \'cp "{flat}/%f" "%p"\'\n')
-        file.write(f"recovery_target_time = '{between.isoformat()}'\nrecovery_target_action = 'promote'\n")
-    (place / "data" / "recovery.signal").touch()
-    subprocess.run(["chown", "-R", pg.server_account(), str(place)], check=True)
-    (place / "data").chmod(0o700)
-    server = rig.reopened("main")
-    until(lambda: not server.sql("SELECT pg_is_in_recovery()")[0][0])
-    assert server.sql("SELECT valeur FROM ecrits ORDER BY 1") == [("a",), ("b",)]
 
 
 def test_verify_tries_and_leaves_nothing(story: Story) -> None:

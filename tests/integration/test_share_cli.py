@@ -19,7 +19,7 @@ import pytest
 from releve.adapters.vault.verify import verify
 from releve.entrypoints.worker.register import Watch, of_scope
 from tests.shares import Chaos, inside
-from tests.vaults import PASSWORD, fresh, reopened
+from tests.vaults import PASSWORD, fresh, keep, reopened
 
 RELEVE = Path(sys.executable).parent / "releve"
 PATIENCE = 30.0
@@ -249,6 +249,35 @@ def test_thinning_shows_then_does(site: Site) -> None:
     _until(site.equal)
     assert follow.poll() is None
     assert verify(reopened(site.base / "vault")).sound
+
+
+def test_the_vaults_own_forgetting_takes_nothing_of_a_share(site: Site) -> None:
+    """`vault forget` as the guide of the vault says it: the share's snapshots stay, and its list misses none."""
+    capture = site.start("capture")
+    for number in range(3):
+        (site.root / "a").write_text(str(number))
+        time.sleep(1.2)
+    follow = site.start("follow", "--no-thin")
+    _until(site.equal)
+    for one in (capture, follow):  # nobody else works in the vault
+        one.send_signal(signal.SIGTERM)
+        one.wait(20)
+    vault = reopened(site.base / "vault")
+    keep(vault, site.base / "vault" / "keys")
+    keep(vault, site.base / "vault" / "keys")
+    before = {mark.number for mark, _ in of_scope(vault, "documents") if mark}
+    tool = [sys.executable, "-P", "-m", "releve", "vault"]
+    forget = [*tool, "forget", str(site.base / "vault"), "--keep-last", "1", "--minimum-age", "1 s", "--yes"]
+    time.sleep(1.2)
+    ran = subprocess.run(
+        [*forget, "--json"], env=site.environment(), capture_output=True, text=True, check=True
+    )
+    assert [one["keep"] for one in json.loads(ran.stdout)["rulings"]].count(False) == 1
+    assert len(before) > 1
+    assert before <= {mark.number for mark, _ in of_scope(reopened(site.base / "vault"), "documents") if mark}
+    check = [*tool, "register", "check", str(site.base / "vault"), "--state", str(site.state("follow"))]
+    told = subprocess.run(check, env=site.environment(), capture_output=True, text=True, check=False)
+    assert told.returncode == 0, told.stdout
 
 
 def test_an_alert_is_shown_and_answered(site: Site) -> None:

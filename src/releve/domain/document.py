@@ -113,6 +113,21 @@ class Items:
 
 
 @dataclass(frozen=True, slots=True)
+class Typed:
+    """What a person types, letter for letter: a line of at most 84 characters for each line that is typed."""
+
+    lines: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a line that paper would cut."""
+        if any(len(line) > _PAPER for line in self.lines):
+            raise ValueError(f"what is typed takes at most {_PAPER} characters a line")
+
+
+_PAPER = 84  # characters of the typed face in the width of a page
+
+
+@dataclass(frozen=True, slots=True)
 class Callout:
     """A box that must not be missed."""
 
@@ -121,7 +136,7 @@ class Callout:
     text: str = ""
 
 
-Block = Paragraph | KeyFigures | Table | Timeline | Items | Callout
+Block = Paragraph | KeyFigures | Table | Timeline | Items | Typed | Callout
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from releve.domain.document import (
     Paragraph,
     Table,
     Timeline,
+    Typed,
 )
 
 
@@ -44,6 +45,8 @@ def _block(block: Block) -> dict[str, object]:
             return {"type": "paragraph", "text": text}
         case Items(items, ordered):
             return {"type": "items", "ordered": ordered, "items": list(items)}
+        case Typed(lines):
+            return {"type": "typed", "lines": list(lines)}
         case Callout(tone, title, text):
             return {"type": "callout", "tone": tone.value, "title": title, "text": text}
         case KeyFigures(figures):

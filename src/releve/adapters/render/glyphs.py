@@ -43,10 +43,15 @@ def printable(text: str) -> str:
 
     Line ends and tabs become spaces: a document's layout is not in its strings.
     """
-    shown = "".join(_shown(character) for character in unicodedata.normalize("NFC", text))
+    shown = drawable(text)
     for mark in _HIGH_MARKS:
         shown = shown.replace(f" {mark}", f"{_NO_BREAK}{mark}")
     return shown.replace("« ", f"«{_NO_BREAK}")
+
+
+def drawable(text: str) -> str:
+    """`text` with what cannot be drawn replaced by its code, its spaces as they are: a shell knows no other."""
+    return "".join(_shown(character) for character in unicodedata.normalize("NFC", text))
 
 
 def can_draw(code: int) -> bool:
@@ -66,6 +71,8 @@ def cleaned(value: object) -> object:
     if isinstance(value, str):
         return printable(value)
     if isinstance(value, dict):
+        if value.get("type") == "typed":  # a person gives it to a shell
+            return {**value, "lines": [drawable(str(line)) for line in value["lines"]]}
         return {name: cleaned(item) for name, item in value.items()}
     if isinstance(value, list):
         return [cleaned(item) for item in value]

@@ -108,6 +108,8 @@ def _forget(where: str, key: str, counts: dict[str, int], minimum: str, state: s
             "usage", f"--minimum-age : {error}", hint="par exemple : --minimum-age « 7 j »"
         ) from error
     vault = opened(where, key)
+    every = [one for one in vault.snapshots() if not head_of(one)]
+    left = sum(map(_looked_after, every))
     with ExitStack() as stack:
         if state:
             watch = Watch(vault, Path(state), "", now=utc_now)
@@ -115,11 +117,9 @@ def _forget(where: str, key: str, counts: dict[str, int], minimum: str, state: s
             known = of_scope(vault, "")
             watch.look(known)
             watch.settle(known)
-            held = watch.held(known, _series)
+            held = watch.held([(mark, one) for mark, one in known if not _looked_after(one)], _series)
         else:
-            held = [
-                Held(one.id, one.at, one.seen, _series(one)) for one in vault.snapshots() if not head_of(one)
-            ]
+            held = [Held(one.id, one.at, one.seen, _series(one)) for one in every if not _looked_after(one)]
         clock = None
         if yes:
             with lock(vault, exclusive=False, now=utc_now):
@@ -138,8 +138,11 @@ def _forget(where: str, key: str, counts: dict[str, int], minimum: str, state: s
     ]
     verb = "retirés" if yes else "seraient retirés (rien n'est fait sans --yes)"
     lines.append(f"{len(gone)} instantanés sur {len(rulings)} {verb}")
+    if left:
+        lines.append(f"{left} de partages ou de bases, laissés : share thin et database forget s'en chargent")
     data = {
         "done": yes,
+        "left": left,
         "rulings": [
             {"snapshot": one.snapshot.id, "keep": one.keep, "reasons": list(one.reasons)} for one in rulings
         ],
@@ -148,9 +151,13 @@ def _forget(where: str, key: str, counts: dict[str, int], minimum: str, state: s
 
 
 def _series(one: Snapshot) -> tuple[str, ...]:
-    """What a snapshot competes with: a chapter of a database's WAL stands in for no other (see `releve database forget`)."""
-    own = [tag for tag in one.tags if tag.startswith(("database=", "wal="))]
-    return (one.hostname, *one.paths, *own)
+    """What a snapshot competes with."""
+    return (one.hostname, *one.paths)
+
+
+def _looked_after(one: Snapshot) -> bool:
+    """Whether it is a share's or a database's: what still needs it only `share thin` and `database forget` know."""
+    return any(tag.startswith(("share=", "database=")) for tag in one.tags)
 
 
 def _prune(where: str, key: str, *, yes: bool) -> Answer:

@@ -276,17 +276,20 @@ def test_a_mark_is_read_back_from_its_tags(writing: Writing) -> None:
     assert "safe=2026-03-09T12:00:00Z" in snapshot.tags
 
 
-def test_the_vaults_own_forgetting_takes_no_chapter_for_another(writing: Writing) -> None:
-    """`releve vault forget` knows nothing of databases, and still leaves the last snapshot of each chapter."""
-    for timeline in (1, 2):
-        for size in (1000, 2000):
-            writing.write(timeline, size, timeline)
-            writing.keeper.keep(writing.spool.files(), [], None)
+@pytest.mark.parametrize("listed", [False, True])
+def test_the_vaults_own_forgetting_takes_nothing_of_a_database(
+    writing: Writing, tmp_path: Path, listed: bool
+) -> None:
+    """`releve vault forget`, with a list or without, leaves every chapter to `releve database forget`, and says so."""
+    for size in (1000, 2000):
+        writing.write(1, size, 1)
+        writing.keeper.keep(writing.spool.files(), [], None)
+    before = [one.id for one in writing.vault.snapshots()]
     argv = ["vault", "forget", writing.vault.store.where, "--keep-last", "1", "--minimum-age", "0", "--yes"]
+    argv += ["--register", str(tmp_path / "liste")] if listed else []
     ran = CliRunner().invoke(app, argv, env={"RELEVE_VAULT_KEY": PASSWORD})
     assert ran.exit_code == 0, ran.output
-    left = chapters(Catalogue(writing.vault, "dossiers").look())
-    assert {name: [one.mark.until for one in same] for name, same in left.items()} == {
-        "0000000100000000": [SEGMENT + 2000],
-        "0000000200000000": [2 * SEGMENT + 2000],
-    }
+    assert "database forget" in ran.output
+    kept = {one.id for one in writing.vault.snapshots()}
+    assert len(before) == 2
+    assert set(before) <= kept
