@@ -1,7 +1,8 @@
 """A disk that remembers every write, fsync, rename and unlink, and can be cut after any of them.
 
 What a power cut may leave: bytes never synced are lost or torn; names of a folder that was not
-synced since are each there or not.
+synced since are each there or not. A sync is noted when it is asked of the system, never because it should be:
+tests/unit/adapters/vault/test_store.py sees that it is `os.fsync`, with the bytes written and before the name.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import pickle
 import random
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,16 +20,24 @@ from releve.adapters.vault.store import RealDisk
 Op = tuple[str, Path, object]
 
 
+class _Own(threading.local):
+    """Of each thread."""
+
+    def __init__(self) -> None:
+        self.heard: list[Op] = []
+
+
 class RecordingDisk(RealDisk):
     """The real disk, with a list of what was asked of it, call by call."""
 
     def __init__(self) -> None:
         self.ops: list[Op] = []
+        self._own = _Own()
 
     def create(self, path: Path, parts: Sequence[bytes]) -> None:
         with self._one() as ops:
             super().create(path, parts)
-            ops += [("create", path, None), ("write", path, b"".join(parts)), ("fsync", path, None)]
+            ops += [("create", path, None), ("write", path, b"".join(parts)), *self._heard()]
 
     def rename(self, old: Path, new: Path) -> None:
         with self._one() as ops:
@@ -37,7 +47,17 @@ class RecordingDisk(RealDisk):
     def sync(self, folder: Path) -> None:
         with self._one() as ops:
             super().sync(folder)
-            ops.append(("sync", folder, None))
+            ops.extend(self._heard())
+
+    def fsync(self, handle: int) -> None:
+        super().fsync(handle)
+        path = Path(f"/proc/self/fd/{handle}").readlink()
+        self._own.heard.append(("sync" if path.is_dir() else "fsync", path, None))
+
+    def _heard(self) -> list[Op]:
+        """What this thread has synced since it was last asked."""
+        heard, self._own.heard = self._own.heard, []
+        return heard
 
     def unlink(self, path: Path) -> None:
         with self._one() as ops:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -29,7 +29,8 @@ from releve.adapters.vault.rest import RestStore
 from releve.adapters.vault.restore import restore
 from releve.adapters.vault.s3 import S3Store
 from releve.adapters.vault.saving import save
-from releve.adapters.vault.store import Absent, Kind, Store
+from releve.adapters.vault.sightings import Sightings
+from releve.adapters.vault.store import Absent, Entry, Kind, Store
 from releve.adapters.vault.verify import verify
 from releve.domain.errors import BadInput, PromiseBroken, Refused, Unreachable
 from releve.entrypoints.worker.register import Watch, of_scope
@@ -374,6 +375,8 @@ class Liar:
                 return found + b"\0"
             case "empty":
                 return b""
+            case "absent":
+                raise Absent(f"{kind}/{name}")
             case "other":
                 if kind is Kind.CONFIG:
                     return found[::-1]  # there is only one
@@ -415,6 +418,148 @@ def test_a_store_that_lies_is_never_believed(tmp_path: Path, kind: Kind, lie: st
             assert not out.exists()
         else:
             assert out.read_bytes() == (source / path).read_bytes()
+
+
+class Meanwhile:
+    """A store beside which something happens, between a listing of some kind of file and what is read after it."""
+
+    def __init__(self, honest: Store, kind: Kind, act: Callable[[], object], skip: int = 0) -> None:
+        self._honest, self._kind, self._act, self._skip = honest, kind, act, skip
+        self.where = honest.where
+        self.acted = 0
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._honest, name)
+
+    def entries(self, kind: Kind) -> Iterator[Entry]:
+        found = list(self._honest.entries(kind))
+        if kind is self._kind:
+            self._skip -= 1
+            if self._skip == -1:
+                self.acted += 1
+                self._act()
+        return iter(found)
+
+
+def _two_days(place: str, source: Path) -> tuple[str, str]:
+    """A vault with two snapshots, of which the first holds what the second no longer does."""
+    vault = _made(place)
+    first = save(vault, [str(source)], now=now).id
+    (source / "grand.bin").write_bytes(os.urandom(3_000_000))
+    return first, save(vault, [str(source)], now=now).id
+
+
+def test_a_snapshot_thinned_away_since_it_was_listed_is_none(place: str, tmp_path: Path) -> None:
+    """A listing, a saving and a verification beside a thinning go on with those that are left."""
+    source = _source(tmp_path / "source")
+    first, second = _two_days(place, source)
+    raw = store_at(place).read(Kind.SNAPSHOTS, first)
+
+    def beside() -> tuple[Repository, Meanwhile]:
+        store_at(place).write(Kind.SNAPSHOTS, first, [raw])
+        other = store_at(place)
+        store = Meanwhile(store_at(place), Kind.SNAPSHOTS, lambda: other.remove(Kind.SNAPSHOTS, first))
+        return open_vault(store, PASSWORD), store  # type: ignore[arg-type]
+
+    vault, store = beside()
+    assert ([one.id for one in vault.snapshots()], store.acted) == ([second], 1)
+    vault, store = beside()
+    verdict = verify(vault)
+    assert (verdict.sound, verdict.snapshots, store.acted) == (True, 1, 1)
+    vault, store = beside()
+    saved = save(vault, [str(source)], now=now)
+    assert (saved.parent, store.acted) == (second, 1)
+    assert verify(_opened(place)).sound
+
+
+@pytest.mark.parametrize("kind", [Kind.SNAPSHOTS, Kind.INDEX, Kind.DATA])
+def test_a_tidying_beside_a_verification_is_no_damage(place: str, tmp_path: Path, kind: Kind) -> None:
+    """Snapshots, lists and packs go, in their order, under its eyes: it looks again, and reads what came instead."""
+    first, _ = _two_days(place, _source(tmp_path / "source"))
+
+    def tidy() -> None:
+        other = _opened(place)
+        forget(other, [first], now=now)
+        done = prune(other, now=now)
+        assert done.repack
+        assert done.freed > 2_000_000
+
+    store = Meanwhile(store_at(place), kind, tidy)
+    verdict = verify(open_vault(store, PASSWORD))  # type: ignore[arg-type]
+    assert store.acted
+    assert (verdict.troubles, verdict.lost, verdict.snapshots) == ([], [], 1)
+    assert verdict.size >= sum(one.size for one in store_at(place).entries(Kind.DATA))
+
+
+def test_a_pack_that_is_missing_is_said_though_the_list_moves_all_the_time(
+    place: str, tmp_path: Path
+) -> None:
+    """Lists are replaced at each look, as by mergings without end: the verification ends, and names the pack."""
+    _two_days(place, _source(tmp_path / "source"))
+    other = _opened(place)
+    largest = max(other.store.entries(Kind.DATA), key=lambda one: one.size).name
+    other.store.remove(Kind.DATA, largest)
+
+    def replace() -> None:
+        store._skip = 0  # and at the next listing
+        for entry in list(other.store.entries(Kind.INDEX)):
+            raw = other.get(Kind.INDEX, entry.name)
+            other.put_plain(Kind.INDEX, raw)
+            other.store.remove(Kind.INDEX, entry.name)
+
+    store = Meanwhile(store_at(place), Kind.DATA, replace)
+    verdict = verify(open_vault(store, PASSWORD))  # type: ignore[arg-type]
+    assert store.acted >= 2
+    assert [(one.kind, one.name) for one in verdict.troubles] == [(Kind.DATA, largest)]
+    assert verdict.lost
+
+
+@pytest.mark.parametrize("kind", [Kind.SNAPSHOTS, Kind.INDEX, Kind.KEYS])
+def test_a_file_that_is_listed_and_not_given_is_damage(tmp_path: Path, kind: Kind) -> None:
+    """It is never taken for one that was removed: a pruning would take its data."""
+    place = str(tmp_path / "vault")
+    _two_days(place, _source(tmp_path / "source"))
+    vault = _opened(place)
+    vault.store = Liar(store_at(place), kind, "absent")  # type: ignore[assignment]
+    verdict = verify(vault)
+    assert {one.kind for one in verdict.troubles} == {kind}
+    assert not verdict.sound
+    if kind is not Kind.KEYS:
+        with pytest.raises(PromiseBroken, match="ne le donne pas"):
+            prune(vault, now=now)
+    else:
+        with pytest.raises(PromiseBroken, match="aucun fichier de clé"):
+            open_vault(vault.store, PASSWORD)
+
+
+def test_a_merging_whose_list_another_replaced_leaves_it_for_the_next_run(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two shares in one vault: each relief merges it. What one is reading the other may replace."""
+    for name in ("YOUNG", "GRACE", "MARGIN"):
+        monkeypatch.setattr(merging, name, timedelta(0))
+    monkeypatch.setattr(merging, "_FEW", 2)
+    _two_days(place, _source(tmp_path / "source"))
+    sightings = Sightings(tmp_path / "sightings.json")
+
+    def run(vault: Repository) -> merging.Merged:
+        return merging.merge(vault, {}, keep=lambda _note: None, now=now, sightings=sightings)
+
+    assert run(_opened(place)).rewritten >= (0 if place.startswith("rest:") else 1)
+
+    def replace() -> None:
+        other = _opened(place)
+        for entry in list(other.store.entries(Kind.INDEX)):
+            raw = other.get(Kind.INDEX, entry.name)
+            other.put_plain(Kind.INDEX, raw)
+            other.store.remove(Kind.INDEX, entry.name)
+
+    save(_opened(place), [str(_source(tmp_path / "more"))], now=now)
+    store = Meanwhile(store_at(place), Kind.INDEX, replace, skip=2)
+    done = run(open_vault(store, PASSWORD))  # type: ignore[arg-type]
+    assert (store.acted, done.lists, done.rewritten) == (1, 0, 0)
+    assert run(_opened(place)).lists
+    assert verify(_opened(place)).sound
 
 
 def test_two_writers_at_once(place: str, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import json
 import secrets
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -112,6 +113,7 @@ class Repository:
 
     def _refresh(self) -> Index:
         index, listed = self.index, self._listed
+        absent = ""
         while True:
             names = {entry.name for entry in self.store.entries(Kind.INDEX)}
             if not listed <= names:
@@ -121,7 +123,10 @@ class Repository:
                 try:
                     for pack, blobs in from_json(self.get(Kind.INDEX, name)):
                         index.add(pack, blobs)
-                except Absent:
+                except Absent as error:
+                    if name == absent:
+                        raise withheld(Kind.INDEX, name) from error
+                    absent = name
                     break  # replaced by a merging since it was listed: look again, its successor is there
                 except ValueError as error:
                     raise damaged(f"index/{name}", "il ne se lit pas") from error
@@ -185,9 +190,24 @@ class Repository:
             raise damaged(f"arbre {new.hex()}", f"il ne se lit pas ({error})") from error
 
     def snapshots(self) -> list[Snapshot]:
-        """Every snapshot, oldest first by what its client claimed."""
-        found = [self.read_snapshot(entry) for entry in self.store.entries(Kind.SNAPSHOTS)]
+        """Every snapshot, oldest first by what its client claimed. Raises `PromiseBroken`.
+
+        One that was thinned away since it was listed is none. One that the store lists and does not give is
+        damage: a pruning that took it for none would take its data.
+        """
+        found, absent = [], set()
+        for entry in self.store.entries(Kind.SNAPSHOTS):
+            try:
+                found.append(self.read_snapshot(entry))
+            except Absent:
+                absent.add(entry.name)
+        for name in self.still_listed(Kind.SNAPSHOTS, absent):
+            raise withheld(Kind.SNAPSHOTS, name)
         return sorted(found, key=lambda one: (one.at, one.id))
+
+    def still_listed(self, kind: Kind, absent: set[str]) -> list[str]:
+        """Of files that were listed and gave nothing: those that are listed all the same. The others were removed."""
+        return sorted(absent & {entry.name for entry in self.store.entries(kind)}) if absent else []
 
     def read_snapshot(self, entry: Entry) -> Snapshot:
         """One snapshot as the store lists it. Raises `PromiseBroken`, `Absent`."""
@@ -214,7 +234,10 @@ class Repository:
 
     def keys(self) -> list[KeyFile]:
         """The key files, oldest first."""
-        files = [describe(self.store.read(Kind.KEYS, entry.name)) for entry in self.store.entries(Kind.KEYS)]
+        files = []
+        for entry in self.store.entries(Kind.KEYS):
+            with suppress(Absent):  # removed since it was listed
+                files.append(describe(self.store.read(Kind.KEYS, entry.name)))
         return sorted(files, key=lambda one: (one.created, one.id))
 
     def add_key(self, password: str, at: datetime, cost: Cost = USUAL) -> str:
@@ -265,6 +288,11 @@ def damaged(what: str, why: str) -> PromiseBroken:
         f"le coffre est abîmé : {what} : {why}",
         hint="« releve vault verify » dit tout ce qui est touché ; « releve vault heal » répare ce qui peut l'être",
     )
+
+
+def withheld(kind: Kind, name: str) -> PromiseBroken:
+    """The error for a file that the store lists, and does not give when it is asked for it."""
+    return damaged(f"{kind}/{name}", "le coffre le montre et ne le donne pas")
 
 
 def open_blob(key: Key, sealed: bytes | memoryview, identity: bytes, plain: int, where: str) -> bytes:
@@ -328,7 +356,10 @@ def _unlock(store: Store, password: str) -> Key:
         )
     unreadable = 0
     for entry in entries:
-        raw = store.read(Kind.KEYS, entry.name)
+        try:
+            raw = store.read(Kind.KEYS, entry.name)
+        except Absent:  # removed since it was listed: it opens nothing
+            raw = b""
         if hashlib.sha256(raw).hexdigest() != entry.name:
             unreadable += 1
             continue
@@ -423,4 +454,5 @@ __all__ = [
     "squeeze",
     "squeeze_parts",
     "walk",
+    "withheld",
 ]

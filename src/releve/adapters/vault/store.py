@@ -114,7 +114,7 @@ class RealDisk:
                     view = memoryview(part)
                     while view:
                         view = view[file.write(view) :]
-                os.fsync(handle)
+                self.fsync(handle)
         except OSError:
             with suppress(OSError):
                 path.unlink()
@@ -128,9 +128,13 @@ class RealDisk:
         """One fsync of the folder."""
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            os.fsync(handle)
+            self.fsync(handle)
         finally:
             os.close(handle)
+
+    def fsync(self, handle: int) -> None:
+        """Make durable what this open file or folder holds."""
+        os.fsync(handle)
 
     def unlink(self, path: Path) -> None:
         """One unlink."""

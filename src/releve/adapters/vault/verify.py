@@ -1,9 +1,14 @@
-"""Reads every byte of a vault and says what is wrong, file by file. Nothing is sound that was not read."""
+"""Reads every byte of a vault and says what is wrong, file by file. Nothing is sound that was not read.
+
+It takes no lock: a copy that cannot be written is verified too, and a tidying need not wait for hours. Whoever
+takes a file away takes away first what names it: what is missing is damage only where, afterwards, all that named
+it is still listed. Else one looks again.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -57,55 +62,104 @@ def verify(
     content: bool = True,
     progress: Progress = lambda _done, _all: None,
 ) -> Verdict:
-    """Read all index files, snapshots and trees; with `content`, every byte of every pack too."""
+    """Read all index files, snapshots and trees; with `content`, every byte of every pack too.
+
+    What one look finds wrong while somebody tidies the vault is looked at again: wrong is what two looks in a
+    row found, or one during which nothing was taken away. No pack that was found sound is read twice.
+    """
+    read: set[str] = set()
+    before: set[tuple[str, str]] | None = None
     verdict = Verdict(content_read=content)
-    _read_keys(repository, verdict)
-    snapshots = _readable_snapshots(repository, verdict)
-    index, named = _index(repository, verdict)
-    repository.index = index
-    packs = {entry.name: entry for entry in repository.store.entries(Kind.DATA)}
-    for name in sorted(named.names() - packs.keys()):
-        ids = tuple(blob.id for blob in named[name])
-        verdict.troubles.append(Trouble(Kind.DATA, name, "ce fichier manque", ids))
-    verdict.unused_packs = sorted(packs.keys() - named.names())
-    verdict.packs = len(packs)
-    if content:
-        _read_packs(repository, packs.values(), named, verdict, progress)
-    bad = {identity for trouble in verdict.troubles for identity in trouble.blobs}
-    _follow(repository, snapshots, bad, verdict)
-    return verdict
+    while True:
+        look = _Look(repository)
+        verdict = look.judge(verdict, read, progress)
+        wrong = {(one.kind.value, one.name) for one in verdict.troubles} | set(verdict.lost)
+        if not wrong or look.stood() or (before is not None and wrong <= before):
+            return verdict
+        before = wrong
+
+
+class _Look:
+    """One look at the whole vault, and the files that named what it looked for."""
+
+    def __init__(self, repository: Repository) -> None:
+        self._repository = repository
+        self._named: dict[Kind, set[str]] = {Kind.SNAPSHOTS: set(), Kind.INDEX: set()}
+
+    def stood(self) -> bool:
+        """Whether every snapshot and index file that was listed still is."""
+        listed = self._repository.store.entries
+        return all(names <= {one.name for one in listed(kind)} for kind, names in self._named.items())
+
+    def judge(self, so_far: Verdict, read: set[str], progress: Progress) -> Verdict:
+        """What this look finds. `read`: packs that were found sound; those that are now are added."""
+        repository = self._repository
+        verdict = Verdict(blobs=so_far.blobs, size=so_far.size, content_read=so_far.content_read)
+        _read_keys(repository, verdict)
+        snapshots = self._snapshots(verdict)
+        index, named = self._index(verdict)
+        repository.index = index
+        packs = {entry.name: entry for entry in repository.store.entries(Kind.DATA)}
+        for name in sorted(named.names() - packs.keys()):
+            ids = tuple(blob.id for blob in named[name])
+            verdict.troubles.append(Trouble(Kind.DATA, name, "ce fichier manque", ids))
+        verdict.unused_packs = sorted(packs.keys() - named.names())
+        verdict.packs = len(packs)
+        if verdict.content_read:
+            unread = [entry for entry in packs.values() if entry.name not in read]
+            _read_packs(repository, unread, named, verdict, progress)
+            read.update(packs.keys() - {one.name for one in verdict.troubles})
+        bad = {identity for trouble in verdict.troubles for identity in trouble.blobs}
+        _follow(repository, snapshots, bad, verdict)
+        return verdict
+
+    def _snapshots(self, verdict: Verdict) -> list[tuple[str, bytes]]:
+        import json
+
+        found = []
+        for name, raw in self._files(Kind.SNAPSHOTS, verdict):
+            try:
+                found.append((name, bytes.fromhex(json.loads(raw)["tree"])))
+            except (ValueError, KeyError) as error:
+                verdict.troubles.append(Trouble(Kind.SNAPSHOTS, name, str(error)))
+        verdict.snapshots = len(found)
+        return found
+
+    def _index(self, verdict: Verdict) -> tuple[Index, Listing]:
+        index, named = Index(), Listing()
+        for name, raw in self._files(Kind.INDEX, verdict):
+            try:
+                for pack, blobs in from_json(raw):
+                    index.add(pack, blobs)
+                    named.add(pack, blobs)
+            except ValueError as error:
+                verdict.troubles.append(Trouble(Kind.INDEX, name, str(error)))
+        return index, named
+
+    def _files(self, kind: Kind, verdict: Verdict) -> Iterator[tuple[str, bytes]]:
+        """The small files of a kind. One that was listed and is not given is wrong, until `stood` says otherwise."""
+        for entry in self._repository.store.entries(kind):
+            self._named[kind].add(entry.name)
+            try:
+                yield entry.name, self._repository.get(kind, entry.name)
+            except Absent:
+                verdict.troubles.append(Trouble(kind, entry.name, "le coffre le montre et ne le donne pas"))
+            except PromiseBroken as error:
+                verdict.troubles.append(Trouble(kind, entry.name, str(error)))
 
 
 def _read_keys(repository: Repository, verdict: Verdict) -> None:
+    absent = set()
     for entry in repository.store.entries(Kind.KEYS):
-        if hashlib.sha256(repository.store.read(Kind.KEYS, entry.name)).hexdigest() != entry.name:
+        try:
+            raw = repository.store.read(Kind.KEYS, entry.name)
+        except Absent:
+            absent.add(entry.name)
+            continue
+        if hashlib.sha256(raw).hexdigest() != entry.name:
             verdict.troubles.append(Trouble(Kind.KEYS, entry.name, "cette clé n'ouvre plus rien"))
-
-
-def _readable_snapshots(repository: Repository, verdict: Verdict) -> list[tuple[str, bytes]]:
-    import json
-
-    found = []
-    for entry in repository.store.entries(Kind.SNAPSHOTS):
-        try:
-            value = json.loads(repository.get(Kind.SNAPSHOTS, entry.name))
-            found.append((entry.name, bytes.fromhex(value["tree"])))
-        except (PromiseBroken, ValueError, KeyError) as error:
-            verdict.troubles.append(Trouble(Kind.SNAPSHOTS, entry.name, str(error)))
-    verdict.snapshots = len(found)
-    return found
-
-
-def _index(repository: Repository, verdict: Verdict) -> tuple[Index, Listing]:
-    index, named = Index(), Listing()
-    for entry in repository.store.entries(Kind.INDEX):
-        try:
-            for pack, blobs in from_json(repository.get(Kind.INDEX, entry.name)):
-                index.add(pack, blobs)
-                named.add(pack, blobs)
-        except (PromiseBroken, ValueError) as error:
-            verdict.troubles.append(Trouble(Kind.INDEX, entry.name, str(error)))
-    return index, named
+    for name in repository.still_listed(Kind.KEYS, absent):
+        verdict.troubles.append(Trouble(Kind.KEYS, name, "le coffre le montre et ne le donne pas"))
 
 
 def _read_packs(
@@ -116,7 +170,7 @@ def _read_packs(
     progress: Progress,
 ) -> None:
     entries = list(packs)
-    total = sum(entry.size for entry in entries)
+    total = verdict.size + sum(entry.size for entry in entries)
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="vault-verify") as pool:
         reads = pool.map(lambda entry: _read_pack(repository, entry, named.get(entry.name)), entries)
         for entry, (trouble, blobs) in zip(entries, reads, strict=True):
@@ -131,7 +185,9 @@ def _read_pack(repository: Repository, entry: Entry, said: list[Placed] | None) 
     try:
         raw = repository.store.read(Kind.DATA, entry.name)
     except Absent:
-        ids = tuple(blob.id for blob in said or ())
+        if said is None:
+            return None, 0  # nobody counts on it: a tidying took it
+        ids = tuple(blob.id for blob in said)
         return Trouble(Kind.DATA, entry.name, "ce fichier a disparu pendant la lecture", ids), 0
     except Unreachable as error:  # a bad sector: this pack is lost, the others are still to be read
         return Trouble(Kind.DATA, entry.name, error.sentence, tuple(blob.id for blob in said or ())), 0
