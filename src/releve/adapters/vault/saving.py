@@ -100,7 +100,6 @@ class _Saving:
                 helper.finish()
             writer.flush()
             cost = _cost(writer, helper)
-            sure()
             name = self.repository.save_snapshot(
                 snapshot_value(
                     at=begun,
@@ -114,7 +113,8 @@ class _Saving:
                     parent=parent.id if parent else "",
                     program=f"releve {__version__}",
                     summary=_summary(archiver.tally, cost, begun, self.now()),
-                )
+                ),
+                sure,
             )
         return Saved(name, archiver.tally, cost[1], cost[2], cost[0], parent.id if parent else "")
 

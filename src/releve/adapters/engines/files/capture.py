@@ -161,8 +161,8 @@ class Capture:
                 self._cache.commit(before, root)  # dates of a read file, and the like: nothing in the trees
                 return None
             self._writer.flush()
-            self._still_ours()
-            name = self._repository.save_snapshot(self._value(at, root, before, changed=root != old_root))
+            value = self._value(at, root, before, changed=root != old_root)
+            name = self._repository.save_snapshot(value, self._still_ours)
             self._number += (
                 1  # only now: a number that was never used would look like a snapshot that was hidden
             )
