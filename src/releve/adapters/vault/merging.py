@@ -36,7 +36,9 @@ from releve.adapters.vault.writer import Writer
 YOUNG = timedelta(
     minutes=10
 )  # packs and leftovers that are younger are not looked at: somebody may be writing
-LEFT_OVER = timedelta(hours=24)  # packs in no list: an interrupted saving finds them again within a day
+LEFT_OVER = timedelta(
+    hours=24
+)  # packs in no list: whoever wrote them has listed them, or was interrupted, within a day
 GRACE = timedelta(minutes=10)  # between leaving the list and leaving the store, whatever the writers say
 MARGIN = timedelta(minutes=1)  # between a writer's look at the list and the retirement that it must have seen
 _UNSURE = timedelta(

@@ -45,6 +45,8 @@ def save(
 ) -> Saved:
     """Save these folders as one snapshot. Only what changed since their last one is read.
 
+    One that was interrupted leaves no snapshot: the next reads everything again, and sends what no list has.
+
     `processes`: 2 shares the work with a second process, which the calling process must have room to fork.
     """
     work = _Saving(repository, paths, now, tags, excludes, hostname or socket.gethostname(), progress)
