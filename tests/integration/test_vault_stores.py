@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,7 +19,7 @@ import pytest
 from releve.adapters.engines.files.cache import Cache
 from releve.adapters.engines.files.capture import Capture, Share
 from releve.adapters.engines.files.events import Hints
-from releve.adapters.vault import merging
+from releve.adapters.vault import locks, merging
 from releve.adapters.vault.locks import hold
 from releve.adapters.vault.node import Node
 from releve.adapters.vault.places import store_at
@@ -589,6 +589,19 @@ def test_a_lock_in_a_server_holds_too(place: str) -> None:
     vault = _made(place)
     with hold(vault, exclusive=True, now=now), pytest.raises(Refused, match="est utilisé"):
         save(open_vault(store_at(place), PASSWORD), [str(Path(__file__).parent)], now=now)
+
+
+def test_a_wrong_clock_takes_no_lock_away(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever the vault lies, a lock of a machine two hours behind, or ahead, holds against one that is right."""
+    vault, other = _made(place), _opened(place)
+    for wrong in (timedelta(hours=-2), timedelta(hours=2)):
+        with ExitStack() as stack:
+            with monkeypatch.context() as elsewhere:
+                elsewhere.setattr(locks.socket, "gethostname", lambda: "ailleurs")
+                stack.enter_context(hold(vault, exclusive=False, now=lambda by=wrong: now() + by))
+            with pytest.raises(Refused, match="est utilisé par ailleurs"):
+                prune(other, now=now)
+        assert list(vault.store.entries(Kind.LOCKS)) == []
 
 
 def test_rest_addresses_keep_their_password_to_themselves() -> None:

@@ -229,7 +229,7 @@ def _died() -> Unreachable:
     return Unreachable(
         "vault-helper-died",
         "le second processus s'est arrêté sans rien dire",
-        hint="relancez : ce qui est déjà dans le coffre n'est pas relu ; « dmesg » dit si la mémoire a manqué",
+        hint="relancez : ce qui est déjà dans le coffre n'est pas renvoyé, à 30 s de travail près ; « dmesg » dit si la mémoire a manqué",
         retryable=True,
     )
 

@@ -17,17 +17,15 @@ The crash windows are in docs/concepts/shares.md.
 
 from __future__ import annotations
 
-import os
 import re
 import secrets
-import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from releve.adapters.vault.index import FULL, from_json, to_json
-from releve.adapters.vault.locks import Lock, hold, locks
+from releve.adapters.vault.locks import hold, locks
 from releve.adapters.vault.pack import MOST, TARGET, Placed, header_of
 from releve.adapters.vault.repository import Repository, damaged, open_blob
 from releve.adapters.vault.seal import Forged
@@ -38,7 +36,9 @@ from releve.adapters.vault.writer import Writer
 YOUNG = timedelta(
     minutes=10
 )  # packs and leftovers that are younger are not looked at: somebody may be writing
-LEFT_OVER = timedelta(hours=24)  # packs in no list: an interrupted saving finds them again within a day
+LEFT_OVER = timedelta(
+    hours=24
+)  # packs in no list: whoever wrote them has listed them, or was interrupted, within a day
 GRACE = timedelta(minutes=10)  # between leaving the list and leaving the store, whatever the writers say
 MARGIN = timedelta(minutes=1)  # between a writer's look at the list and the retirement that it must have seen
 _UNSURE = timedelta(
@@ -193,7 +193,7 @@ def _dates(repository: Repository, sightings: Sightings | None) -> _Dates | None
         return None
     held = list(locks(repository))
     files = list(repository.store.entries(Kind.DATA))
-    others = [one for one in held if not _ours(one)]
+    others = [one for one in held if not one.ours]
     if sightings is None or any(entry.seen for entry in files):
         packs = {entry.name: _at(entry.seen) for entry in files if entry.seen}
         return _Dates(clock, began, packs, [one.view for one in others])
@@ -234,15 +234,10 @@ def _sweep(
     return left, replace(done, removed=len(gone), freed=freed)
 
 
-def _ours(lock: Lock) -> bool:
-    return lock.hostname == socket.gethostname() and lock.pid == os.getpid()
-
-
 def store_clock(repository: Repository) -> datetime | None:
     """What time it is for the store, while we hold a lock there: that of this lock, or what it tells; None: nothing."""
-    mine = {one.name for one in locks(repository) if _ours(one)}
-    seen = [entry.seen for entry in repository.store.entries(Kind.LOCKS) if entry.name in mine and entry.seen]
-    return _at(max(seen)) if seen else repository.store.clock()
+    seen = [one.seen for one in locks(repository) if one.ours and one.seen is not None]
+    return max(seen) if seen else repository.store.clock()
 
 
 def _retire(

@@ -30,7 +30,7 @@ class Pruning:
     delete: tuple[str, ...]  # packs of which nothing is used
     repack: tuple[str, ...]  # packs of which a part is used, or too small
     keep: tuple[str, ...]
-    freed: int
+    freed: int  # leftovers included
     moved: int
     unindexed: tuple[str, ...]  # packs that an interrupted saving left; deleted too
 
@@ -83,13 +83,15 @@ def plan(repository: Repository) -> Pruning:
             repack.append(pack)
             freed += waste
     moved = sum(needed[pack] for pack in repack)
+    left = tuple(sorted(sizes.keys() - packs.names()))
+    freed += sum(sizes[pack] for pack in left)
     return Pruning(
         tuple(dead),
         tuple(sorted(repack)),
         tuple(sorted(keep)),
         freed,
         moved,
-        tuple(sorted(sizes.keys() - packs.names())),
+        left,
     )
 
 

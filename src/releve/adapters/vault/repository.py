@@ -6,7 +6,7 @@ import hashlib
 import json
 import secrets
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,7 +21,7 @@ from releve.adapters.vault.pack import BlobKind, Placed
 from releve.adapters.vault.polynomial import draw
 from releve.adapters.vault.seal import Forged, Key
 from releve.adapters.vault.store import Absent, Entry, Kind, Store
-from releve.domain.errors import BadInput, PromiseBroken, Refused, Unreachable
+from releve.domain.errors import BadInput, PromiseBroken, Refused, ReleveError, Unreachable
 
 _LARGEST_BLOB = 1 << 30  # bytes a blob may unfold to: the tree of a folder of a million files is 350 MB
 _SQUEEZED = b"\x02"
@@ -228,9 +228,22 @@ class Repository:
             hint="« releve vault snapshots » les liste ; « latest » désigne le dernier",
         )
 
-    def save_snapshot(self, value: Mapping[str, object]) -> str:
-        """Write a snapshot; everything that it refers to must be durable already."""
-        return self.put(Kind.SNAPSHOTS, value)
+    def save_snapshot(
+        self, value: Mapping[str, object], still_ours: Callable[[], None] = lambda: None
+    ) -> str:
+        """Write a snapshot; everything that it refers to must be durable already.
+
+        `still_ours` raises when the lock under which that was written is gone: then there is no snapshot.
+        """
+        still_ours()
+        name = self.put(Kind.SNAPSHOTS, value)
+        try:
+            still_ours()  # whoever takes the lock away from here on finds the snapshot
+        except ReleveError:
+            with suppress(ReleveError):
+                self.store.remove(Kind.SNAPSHOTS, name)
+            raise
+        return name
 
     def keys(self) -> list[KeyFile]:
         """The key files, oldest first."""

@@ -157,7 +157,7 @@ class RestStore:
             return Unreachable(
                 "vault-full",
                 f"le coffre {self.where} ne peut plus rien recevoir",
-                hint="libérez de la place puis relancez : ce qui est déjà dans le coffre n'est pas renvoyé",
+                hint="libérez de la place puis relancez : ce qui est déjà dans le coffre n'est pas renvoyé, à 30 s de travail près",
                 retryable=True,
             )
         return self._odd(f"réponse {code} pour {path}")
@@ -174,7 +174,7 @@ class RestStore:
         return Unreachable(
             "vault-unreachable",
             f"le serveur {self.where} ne répond pas",
-            hint="vérifiez le réseau, puis relancez : ce qui est déjà dans le coffre n'est pas renvoyé",
+            hint="vérifiez le réseau, puis relancez : ce qui est déjà dans le coffre n'est pas renvoyé, à 30 s de travail près",
             context={"dit": f"{type(error).__name__} {error}".strip()[:200]},
             retryable=True,
         )

@@ -181,7 +181,7 @@ def _unreachable(where: str, error: Exception) -> ReleveError:
     return Unreachable(
         "vault-unreachable",
         f"le coffre {where} ne répond pas",
-        hint="vérifiez l'adresse et le réseau, puis relancez : ce qui est déjà dans le coffre n'est pas renvoyé",
+        hint="vérifiez l'adresse et le réseau, puis relancez : ce qui est déjà dans le coffre n'est pas renvoyé, à 30 s de travail près",
         context={"dit": first[0][:200] if first else type(error).__name__},
         retryable=True,
     )

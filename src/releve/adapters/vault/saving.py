@@ -45,6 +45,8 @@ def save(
 ) -> Saved:
     """Save these folders as one snapshot. Only what changed since their last one is read.
 
+    One that was interrupted leaves no snapshot: the next reads everything again, and sends what no list has.
+
     `processes`: 2 shares the work with a second process, which the calling process must have room to fork.
     """
     work = _Saving(repository, paths, now, tags, excludes, hostname or socket.gethostname(), progress)
@@ -100,7 +102,6 @@ class _Saving:
                 helper.finish()
             writer.flush()
             cost = _cost(writer, helper)
-            sure()
             name = self.repository.save_snapshot(
                 snapshot_value(
                     at=begun,
@@ -114,7 +115,8 @@ class _Saving:
                     parent=parent.id if parent else "",
                     program=f"releve {__version__}",
                     summary=_summary(archiver.tally, cost, begun, self.now()),
-                )
+                ),
+                sure,
             )
         return Saved(name, archiver.tally, cost[1], cost[2], cost[0], parent.id if parent else "")
 

@@ -306,7 +306,7 @@ class FolderStore:
             return Unreachable(
                 "vault-full",
                 f"le coffre {self.root} ne peut plus rien recevoir : {reason(error)}",
-                hint="libérez de la place puis relancez : ce qui est déjà dans le coffre n'est pas relu",
+                hint="libérez de la place puis relancez : ce qui est déjà dans le coffre n'est pas renvoyé, à 30 s de travail près",
                 retryable=True,
             )
         if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:

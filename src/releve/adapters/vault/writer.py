@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -16,6 +17,7 @@ from releve.adapters.vault.store import Kind
 
 _IN_FLIGHT = 4  # packs on their way to the store: 64 MiB of memory
 _LISTED = 64  # packs, about 1 GiB: an upload that is cut goes on from the last list
+_EVERY = 30.0  # seconds of work: the same on a slow line, where 1 GiB takes hours
 _LARGE = 64 * 1024  # bytes: above, a sealed blob is kept in parts rather than copied together
 _SENDERS = 2  # while one waits for its fsync, the other hashes
 _SIDE_BY_SIDE = 2  # drafts filled at random, so that pack sizes do not tell chunk lengths (restic PR 5295)
@@ -43,6 +45,7 @@ class Writer:
         self._room = threading.BoundedSemaphore(_IN_FLIGHT)
         self._sent: list[Future[None]] = []
         self._stored: dict[str, list[Placed]] = {}
+        self._began = 0.0  # when the work on the next list began; 0: it has not
         self._chances = b""
         self.added_blobs = 0
         self.added_bytes = 0  # uncompressed
@@ -92,6 +95,7 @@ class Writer:
     def _place(self, kind: BlobKind, identity: bytes, sealed: Sequence[bytes], plain: int) -> None:
         full: Draft | None = None
         with self._gate:
+            self._began = self._began or time.monotonic()
             drafts = self._drafts[kind]
             while len(drafts) < _SIDE_BY_SIDE:
                 drafts.append(Draft(kind))
@@ -136,27 +140,37 @@ class Writer:
                 self._stored[name] = draft.blobs
                 self._repository.index.add(name, draft.blobs)
                 self._new.difference_update(blob.id for blob in draft.blobs)
-                if sum(map(len, self._stored.values())) < FULL and len(self._stored) < _LISTED:
-                    return
-                ready, self._stored = self._stored, {}
-            self._tell(ready)
+                ready = self._due()
+            if ready:
+                self._tell(ready)
         finally:
             self._room.release()
 
     def adopt(self, packs: Mapping[str, list[Placed]]) -> None:
         """Durable packs that another process filled: they go into the next index file."""
         with self._gate:
+            self._began = self._began or time.monotonic()
             self._stored |= packs
-            if sum(map(len, self._stored.values())) < FULL and len(self._stored) < _LISTED:
-                return
-            ready, self._stored = self._stored, {}
-        self._tell(ready)
+            ready = self._due()
+        if ready:
+            self._tell(ready)
+
+    def _due(self) -> dict[str, list[Placed]]:
+        """The packs of the next list, when it is time to write it; none otherwise. Under the gate."""
+        if (
+            sum(map(len, self._stored.values())) < FULL
+            and len(self._stored) < _LISTED
+            and time.monotonic() - self._began < _EVERY
+        ):
+            return {}
+        ready, self._stored, self._began = self._stored, {}, time.monotonic()
+        return ready
 
     def flush(self) -> None:
         """Everything saved so far is in durable packs and in durable index files when this returns."""
         self.settle()
         with self._gate:
-            ready, self._stored = self._stored, {}
+            ready, self._stored, self._began = self._stored, {}, 0.0
         if ready:
             self._tell(ready)
 
@@ -182,5 +196,5 @@ class Writer:
         return drafts
 
     def close(self) -> None:
-        """Give the thread back. What was not flushed is given up; a next run finds its packs again or prunes them."""
+        """Give the threads back. What is in no list yet, some 30 s of work, is sent again; `prune` removes those packs."""
         self._sender.shutdown(wait=True)

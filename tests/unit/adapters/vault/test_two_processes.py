@@ -107,7 +107,7 @@ def test_nothing_is_written_before_the_lock_is_sure(
     other = reopened(tmp_path / "vault")
 
     def meanwhile(_seconds: float) -> None:
-        locks._write(other, exclusive=True, at=now(), view_age=None)
+        locks._write(other, exclusive=True, now=now)
 
     monkeypatch.setattr(locks.time, "sleep", meanwhile)
     with pytest.raises(Refused) as caught:

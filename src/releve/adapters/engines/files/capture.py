@@ -169,15 +169,12 @@ class Capture:
             root = self._emit()
             _still(self._share.root, inode)
             if root == old_root and not force:
-                self._cache.commit(
-                    before, root, inode
-                )  # dates of a read file, and the like: nothing in the trees
+                # Dates of a file that was read, and the like: nothing of it is in the trees.
+                self._cache.commit(before, root, inode)
                 return None
             self._writer.flush()
-            self._still_ours()
-            name = self._repository.save_snapshot(
-                self._value(at, proved, root, before, changed=root != old_root)
-            )
+            value = self._value(at, proved, root, before, changed=root != old_root)
+            name = self._repository.save_snapshot(value, self._still_ours)
             self._number += (
                 1  # only now: a number that was never used would look like a snapshot that was hidden
             )

@@ -150,7 +150,6 @@ def _save(
         if tally.unread or tally.unsettled:
             what = (tally.unread or [(tally.unsettled[0], "il changeait")])[0]
             raise PromiseBroken("base-unread", f"« {what[0]} » n'a pas pu être lu : {what[1]}")
-        still_ours()
         name = vault.save_snapshot(
             snapshot_value(
                 at=begun,
@@ -163,7 +162,8 @@ def _save(
                 tags=mark.tags(),
                 program=f"releve {__version__}",
                 summary={"total_files_processed": tally.files, "total_bytes_processed": tally.size},
-            )
+            ),
+            still_ours,
         )
     return Taken(name, mark, tally.files, tally.size, writer.stored_bytes)
 

@@ -222,7 +222,6 @@ class Keeper:
         self._writer.flush()
         written = ""
         for name, chapter in grew.items():  # oldest first: what is later stands on what is earlier
-            self._still_ours()
             timeline = int(name[:8], 16)
             true = claim is not None and claim.timeline == timeline and claim.until in chapter.instants
             mark = WalMark(
@@ -233,7 +232,7 @@ class Keeper:
                 chapter.until,
                 claim.at if claim is not None and true else None,
             )
-            written = self._vault.save_snapshot(self._value(trees[name], mark, chapter))
+            written = self._vault.save_snapshot(self._value(trees[name], mark, chapter), self._still_ours)
             self._chapters[name] = chapter
         return written
 
