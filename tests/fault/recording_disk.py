@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import pickle
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -24,7 +24,7 @@ class RecordingDisk(RealDisk):
     def __init__(self) -> None:
         self.ops: list[Op] = []
 
-    def create(self, path: Path, parts: Sequence[bytes]) -> None:
+    def create(self, path: Path, parts: Iterable[bytes]) -> None:
         with self._one() as ops:
             super().create(path, parts)
             ops += [("create", path, None), ("write", path, b"".join(parts)), ("fsync", path, None)]
