@@ -11,7 +11,7 @@ import fcntl
 import pickle
 import random
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -34,7 +34,7 @@ class RecordingDisk(RealDisk):
         self.ops: list[Op] = []
         self._own = _Own()
 
-    def create(self, path: Path, parts: Sequence[bytes]) -> None:
+    def create(self, path: Path, parts: Iterable[bytes]) -> None:
         with self._one() as ops:
             super().create(path, parts)
             ops += [("create", path, None), ("write", path, b"".join(parts)), *self._heard()]

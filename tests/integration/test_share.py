@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from releve.adapters.engines.files import live
 from releve.adapters.engines.files.cache import Cache
+from releve.adapters.engines.files.capture import Capture, Share, Taken
 from releve.adapters.engines.files.events import Hints
+from releve.adapters.vault.repository import Snapshot
 from releve.domain.errors import Unreachable
 from tests.features import CURRENT_RESTIC
 from tests.shares import Chaos, Rig, inside
-from tests.vaults import reopened, restic
+from tests.vaults import now, reopened, restic
 
 ROUNDS = 24
 SEEDS = [0, 4, *(pytest.param(seed, marks=pytest.mark.torture) for seed in range(100, 160))]
@@ -435,3 +440,38 @@ def test_a_file_that_the_vault_could_not_give_stays_owed_until_it_is_there(rig: 
     rig.follow()
     assert rig.following.lag.lost == []
     assert rig.behind() == []
+
+
+class _Slow(Capture):
+    """A capture whose snapshots cost half a second more: what a folder of 200,000 files costs."""
+
+    def take(self, hints: Hints, *, last: Snapshot | None = None, force: bool = False) -> Taken | None:
+        time.sleep(0.5)
+        return super().take(hints, last=last, force=force)
+
+
+def test_a_share_whose_snapshots_are_dear_is_saved_less_often_and_says_so(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At work a fifth of the time at most; but nothing waits for the first look, which tells nothing of the pace."""
+    monkeypatch.setattr(live, "_SLOW", 2.0)
+    share = Share("documents", os.fsencode(rig.root), "essai")
+    slow = _Slow(rig.vault, share, rig.cache, cover=rig.watcher.cover, now=now)
+    resident = live.Live(slow, rig.watcher, last=None, now=now)
+    assert resident.step(0.1) is not None
+    assert (resident.freshness.every, resident.freshness.slowed) == (live.SPACING, "")
+    (rig.root / "a").write_text("a")
+    time.sleep(live.SPACING)
+    begun = time.monotonic()
+    taken = resident.step(0.1)
+    work = time.monotonic() - begun
+    assert taken is not None
+    assert 2.4 <= resident.freshness.every <= 5 * work
+    assert "cadence réduite" in resident.freshness.slowed
+    assert "travail" in resident.freshness.slowed
+    (rig.root / "b").write_text("b")
+    ended = time.monotonic()
+    while resident.step(0.1) is None:
+        pass
+    assert time.monotonic() - ended >= 4 * 0.5
+    slow.close()

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field, fields, replace
 
 from releve.adapters.vault.helping import Counted, Helper, Ticket
 from releve.adapters.vault.metadata import entry_of, facts_of, node_of
+from releve.adapters.vault.names import Names, in_order
 from releve.adapters.vault.node import Node, encode, tree
 from releve.adapters.vault.pack import BlobKind
-from releve.adapters.vault.past import Past, content
+from releve.adapters.vault.past import Past, content, past_of
 from releve.adapters.vault.reading import Reader
 from releve.adapters.vault.repository import Repository, Snapshot
 from releve.adapters.vault.rows import Rows
@@ -61,7 +62,9 @@ class _Frame:
     path: bytes
     name: bytes
     facts: os.stat_result
-    names: Sequence[bytes]  # each with a zero byte and a letter behind it: d, f (by the folder's word), or ?
+    names: (
+        list[bytes] | Names
+    )  # each with a zero byte and a letter behind it: d, f (by the folder's word), or ?
     past: Past
     rows: Rows
     folders: list[int]  # where in `names` the folders are that nobody has gone into
@@ -177,16 +180,16 @@ class Archiver:
     def _open(self, path: bytes, name: bytes, facts: os.stat_result, past: bytes) -> _Frame:
         try:
             with os.scandir(path) as found:
-                names = sorted([one.name + _letter(one) for one in found])
+                names = in_order([one.name + _letter(one) for one in found])
         except OSError as error:
             names = []
             self.tally.unread.append((os.fsdecode(path), reason(error)))
-        folders = [at for at, one in enumerate(names) if one.endswith(_FOLDER)]
+        folders = [at for at, one in enumerate(names) if one[-2:] == _FOLDER]
         return _Frame(path, name, facts, names, self._past(past), Rows(), folders)
 
     def _past(self, tree: bytes) -> Past:
         try:
-            return Past(self._repository.blob(tree) if tree else b"")
+            return past_of(self._repository.listing(tree)) if tree else Past()
         except (PromiseBroken, ValueError):
             return Past()  # as above
 
@@ -289,6 +292,7 @@ class Archiver:
         for ticket in frame.away.values():
             if self._helper is not None:
                 self._helper.wait(ticket)
+        frame.names, frame.past = [], Past()
         subtree = frame.rows.save(self._writer)
         self.tally.folders += 1
         try:
@@ -297,7 +301,6 @@ class Archiver:
             node = Node(frame.name, "dir", stat.S_IMODE(frame.facts.st_mode), frame.facts.st_mtime_ns)
         frame.encoded = encode(replace(node, subtree=subtree))
         frame.subtree = subtree
-        frame.names, frame.past = (), Past()
         self._progress(self.tally)
 
     def _count(self, done: _Done) -> None:

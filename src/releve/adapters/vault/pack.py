@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import IntEnum
 from typing import NamedTuple
 
+from releve.adapters.vault.scratch import Scratch
 from releve.adapters.vault.seal import OVERHEAD, Forged, Key
 
 TARGET = 16 * 1024 * 1024  # bytes: a pack is closed once it is that large (restic's default)
@@ -46,13 +47,22 @@ class Placed(NamedTuple):
 class Draft:
     """A pack that is being filled."""
 
-    __slots__ = ("_parts", "blobs", "kind", "size")
+    __slots__ = ("_long", "_parts", "blobs", "kind", "size")
 
     def __init__(self, kind: BlobKind) -> None:
         self.kind = kind
         self.size = 0
         self.blobs: list[Placed] = []
         self._parts: list[bytes] = []
+        self._long: Scratch | None = None
+
+    @classmethod
+    def alone(cls, kind: BlobKind, identity: bytes, sealed: Scratch, plain: int) -> Draft:
+        """A pack of one blob that is too large for the memory."""
+        draft = cls(kind)
+        draft.blobs.append(Placed(identity, kind, 0, sealed.size, plain))
+        draft._long, draft.size = sealed, sealed.size
+        return draft
 
     @property
     def full(self) -> bool:
@@ -73,11 +83,14 @@ class Draft:
         self._parts += other._parts
         self.size += other.size
 
-    def close(self, key: Key) -> tuple[str, list[bytes]]:
+    def close(self, key: Key) -> tuple[str, Iterable[bytes]]:
         """The name of the pack and its bytes, in parts."""
         header = key.seal(b"".join(_entry(blob) for blob in self.blobs))
         tail = header + _LENGTH.pack(len(header))
-        parts = [*self._parts, tail]
+        parts: Iterable[bytes] = [*self._parts, tail]
+        if self._long is not None:
+            self._long.write(tail)
+            parts = self._long
         name = hashlib.sha256()  # here, in the thread that sends, and not under the gate of those who fill
         for part in parts:
             name.update(part)
@@ -92,14 +105,18 @@ def _entry(blob: Placed) -> bytes:
 
 def header_of(pack: bytes | memoryview, key: Key) -> list[Placed]:
     """The blobs that a whole pack says it holds. Raises `Forged` when its end is not what we sealed."""
-    size = len(pack)
+    return header_in(lambda at, length: pack[at : at + length], len(pack), key)
+
+
+def header_in(read: Callable[[int, int], bytes | memoryview], size: int, key: Key) -> list[Placed]:
+    """The same of a pack of `size` bytes, of which `read(at, length)` gives some."""
     if size < _LENGTH.size + OVERHEAD:
         raise Forged
-    (length,) = _LENGTH.unpack(pack[-_LENGTH.size :])
+    (length,) = _LENGTH.unpack(read(size - _LENGTH.size, _LENGTH.size))
     start = size - _LENGTH.size - length
     if length > _LARGEST_HEADER or start < 0:
         raise Forged
-    blobs = list(_entries(key.unseal(pack[start : size - _LENGTH.size])))
+    blobs = list(_entries(key.unseal(read(start, length))))
     if sum(blob.length for blob in blobs) != start:
         raise Forged
     return blobs

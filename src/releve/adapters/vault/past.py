@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from array import array
+from bisect import bisect_left
 from collections.abc import Mapping
 
-from releve.adapters.vault.node import Node, entries, from_entry, text
+from releve.adapters.vault.node import BEGIN, GAP, Node, Raw, canonical, entries, from_entry, name_of, text
 from releve.adapters.vault.quote import quote
+from releve.adapters.vault.scratch import Scratch
 
 _LEAD = b'{"name":'
 _NAME_ENDS = b'","type":"'
 _CONTENT = b'"content":['
+_NEAR = 4  # entries looked at one after the other before the name is searched for
 
 
 class Past:
@@ -41,6 +45,54 @@ class Past:
         if found is None or not found.startswith(body[:-2]) or not found.endswith(b"]"):
             return b""
         return _LEAD + found + b"}"
+
+
+class LongPast(Past):
+    """The same of a wide folder, whose entries stay in a file: 8 bytes of each are in memory.
+
+    Quick for names that are asked for in their order. Of a tree in another order some are not found: read again.
+    """
+
+    def __init__(self, raw: Scratch) -> None:
+        super().__init__()
+        self._raw = raw
+        self._places = array("Q")
+        at = BEGIN
+        for entry in entries(raw):
+            name_of(entry)  # said here and not in the middle of a saving
+            self._places.append(at)
+            at += len(entry) + GAP
+        self._places.append(at)
+        self._at = 0
+        self._entry = self._read(0)
+
+    def __len__(self) -> int:
+        return len(self._places) - 1
+
+    def _read(self, number: int) -> bytes:
+        at = self._places[number]
+        return self._raw.read(at, self._places[number + 1] - GAP - at)
+
+    def _find(self, key: bytes) -> bytes | None:
+        lead = key + _NAME_ENDS
+        for number in range(self._at, min(self._at + _NEAR, len(self))):
+            if number != self._at:
+                self._at, self._entry = number, self._read(number)
+            if self._entry.startswith(lead):
+                return self._entry
+        name = name_of(lead)
+        found = bisect_left(range(len(self)), name, key=lambda number: name_of(self._read(number)))
+        if found == len(self):
+            return None
+        self._at, self._entry = found, self._read(found)
+        return self._entry if self._entry.startswith(lead) else None
+
+
+def past_of(raw: Raw) -> Past:
+    """The past that these bytes of a tree tell. Raises ValueError."""
+    if isinstance(raw, Scratch):
+        return LongPast(raw) if canonical(raw) else Past(b"".join(raw))
+    return Past(raw)
 
 
 def content(encoded: bytes) -> list[bytes]:

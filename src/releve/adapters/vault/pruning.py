@@ -112,7 +112,7 @@ def used_blobs(repository: Repository, roots: Sequence[bytes]) -> Ids:
         if tree in used:
             continue
         used.add(tree)
-        for _, kind, _, content, subtree in outline(repository.blob(tree)):
+        for _, kind, _, content, subtree in outline(repository.listing(tree)):
             if kind == "dir":
                 waiting.append(subtree)
             else:

@@ -10,29 +10,36 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import TypeVar
 
 import zstandard
 
 from releve.adapters.vault.clock import rfc3339, to_datetime
 from releve.adapters.vault.index import Index, Where, from_json, to_json
 from releve.adapters.vault.keyfile import USUAL, Cost, KeyFile, describe, unwrap, wrap
-from releve.adapters.vault.node import Node, decode, differences
+from releve.adapters.vault.node import Node, Raw, decode, differences
 from releve.adapters.vault.pack import BlobKind, Placed
 from releve.adapters.vault.polynomial import draw
+from releve.adapters.vault.scratch import PIECE, Scratch
 from releve.adapters.vault.seal import Forged, Key
 from releve.adapters.vault.store import Absent, Entry, Kind, Store
 from releve.domain.errors import BadInput, PromiseBroken, Refused, ReleveError, Unreachable
 
+LONG = 32 << 20  # bytes of a tree: some 90,000 entries; a longer one is passed through in pieces
+_FETCH = 8 << 20  # bytes asked of a store at a time
 _LARGEST_BLOB = 1 << 30  # bytes a blob may unfold to: the tree of a folder of a million files is 350 MB
+_LEVEL = 3  # of zstd: restic's default is the like
 _SQUEEZED = b"\x02"
 _MOST_KEYS = 20  # of which restic tries one after the other, in the order of the folder, before it gives up
+
+_T = TypeVar("_T")
 
 
 class _Squeezers(threading.local):
     """One per thread: a shared zstd context crashes the interpreter."""
 
     def __init__(self) -> None:
-        self.squeeze = zstandard.ZstdCompressor(level=3)
+        self.squeeze = zstandard.ZstdCompressor(level=_LEVEL)
         self.unfold = zstandard.ZstdDecompressor()
 
 
@@ -40,14 +47,16 @@ _own = _Squeezers()
 
 
 def squeeze(plain: bytes | memoryview) -> bytes:
-    """One zstd frame, level 3 (restic's default is the like)."""
+    """One zstd frame."""
     return _own.squeeze.compress(plain)
 
 
-def squeeze_parts(parts: Iterable[bytes], size: int) -> bytes:
-    """The same of `size` bytes that come in parts."""
-    going = _own.squeeze.compressobj(size=size)
-    return b"".join([*(going.compress(part) for part in parts), going.flush()])
+def squeeze_pieces(parts: Iterable[bytes], size: int) -> Iterator[bytes]:
+    """The same of `size` bytes that come in parts and are too large for the memory."""
+    going = zstandard.ZstdCompressor(level=_LEVEL).compressobj(size=size)
+    for part in parts:
+        yield going.compress(part)
+    yield going.flush()
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,16 +167,35 @@ class Repository:
 
     def blob(self, identity: bytes) -> bytes:
         """The bytes of a blob, compared with its id. Raises `PromiseBroken`."""
+        return self._read(identity, self._blob)
+
+    def listing(self, identity: bytes) -> Raw:
+        """The bytes of a tree, compared with its id: those of a wide one never lie in memory. Raises `PromiseBroken`."""
+        return self._read(identity, self._listing)
+
+    def _read(self, identity: bytes, act: Callable[[Where], _T]) -> _T:
         where = self.where(identity)
-        place = where.blob
         try:
-            sealed = self.store.read(Kind.DATA, where.pack, place.offset, place.length)
+            return act(where)
         except Absent as error:
             moved = self.refresh_index().find(identity)  # a merging may have moved it since
             if moved is None or moved.pack == where.pack:
                 raise damaged(f"data/{where.pack}", "ce fichier manque") from error
-            return self.blob(identity)
-        return open_blob(self.key, sealed, identity, place.plain, f"data/{where.pack}")
+            return self._read(identity, act)
+
+    def _blob(self, where: Where) -> bytes:
+        place = where.blob
+        sealed = self.store.read(Kind.DATA, where.pack, place.offset, place.length)
+        return open_blob(self.key, sealed, place.id, place.plain, f"data/{where.pack}")
+
+    def _listing(self, where: Where) -> Raw:
+        if where.blob.size <= LONG:
+            return self._blob(where)
+        sealed = fetched(self.store, where.pack, where.blob.offset, where.blob.length)
+        opened = Scratch()
+        for piece in open_long(self.key, sealed.read, where.blob, f"data/{where.pack}"):
+            opened.write(piece)
+        return opened
 
     def tree(self, identity: bytes) -> list[Node]:
         """The entries of a tree. Raises `PromiseBroken`."""
@@ -176,7 +204,7 @@ class Repository:
     def nodes(self, identity: bytes) -> Iterator[Node]:
         """The same one by one, for a folder that may be wide. Raises `PromiseBroken`."""
         try:
-            yield from decode(self.blob(identity))
+            yield from decode(self.listing(identity))
         except ValueError as error:
             raise damaged(f"arbre {identity.hex()}", f"il ne se lit pas ({error})") from error
 
@@ -185,7 +213,7 @@ class Repository:
         if old == new:
             return
         try:
-            yield from differences(self.blob(old) if old else b"", self.blob(new) if new else b"")
+            yield from differences(self.listing(old) if old else b"", self.listing(new) if new else b"")
         except ValueError as error:
             raise damaged(f"arbre {new.hex()}", f"il ne se lit pas ({error})") from error
 
@@ -323,6 +351,56 @@ def open_blob(key: Key, sealed: bytes | memoryview, identity: bytes, plain: int,
     return raw
 
 
+def fetched(store: Store, pack: str, offset: int, length: int) -> Scratch:
+    """Bytes of a pack, too many for the memory, as the store gives them. Raises `Absent`."""
+    held = Scratch()
+    while held.size < length and (
+        some := store.read(Kind.DATA, pack, offset + held.size, min(_FETCH, length - held.size))
+    ):
+        held.write(some)
+    return held
+
+
+def open_long(
+    key: Key, read: Callable[[int, int], bytes | memoryview], blob: Placed, where: str
+) -> Iterator[bytes]:
+    """The same as `open_blob` in pieces: nothing is to be made of them before the last one has come.
+
+    `read(at, length)`: of the sealed bytes. Raises `PromiseBroken`.
+    """
+    digest, size = hashlib.sha256(), 0
+    try:
+        pieces = key.unseal_pieces(read, blob.length)
+        for piece in _unfolded_pieces(pieces) if blob.plain else pieces:
+            size += len(piece)
+            if size > _LARGEST_BLOB:
+                break
+            digest.update(piece)
+            yield piece
+    except (Forged, zstandard.ZstdError) as error:
+        raise damaged(where, f"le sceau du bloc {blob.id.hex()[:12]} est faux") from error
+    if size > _LARGEST_BLOB or digest.digest() != blob.id:
+        raise damaged(where, f"le bloc {blob.id.hex()[:12]} n'a pas le contenu annoncé")
+
+
+class _Source:
+    """Pieces as a file that is read in order."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+
+    def read(self, _size: int) -> bytes:
+        """The next piece; nothing at the end."""
+        return next(self._pieces, b"")
+
+
+def _unfolded_pieces(squeezed: Iterator[bytes]) -> Iterator[bytes]:
+    source = _Source(squeezed)
+    with zstandard.ZstdDecompressor().stream_reader(source, read_size=PIECE) as reader:  # type: ignore[arg-type]
+        while piece := reader.read(PIECE):
+            yield piece
+
+
 def create(store: Store, password: str, at: datetime, cost: Cost = USUAL) -> Repository:
     """Make an empty vault; its first key is `password`. Raises `BadInput` when something is there.
 
@@ -448,7 +526,7 @@ def snapshot_value(
 
 def walk(repository: Repository, tree: bytes, above: bytes = b"") -> Iterator[tuple[bytes, Node]]:
     """Every entry below a tree, parents first, with its path from there (bytes)."""
-    for node in repository.tree(tree):
+    for node in repository.nodes(tree):
         path = above + b"/" + node.name
         yield path, node
         if node.is_dir:
@@ -465,7 +543,7 @@ __all__ = [
     "open_vault",
     "snapshot_value",
     "squeeze",
-    "squeeze_parts",
+    "squeeze_pieces",
     "walk",
     "withheld",
 ]

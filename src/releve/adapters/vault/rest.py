@@ -7,7 +7,7 @@ a name with its content) the reader checks; a server in append-only mode refuses
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -96,7 +96,7 @@ class RestStore:
             else found.content[offset:][:length]
         )
 
-    def write(self, kind: Kind, name: str, parts: Sequence[bytes]) -> None:
+    def write(self, kind: Kind, name: str, parts: Iterable[bytes]) -> None:
         """See `Store`."""
         whole = b"".join(parts)
         try:
@@ -106,7 +106,7 @@ class RestStore:
             if kind is Kind.CONFIG or self._size(kind, name) != len(whole):
                 raise
 
-    def replace(self, kind: Kind, name: str, parts: Sequence[bytes]) -> None:
+    def replace(self, kind: Kind, name: str, parts: Iterable[bytes]) -> None:
         """See `Store`. Not at once here: the protocol has no way to put one file in the place of another."""
         self.remove(kind, name)
         self._ask("POST", _path(kind, name), content=b"".join(parts))

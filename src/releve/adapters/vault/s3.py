@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
@@ -125,7 +125,7 @@ class S3Store:
             whole = bytes(obstore.get(self._bucket, path).bytes())
         return whole[offset:] if length < 0 else whole[offset : offset + length]
 
-    def write(self, kind: Kind, name: str, parts: Sequence[bytes]) -> None:
+    def write(self, kind: Kind, name: str, parts: Iterable[bytes]) -> None:
         """See `Store`."""
         with self._saying():
             try:
@@ -135,7 +135,7 @@ class S3Store:
             except (said.NotSupportedError, said.PreconditionError):
                 self.replace(kind, name, parts)
 
-    def replace(self, kind: Kind, name: str, parts: Sequence[bytes]) -> None:
+    def replace(self, kind: Kind, name: str, parts: Iterable[bytes]) -> None:
         """See `Store`."""
         with self._saying():
             obstore.put(self._bucket, _path(kind, name), b"".join(parts), mode="overwrite")

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, algorithms, modes
 from cryptography.hazmat.primitives.poly1305 import Poly1305
+
+from releve.adapters.vault.scratch import PIECE
 
 OVERHEAD = 32  # bytes that a seal adds
 _IV = 16
@@ -67,6 +70,37 @@ class Key:
         hidden = self._ctr(iv).update(plain)
         return iv, hidden, Poly1305.generate_tag(self._once(iv), hidden)
 
+    def seal_pieces(self, plain: Iterable[bytes]) -> Iterator[bytes]:
+        """The same of what comes in pieces and is too large for the memory."""
+        iv = os.urandom(_IV)
+        hiding, mac = self._alone(iv), Poly1305(self._once(iv))
+        yield iv
+        for piece in plain:
+            hidden = hiding.update(piece)
+            mac.update(hidden)
+            yield hidden
+        yield mac.finalize()
+
+    def unseal_pieces(self, read: Callable[[int, int], bytes | memoryview], size: int) -> Iterator[bytes]:
+        """What was sealed in `size` bytes, of which `read(at, length)` gives some, each time the same.
+
+        Twice: the whole seal is seen to be right before the first piece is given. Raises `Forged`.
+        """
+        end = size - _MAC
+        if end < _IV:
+            raise Forged
+        iv = bytes(read(0, _IV))
+        mac = Poly1305(self._once(iv))
+        for at in range(_IV, end, PIECE):
+            mac.update(read(at, min(PIECE, end - at)))
+        try:
+            mac.verify(bytes(read(end, _MAC)))
+        except InvalidSignature:
+            raise Forged from None
+        hiding = self._alone(iv)
+        for at in range(_IV, end, PIECE):
+            yield hiding.update(read(at, min(PIECE, end - at)))
+
     def unseal(self, sealed: bytes | memoryview) -> bytes:
         """What was sealed. Raises `Forged`."""
         iv, hidden = self._checked(sealed)
@@ -98,6 +132,10 @@ class Key:
         else:
             made.reset_nonce(iv)
         return made
+
+    def _alone(self, iv: bytes) -> CipherContext:
+        """Not the thread's own, which others use between two pieces."""
+        return Cipher(algorithms.AES(self.encrypt), modes.CTR(iv)).encryptor()
 
     def _once(self, iv: bytes) -> bytes:
         made = self._own.ecb

@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -65,11 +65,11 @@ class Store(Protocol):
         """Bytes of a file; `length` -1: to its end. Raises `Absent`."""
         ...
 
-    def write(self, kind: Kind, name: str, parts: Sequence[bytes]) -> None:
-        """Make a file of these parts; one that is already there keeps its bytes."""
+    def write(self, kind: Kind, name: str, parts: Iterable[bytes]) -> None:
+        """Make a file of these parts, which may be asked for twice; one that is already there keeps its bytes."""
         ...
 
-    def replace(self, kind: Kind, name: str, parts: Sequence[bytes]) -> None:
+    def replace(self, kind: Kind, name: str, parts: Iterable[bytes]) -> None:
         """Put whole bytes in the place of a damaged file, at once."""
         ...
 
@@ -81,7 +81,7 @@ class Store(Protocol):
 class Disk(Protocol):
     """The few calls by which a folder store changes a disk; a test may stand in between."""
 
-    def create(self, path: Path, parts: Sequence[bytes]) -> None:
+    def create(self, path: Path, parts: Iterable[bytes]) -> None:
         """Make a new file and make its bytes durable."""
         ...
 
@@ -105,7 +105,7 @@ class Disk(Protocol):
 class RealDisk:
     """The disk itself. A failed fsync is final: the file is given up, never synced again."""
 
-    def create(self, path: Path, parts: Sequence[bytes]) -> None:
+    def create(self, path: Path, parts: Iterable[bytes]) -> None:
         """Write, then fsync; what was begun goes away on an error."""
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o400)
         try:
@@ -239,12 +239,12 @@ class FolderStore:
         except OSError as error:
             raise self._said(error) from error
 
-    def write(self, kind: Kind, name: str, parts: Sequence[bytes]) -> None:
+    def write(self, kind: Kind, name: str, parts: Iterable[bytes]) -> None:
         """See `Store`. Temporary file beside it, fsync, rename, fsync of the folder."""
         if not self._path(kind, name).exists():
             self.replace(kind, name, parts)
 
-    def replace(self, kind: Kind, name: str, parts: Sequence[bytes]) -> None:
+    def replace(self, kind: Kind, name: str, parts: Iterable[bytes]) -> None:
         """See `Store`."""
         path = self._path(kind, name)
         draft = path.with_name(f"{name}-tmp-{secrets.token_hex(4)}")

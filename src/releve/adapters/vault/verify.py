@@ -15,10 +15,11 @@ from dataclasses import dataclass, field
 from releve.adapters.vault.index import Index, from_json
 from releve.adapters.vault.listing import Listing
 from releve.adapters.vault.node import Outline, outline
-from releve.adapters.vault.pack import BlobKind, Placed, header_of
-from releve.adapters.vault.repository import Repository, open_blob
-from releve.adapters.vault.seal import Forged
-from releve.adapters.vault.store import Absent, Entry, Kind
+from releve.adapters.vault.pack import BlobKind, Placed, header_in
+from releve.adapters.vault.repository import LONG, Repository, fetched, open_blob, open_long
+from releve.adapters.vault.scratch import NO_ROOM
+from releve.adapters.vault.seal import Forged, Key
+from releve.adapters.vault.store import Absent, Entry, Kind, Store
 from releve.domain.errors import PromiseBroken, Unreachable
 
 _THREADS = 2
@@ -183,36 +184,66 @@ def _read_packs(
 
 def _read_pack(repository: Repository, entry: Entry, said: list[Placed] | None) -> tuple[Trouble | None, int]:
     try:
-        raw = repository.store.read(Kind.DATA, entry.name)
+        pack = _taken(repository.store, entry)
     except Absent:
         if said is None:
             return None, 0  # nobody counts on it: a tidying took it
         ids = tuple(blob.id for blob in said)
         return Trouble(Kind.DATA, entry.name, "ce fichier a disparu pendant la lecture", ids), 0
     except Unreachable as error:  # a bad sector: this pack is lost, the others are still to be read
+        if error.code == NO_ROOM:
+            raise  # it says nothing of the pack
         return Trouble(Kind.DATA, entry.name, error.sentence, tuple(blob.id for blob in said or ())), 0
     whys = []
-    if hashlib.sha256(raw).hexdigest() != entry.name:
+    if pack.digest != entry.name:
         whys.append("son contenu ne correspond plus à son nom")
     try:
-        held = header_of(raw, repository.key)
+        held = header_in(pack.read, pack.size, repository.key)
     except Forged:
         held = None
         whys.append("sa table est illisible")
     if said is not None and held is not None and sorted(said, key=_offset) != sorted(held, key=_offset):
         whys.append("l'index ne dit pas ce qu'il contient")
     bad = []
-    view = memoryview(raw)
     blobs = said if said is not None else held or []
     for blob in blobs:
         try:
-            part = view[blob.offset : blob.offset + blob.length]
-            open_blob(repository.key, part, blob.id, blob.plain, entry.name)
+            _open(repository.key, pack, blob, entry.name)
         except PromiseBroken:
             bad.append(blob.id)
     if bad:
         whys.append(f"{len(bad)} bloc(s) sur {len(blobs)} perdus")
     return (Trouble(Kind.DATA, entry.name, " ; ".join(whys), tuple(bad)) if whys else None), len(blobs)
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """The bytes of a pack, in memory or not. `digest`: what its name should be; `read(at, length)` gives some."""
+
+    size: int
+    digest: str
+    read: Callable[[int, int], bytes | memoryview]
+
+
+def _taken(store: Store, entry: Entry) -> _Taken:
+    if entry.size > LONG:
+        held = fetched(store, entry.name, 0, entry.size)
+        digest = hashlib.sha256()
+        for piece in held:
+            digest.update(piece)
+        return _Taken(held.size, digest.hexdigest(), held.read)
+    raw = store.read(Kind.DATA, entry.name)
+    view = memoryview(raw)
+    return _Taken(len(raw), hashlib.sha256(raw).hexdigest(), lambda at, length: view[at : at + length])
+
+
+def _open(key: Key, pack: _Taken, blob: Placed, name: str) -> None:
+    """Raises `PromiseBroken` when the pack does not hold that blob."""
+    if blob.size > LONG:
+        for _ in open_long(key, lambda at, length: pack.read(blob.offset + at, length), blob, name):
+            pass
+    else:
+        open_blob(key, pack.read(blob.offset, blob.length), blob.id, blob.plain, name)
 
 
 def _offset(blob: Placed) -> int:
@@ -237,7 +268,7 @@ def _losses(repository: Repository, tree: bytes, bad: set[bytes], known: dict[by
         known[tree] = [""]
         return known[tree]
     try:
-        known[tree] = _losses_of(repository, outline(repository.blob(tree)), bad, known)
+        known[tree] = _losses_of(repository, outline(repository.listing(tree)), bad, known)
     except (PromiseBroken, ValueError):
         known[tree] = [""]
     return known[tree]

@@ -12,7 +12,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from releve.adapters.vault.helping import Claims
 from releve.adapters.vault.index import FULL
 from releve.adapters.vault.pack import TARGET, BlobKind, Draft, Placed
-from releve.adapters.vault.repository import Repository, squeeze, squeeze_parts
+from releve.adapters.vault.repository import Repository, squeeze, squeeze_pieces
+from releve.adapters.vault.scratch import Scratch
 from releve.adapters.vault.store import Kind
 
 _IN_FLIGHT = 4  # packs on their way to the store: 64 MiB of memory
@@ -72,7 +73,13 @@ class Writer:
             if self._known(identity):
                 return identity
             self._new.add(identity)
-        self._place(kind, identity, self._repository.key.seal_parts(squeeze_parts(parts(), size)), size)
+        sealed = Scratch()
+        for piece in self._repository.key.seal_pieces(squeeze_pieces(parts(), size)):
+            sealed.write(piece)
+        draft = Draft.alone(kind, identity, sealed, size)
+        with self._gate:
+            self._count(draft.blobs[-1], size)
+        self._send(draft)
         return identity
 
     def _known(self, identity: bytes) -> bool:
@@ -101,14 +108,17 @@ class Writer:
                 drafts.append(Draft(kind))
             draft = drafts[self._chance() % _SIDE_BY_SIDE]
             draft.add(identity, sealed, plain)
-            self.added_blobs += 1
-            self.added_bytes += plain
-            self.stored_bytes += draft.blobs[-1].length
+            self._count(draft.blobs[-1], plain)
             if draft.full:
                 drafts.remove(draft)
                 full = draft
         if full is not None:
             self._send(full)
+
+    def _count(self, blob: Placed, plain: int) -> None:
+        self.added_blobs += 1
+        self.added_bytes += plain
+        self.stored_bytes += blob.length
 
     def _chance(self) -> int:
         """A byte of the system's random source, drawn by the hundred. Under the gate."""

@@ -299,6 +299,8 @@ def _role(role: str, value: Mapping[str, object], now: datetime) -> tuple[bool, 
         lines.append("  rien n'est encore à l'abri" if role == "capture" else "  la copie est encore vide")
     if role == "capture":
         lines.append(f"  {value['files']} fichiers, {say_bytes(int(str(value['bytes'])))} ; {_heard(value)}")
+        if value.get("slowed"):
+            lines.append(f"  {value['slowed']}")
     if value.get("open_since"):
         lines.append(f"  des fichiers encore ouverts sont écrits depuis {value['open_since']}")
     troubles = [f"  non lu : {one['path']} : {one['why']}" for one in _items(value, "unread")]
@@ -326,7 +328,7 @@ def _role(role: str, value: Mapping[str, object], now: datetime) -> tuple[bool, 
         troubles.append(
             "  plus rien de nouveau n'arrive : l'autre côté ne capture plus, ou le coffre est coupé"
         )
-    if silent > _SILENT:
+    if silent > max(_SILENT, 2 * float(str(value.get("every_seconds", 0)))):
         troubles.append(f"  plus aucune nouvelle depuis {say_seconds(silent)} : le processus est arrêté ?")
     return bool(safe) and not troubles, lines + troubles
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,10 +14,14 @@ from releve.domain.errors import Exit, PlanError, ReleveError
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a command found. `data` is JSON-ready; `text` is what a person reads."""
+    """What a command found. `data` is JSON-ready; `text` is what a person reads.
+
+    What is long may come one by one: a value of `data` as an iterator of items, `text` as one of lines. Nothing
+    can go wrong any more in either, for stdout has begun: one document, whole.
+    """
 
     data: Mapping[str, object] = field(default_factory=dict)
-    text: str = ""
+    text: str | Iterator[str] = ""
     exit_code: Exit = Exit.DONE
 
 
@@ -43,10 +47,37 @@ def outcome(as_json: bool, body: Callable[[], Answer]) -> int:
         )
         return int(Exit.OUR_FAULT)
     if as_json:
-        sys.stdout.write(json.dumps(given.data, ensure_ascii=False, indent=2, default=str) + "\n")
+        sys.stdout.writelines(_document(given.data))
+    elif not isinstance(given.text, str):
+        sys.stdout.writelines(f"{line}\n" for line in given.text)
     elif given.text:
         sys.stdout.write(given.text.rstrip("\n") + "\n")
     return int(given.exit_code)
+
+
+def _document(data: Mapping[str, object]) -> Iterator[str]:
+    """`json.dumps(data, indent=2)`, the items of an iterator written as they come."""
+    if not any(isinstance(value, Iterator) for value in data.values()):
+        yield _json(data) + "\n"
+        return
+    lead = "{\n  "
+    for name, value in data.items():
+        yield f"{lead}{_json(name)}: "
+        lead = ",\n  "
+        if not isinstance(value, Iterator):
+            yield _json(value, 2)
+            continue
+        begun = "[\n"
+        for item in value:
+            yield begun + "    " + _json(item, 4)
+            begun = ",\n"
+        yield "[]" if begun == "[\n" else "\n  ]"
+    yield "\n}\n"
+
+
+def _json(value: object, deep: int = 0) -> str:
+    written = json.dumps(value, ensure_ascii=False, indent=2, default=str)
+    return written.replace("\n", "\n" + " " * deep)
 
 
 def print_error(error: ReleveError, *, as_json: bool) -> None:

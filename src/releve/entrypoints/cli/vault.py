@@ -12,7 +12,12 @@ from releve.entrypoints.cli.vault_options import KeyRef, Where
 from releve.entrypoints.cli.vault_session import DEFAULT_KEY, opened, secret_ref, shown_path, store_at
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from releve.adapters.vault.repository import Snapshot
+    from releve.adapters.vault.scratch import Scratch
+
+_AT_ONCE = 1000  # entries of a listing that are written at a time
 
 Which = Annotated[
     str, typer.Argument(metavar="INSTANTANÉ", help="Son identifiant (4 chiffres au moins) ou latest.")
@@ -149,21 +154,44 @@ def snapshot_value(one: Snapshot) -> dict[str, object]:
 
 
 def _ls(where: str, key: str, name: str) -> Answer:
+    import json
     import os
 
     from releve.adapters.vault.clock import from_ns
     from releve.adapters.vault.repository import walk
+    from releve.adapters.vault.scratch import Scratch
 
     vault = opened(where, key)
     snapshot = vault.snapshot(name)
     vault.load_index()
-    rows: list[dict[str, object]] = []
-    lines = []
+    # Whole or not at all on stdout, and a million entries fit in no memory: they wait in a file of passage.
+    found = Scratch()
+    some: list[str] = []
     for path, node in walk(vault, snapshot.tree):
         shown = shown_path(os.fsdecode(path))
-        rows.append({"path": shown, "type": node.kind, "size": node.size, "mtime": from_ns(node.mtime)})
-        lines.append(f"{node.kind[0]}{node.mode:04o} {node.size:>12} {from_ns(node.mtime)[:19]} {shown}")
-    return Answer({"snapshot": snapshot.id, "entries": rows}, "\n".join(lines))
+        some.append(json.dumps([shown, node.kind, node.mode, node.size, from_ns(node.mtime)]))
+        if len(some) == _AT_ONCE:
+            found.write("".join(f"{one}\n" for one in some).encode())
+            some = []
+    found.write("".join(f"{one}\n" for one in some).encode())
+    lines = (
+        f"{kind[0]}{mode:04o} {size:>12} {at[:19]} {shown}" for shown, kind, mode, size, at in _rows(found)
+    )
+    entries = (
+        {"path": shown, "type": kind, "size": size, "mtime": at} for shown, kind, _, size, at in _rows(found)
+    )
+    return Answer({"snapshot": snapshot.id, "entries": entries}, lines)
+
+
+def _rows(found: Scratch) -> Iterator[tuple[str, str, int, int, str]]:
+    import json
+
+    left = b""
+    for piece in found:
+        *whole, left = (left + piece).split(b"\n")
+        for row in whole:
+            shown, kind, mode, size, at = json.loads(row)
+            yield shown, kind, mode, size, at
 
 
 def _stats(where: str, key: str) -> Answer:

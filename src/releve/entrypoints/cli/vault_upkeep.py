@@ -196,4 +196,4 @@ def _heal(where: str, key: str, second: str) -> Answer:
     lines += [f"relu dans son propre paquet : {name[:16]}" for name in done.indexed]
     lines += [f"reste abîmé : {name}" for name in done.left]
     data = {"replaced": done.replaced, "indexed": done.indexed, "left": done.left, "after": after.data}
-    return Answer(data, "\n".join([*lines, after.text]), after.exit_code)
+    return Answer(data, "\n".join([*lines, str(after.text)]), after.exit_code)

@@ -251,6 +251,7 @@ class Keeper:
             number=fresh.number,
             snapshot=fresh.snapshot,
             unread=len(fresh.unread),
+            slowed=fresh.slowed,
             safe_until=max(known).isoformat() if known else "",
             safe_uptime=round(_uptime(max(known)), 2) if known else 0.0,
             troubled=fresh.troubled,

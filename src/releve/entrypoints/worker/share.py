@@ -349,6 +349,8 @@ def _capture_value(fresh: Freshness) -> Mapping[str, object]:
         "snapshot": fresh.snapshot,
         "open_since": _iso(fresh.open_since),
         "every_seconds": round(fresh.every, 2),
+        "work_seconds": round(fresh.work, 2),
+        "slowed": fresh.slowed,
         "taken": fresh.taken,
         "stored_bytes": fresh.stored,
         "files": fresh.files,

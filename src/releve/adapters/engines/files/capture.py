@@ -23,6 +23,7 @@ from releve.adapters.engines.files.events import Hints, Spot, join
 from releve.adapters.engines.files.marks import Mark
 from releve.adapters.engines.files.place import absent, elsewhere
 from releve.adapters.vault.metadata import node_of
+from releve.adapters.vault.names import in_order
 from releve.adapters.vault.node import Node, encode, tree
 from releve.adapters.vault.pack import BlobKind
 from releve.adapters.vault.reading import Reader
@@ -319,17 +320,23 @@ class Capture:
 
     def _fill(self, folder: int, path: bytes, past: bytes) -> Mapping[bytes, bytes]:
         """Take what a folder held from the vault, so that unchanged files are not read again; its folders' trees."""
-        try:
-            nodes = self._repository.tree(past)
-        except PromiseBroken:
-            return {}  # a damaged past is no reason not to save the present: everything is read again
-        for node in nodes:
-            if node.kind == "file" and all(one in self._repository.index for one in node.content):
-                known = self._adopted(path, node) if self._share.adopted else node
-                if known is not node:
-                    self._dirty.add(folder)
-                self._cache.put(folder, _row(known, encode(known), None), self._cache.row(folder, node.name))
-        return {node.name: node.subtree for node in nodes if node.is_dir}
+        below: dict[bytes, bytes] = {}
+        with suppress(
+            PromiseBroken
+        ):  # a damaged past is no reason not to save the present: all is read again
+            for node in self._repository.nodes(past):
+                self._known(folder, path, node)
+                if node.is_dir:
+                    below[node.name] = node.subtree
+        return below
+
+    def _known(self, folder: int, path: bytes, node: Node) -> None:
+        """Take a file that the vault has whole."""
+        if node.kind == "file" and all(one in self._repository.index for one in node.content):
+            known = self._adopted(path, node) if self._share.adopted else node
+            if known is not node:
+                self._dirty.add(folder)
+            self._cache.put(folder, _row(known, encode(known), None), self._cache.row(folder, node.name))
 
     def _adopted(self, path: bytes, node: Node) -> Node:
         """The same file as it stands here, when its size and date say that it is the same."""
@@ -346,7 +353,7 @@ class Capture:
         """Compare every entry of a folder; the folders in it: (name, id)."""
         self._cover(path)
         try:
-            names = sorted(os.listdir(os.path.join(self._share.root, path)))
+            names = in_order(os.listdir(os.path.join(self._share.root, path)))
         except (FileNotFoundError, NotADirectoryError):
             return  # gone since: the folder above says so, now or by its own event
         except OSError as error:
@@ -642,7 +649,7 @@ def down(repository: Repository, snapshot: Snapshot) -> Node | None:
     subtree, node = snapshot.tree, None
     try:
         for part in filter(None, os.fsencode(snapshot.paths[0]).split(b"/")):
-            node = next((one for one in repository.tree(subtree) if one.name == part and one.is_dir), None)
+            node = next((one for one in repository.nodes(subtree) if one.name == part and one.is_dir), None)
             if node is None:
                 return None
             subtree = node.subtree

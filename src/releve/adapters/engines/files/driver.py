@@ -429,6 +429,8 @@ def _warnings(answer: Answer, state: str) -> Iterator[str]:
         yield answer.refused
     if answer.troubled:
         yield f"en panne : {answer.troubled}"
+    if answer.slowed:
+        yield answer.slowed
     if answer.unread:
         yield f"{answer.unread} fichiers n'ont pas pu être lus (releve share status {state})"
     if answer.owed:

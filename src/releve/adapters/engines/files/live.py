@@ -16,10 +16,12 @@ from releve.adapters.engines.files.capture import Capture, Taken
 from releve.adapters.engines.files.events import Hints, How, Spot, Watcher
 from releve.adapters.vault.repository import Snapshot
 from releve.domain.errors import ReleveError
+from releve.domain.units import say_seconds
 
 SPACING = 1.0  # seconds between two snapshots of a busy share
 SHARE_OF_TIME = 4.0  # a snapshot that took 1 s of work is followed by 4 s of rest
 IDLE = 25.0  # seconds after which an unchanged share gets a snapshot all the same (at most 30 are promised)
+_SLOW = 5.0  # seconds between two snapshots from which a person is told why
 GATHER = 0.1  # seconds: a first hint is seldom alone
 OPEN_FILE = 5.0  # seconds after which a file that is still being written is saved as it stands
 _RETRY = (1.0, 2.0, 5.0, 10.0)  # seconds between attempts while the vault does not answer
@@ -36,7 +38,7 @@ class Freshness:
     """How far the vault follows a share. Everything closed before `safe_until` is in a durable snapshot.
 
     `open_since`: the oldest write, not yet saved, into a file that is still open. `every`: seconds between
-    two snapshots at the present pace. `troubled`: why the last attempt failed, and since when.
+    two snapshots at the present pace; `work`: those that the last one took. `troubled`: why the last attempt failed, and since when.
     """
 
     how: How
@@ -46,6 +48,7 @@ class Freshness:
     number: int = 0
     open_since: datetime | None = None
     every: float = SPACING
+    work: float = 0.0
     taken: int = 0
     stored: int = 0  # bytes
     files: int = 0
@@ -53,6 +56,16 @@ class Freshness:
     unread: dict[bytes, str] = field(default_factory=dict)
     troubled: str = ""
     troubled_since: datetime | None = None
+
+    @property
+    def slowed(self) -> str:
+        """Why snapshots are rarer than they usually are, for a person; empty when they are not."""
+        if self.every < _SLOW:
+            return ""
+        return (
+            f"cadence réduite d'elle-même : un instantané demande {say_seconds(self.work)} de travail (dossier très "
+            f"large, ou beaucoup de changements) ; il y en a un toutes les {say_seconds(self.every)}"
+        )
 
 
 class Live:
@@ -134,14 +147,17 @@ class Live:
                 self.freshness.quiet = at
         self._failures = 0
         self._todo = Hints(spots=self._capture.again())
-        rest = pause(work) if taken else min(SPACING, SHARE_OF_TIME * work)
+        whole = taken is not None and not self.freshness.taken
+        # The first look at everything may take minutes and tells nothing of the next: no rest is due for it.
+        scanned = hints.everything and self._watcher.how is How.SCAN
+        rest = pause(work) if (taken and not whole) or scanned else min(SPACING, SHARE_OF_TIME * work)
         self._not_before = time.monotonic() + rest
         if hints.folders:
             self._trickle_at = time.monotonic() + work / _TRICKLE
         if taken is not None:
             self._fresh_at = time.monotonic()
             self._last = None
-        self._say(taken, proved or at, work + rest)
+        self._say(taken, proved or at, SPACING if whole else work + rest, work)
         return taken
 
     def _sorted(self, at: datetime) -> Hints:
@@ -190,7 +206,7 @@ class Live:
         fresh.troubled_since = fresh.troubled_since or at
         self._tell(fresh)
 
-    def _say(self, taken: Taken | None, at: datetime, every: float) -> None:
+    def _say(self, taken: Taken | None, at: datetime, every: float, work: float) -> None:
         fresh = self.freshness
         fresh.how = self._watcher.how
         fresh.troubled, fresh.troubled_since = "", None
@@ -199,7 +215,7 @@ class Live:
         if taken is None:
             return  # the instant is proven by a durable snapshot alone
         fresh.safe_until, fresh.snapshot, fresh.number = at, taken.id, taken.number
-        fresh.every = every
+        fresh.every, fresh.work = every, work
         fresh.taken += 1
         fresh.stored += taken.stored
         fresh.files, fresh.size = self._capture.counts()

@@ -90,6 +90,7 @@ class Answer:
     alert: str = ""  # why the copy stopped: a person decides
     missing: str = ""  # what the relief's list of snapshots reveals of the vault, the first of it
     unread: int = 0  # files that could not be read: what the vault holds of them is older, or nothing
+    slowed: str = ""  # why snapshots are rarer than they usually are
     owed: int = 0  # files that the vault could not give to the copy
     late: int = 0  # snapshots of a past epoch: kept, never applied
     boot: str = ""
