@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
-import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 
-import httpx
 import pytest
 
 from releve.adapters.engines.files.cache import Cache
@@ -36,63 +32,17 @@ from releve.domain.errors import BadInput, PromiseBroken, Refused, Unreachable
 from releve.entrypoints.worker.register import Watch, of_scope
 from releve.entrypoints.worker.thinning import thin_share
 from tests.features import CURRENT_RESTIC
+from tests.places import KEYS, RCLONE, Cutter, Rclone, free_port, s3_server, until_it_answers
 from tests.vaults import CHEAP, PASSWORD, now, picture
-
-KEYS = {"AWS_ACCESS_KEY_ID": "essai", "AWS_SECRET_ACCESS_KEY": "essai-secret"}
-RCLONE = Path(sys.executable).parent / "rclone"
-
-
-def _free() -> int:
-    with closing(socket.socket()) as plug:
-        plug.bind(("127.0.0.1", 0))
-        return int(plug.getsockname()[1])
-
-
-def _until_it_answers(port: int) -> None:
-    deadline = time.monotonic() + 20
-    while True:
-        with closing(socket.socket()) as plug:
-            if plug.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        assert time.monotonic() < deadline, "the server does not start"
-        time.sleep(0.05)
-
-
-class Rclone:
-    """`rclone serve restic` in front of a folder."""
-
-    def __init__(self, folder: Path, *options: str) -> None:
-        self.port = _free()
-        self.where = f"rest:http://127.0.0.1:{self.port}/"
-        self._process = subprocess.Popen(
-            [str(RCLONE), "serve", "restic", "--addr", f"127.0.0.1:{self.port}", *options, str(folder)],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        _until_it_answers(self.port)
-
-    def stop(self) -> None:
-        self._process.terminate()
-        self._process.wait()
 
 
 @pytest.fixture
 def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """An S3 server of moto's, with an empty bucket; its address."""
-    import boto3
-    from moto.server import ThreadedMotoServer
-
     for name, value in KEYS.items():
         monkeypatch.setenv(name, value)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    _host, port = server.get_host_and_port()
-    base = f"http://127.0.0.1:{port}"
-    boto3.client("s3", endpoint_url=base, region_name="us-east-1").create_bucket(Bucket="seau")
-    yield f"s3:{base}/seau/coffre"
-    boto3.client("s3", endpoint_url=base, region_name="us-east-1")
-    httpx.post(f"{base}/moto-api/reset")
-    server.stop()
+    with s3_server() as port:
+        yield f"s3:http://127.0.0.1:{port}/seau/coffre"
 
 
 @pytest.fixture
@@ -225,49 +175,6 @@ def test_an_append_only_server_takes_and_never_gives_up(tmp_path: Path) -> None:
         server.stop()
 
 
-class Cutter:
-    """A way to a server that lets so many bytes pass, then cuts, for so many connections."""
-
-    def __init__(self, port: int, passing: int) -> None:
-        self.passing = passing  # bytes upstream, all connections together; -1: no end
-        self._to = port
-        self._listen = socket.create_server(("127.0.0.1", 0))
-        self.port = int(self._listen.getsockname()[1])
-        self.cuts = 0
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                near, _ = self._listen.accept()
-            except OSError:
-                return
-            far = socket.create_connection(("127.0.0.1", self._to))
-            threading.Thread(target=self._pump, args=(near, far, True), daemon=True).start()
-            threading.Thread(target=self._pump, args=(far, near, False), daemon=True).start()
-
-    def _pump(self, source: socket.socket, target: socket.socket, up: bool) -> None:
-        try:
-            while data := source.recv(65536):
-                if up and self.passing >= 0:
-                    self.passing -= len(data)
-                    if self.passing < 0:
-                        self.passing = 0
-                        self.cuts += 1
-                        break
-                target.sendall(data)
-        except OSError:
-            pass
-        for plug in (source, target):
-            try:
-                plug.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                continue
-
-    def close(self) -> None:
-        self._listen.close()
-
-
 def test_a_network_cut_in_an_upload_is_said_and_the_next_run_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -296,7 +203,7 @@ def test_a_server_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     """Nothing listens: a clear error, no trace of the password of the address."""
     monkeypatch.setattr("releve.adapters.vault.rest._PAUSES", (0.01,))
     with pytest.raises(Unreachable) as said:
-        open_vault(store_at(f"rest:http://moi:motdepasse@127.0.0.1:{_free()}/"), PASSWORD)
+        open_vault(store_at(f"rest:http://moi:motdepasse@127.0.0.1:{free_port()}/"), PASSWORD)
     assert "motdepasse" not in f"{said.value.sentence} {said.value.context}"
 
 
@@ -321,7 +228,7 @@ def test_a_server_that_calls_itself_s3_is_probed(tmp_path: Path, monkeypatch: py
     for name, value in KEYS.items():
         monkeypatch.setenv(name, value)
     (tmp_path / "behind" / "seau").mkdir(parents=True)
-    port = _free()
+    port = free_port()
     pair = f"{KEYS['AWS_ACCESS_KEY_ID']},{KEYS['AWS_SECRET_ACCESS_KEY']}"
     argv = [
         str(RCLONE),
@@ -335,7 +242,7 @@ def test_a_server_that_calls_itself_s3_is_probed(tmp_path: Path, monkeypatch: py
     ]
     process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        _until_it_answers(port)
+        until_it_answers(port)
         where = f"s3:http://127.0.0.1:{port}/seau/coffre"
         vault = _made(where)
         assert vault.lacking
