@@ -19,6 +19,7 @@ from typing import Any
 from typer.testing import CliRunner
 
 from releve.adapters.engines.postgresql.archive.catalogue import Base, Catalogue, Chapter, files_of, wal_of
+from releve.adapters.engines.postgresql.archive.marks import PARTIAL
 from releve.adapters.vault.node import encode, tree
 from releve.adapters.vault.pack import BlobKind
 from releve.adapters.vault.store import Kind
@@ -182,7 +183,7 @@ class Archive:
         return bool(torn)
 
     def lose_a_segment(self) -> str:
-        """Take one whole segment, not the last, out of every snapshot of the vault; its name."""
+        """Take one whole segment, not the last, out of every snapshot of the vault, begun or whole; its name."""
         vault = reopened(self.vault)
         found = Catalogue(vault, NAME).look()
         stop = min(one.mark.stop for one in found if isinstance(one, Base))
@@ -193,7 +194,8 @@ class Archive:
         missing = whole[0]
         with contextlib.closing(Writer(vault)) as writer:
             for one in found:
-                if isinstance(one, Chapter) and missing in files_of(vault, one.snapshot):
+                names = files_of(vault, one.snapshot) if isinstance(one, Chapter) else {}
+                if {missing, missing + PARTIAL} & names.keys():
                     (top,) = vault.tree(one.snapshot.tree)
                     inside = []
                     for node in vault.tree(top.subtree):
@@ -202,7 +204,7 @@ class Archive:
                             kept = [
                                 encode(leaf)
                                 for leaf in vault.tree(node.subtree)
-                                if leaf.name.decode() != missing
+                                if leaf.name.decode().removesuffix(PARTIAL) != missing
                             ]
                             left = replace(node, subtree=writer.save(BlobKind.TREE, tree(kept)))
                         inside.append(encode(left))

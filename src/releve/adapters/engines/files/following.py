@@ -150,7 +150,9 @@ class Following:
                 example,
                 f"Si c'est un disque neuf, ôtez {self._state} : la copie le remplira",
             )
-        self._sure = False  # another folder, with some of the same: all of it is compared
+        # Another folder, with some of the same: all of it is compared, with what was being applied to the other one.
+        self._sure = False
+        self._begun, self._cut = self._cut or self._begun, ""
 
     def _held(self, alert: Alert, known: Sequence[tuple[Mark, Snapshot]]) -> Applied | None:
         """Stay; or go back to the last clean snapshot when a person said so."""
