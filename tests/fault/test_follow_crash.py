@@ -37,7 +37,7 @@ class Gestures:
     def __init__(self, limit: int, attic: Path) -> None:
         self.count, self.limit = 0, limit
         self.done: list[Callable[[], None]] = []
-        self.unsynced: list[bytes] = []  # files whose bytes may be torn
+        self.unsynced: list[tuple[int, int]] = []  # files whose bytes may be torn, by any name
         self._attic, self._names = attic, itertools.count()
         attic.mkdir(exist_ok=True)
 
@@ -71,6 +71,19 @@ class Gestures:
             return found
 
         return call
+
+
+def _file(path: bytes | Path) -> tuple[int, int]:
+    facts = os.lstat(path)
+    return facts.st_dev, facts.st_ino
+
+
+def _tear(root: Path, files: set[tuple[int, int]]) -> None:
+    """Halve these files, under the names that they have come to."""
+    for path in root.rglob("*"):
+        if path.is_file() and not path.is_symlink() and _file(path) in files:
+            files.discard(_file(path))
+            os.truncate(path, path.stat().st_size // 2)
 
 
 def _put_back(before: list[tuple[bytes, Path | None]]) -> None:
@@ -112,7 +125,7 @@ def watched(following: Following, gestures: Gestures, patch: pytest.MonkeyPatch)
     def filled(place: bytes, *given: Any) -> None:
         gestures.tick()
         make(place, *given)
-        gestures.unsynced.append(place)
+        gestures.unsynced.append(_file(place))
         if gestures.count == gestures.limit and os.path.isfile(place) and not os.path.islink(place):
             os.truncate(place, os.path.getsize(place) // 2)  # cut in the middle of its writing
 
@@ -188,7 +201,7 @@ def cut_everywhere(rig: Rig, *, seed: int, every: int) -> int:
     before = rig.base / "before"
     shutil.copytree(rig.hot, before, symlinks=True, copy_function=_linked_copy())
     position = (rig.base / "position.json").read_bytes()
-    chance = random.Random(seed)
+    chance, tears = random.Random(seed), random.Random(-seed)
     for limit in itertools.count(seed % every, every):
         shutil.rmtree(rig.hot)
         shutil.copytree(before, rig.hot, symlinks=True, copy_function=_linked_copy())
@@ -207,9 +220,7 @@ def cut_everywhere(rig: Rig, *, seed: int, every: int) -> int:
         if power:
             for undo in reversed(gestures.done[chance.randrange(len(gestures.done) + 1) :]):
                 undo()
-            for left in gestures.unsynced:
-                if os.path.isfile(left) and not os.path.islink(left) and chance.random() < 0.5:
-                    os.truncate(left, os.path.getsize(left) // 2)
+            _tear(rig.hot, {file for file in gestures.unsynced if tears.random() < 0.5})
         torn = contents(rig.hot) - whole
         assert not torn, (limit, "a file under its own name holds neither its old nor its new content")
         for path, away in later.items():
