@@ -6,6 +6,7 @@ Each sentence of docs/concepts/shares.md ("Suivre") names the test below that ho
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import random
 import shutil
@@ -200,12 +201,16 @@ def cut_everywhere(rig: Rig, *, seed: int, every: int) -> int:
     assert bool(later) == bool(seed % 2)
     before = rig.base / "before"
     shutil.copytree(rig.hot, before, symlinks=True, copy_function=_linked_copy())
-    position = (rig.base / "position.json").read_bytes()
+    position = json.loads((rig.base / "position.json").read_bytes())
     chance, tears = random.Random(seed), random.Random(-seed)
     for limit in itertools.count(seed % every, every):
         shutil.rmtree(rig.hot)
         shutil.copytree(before, rig.hot, symlinks=True, copy_function=_linked_copy())
-        (rig.base / "position.json").write_bytes(position)
+        here = {
+            **position,
+            "inode": os.lstat(rig.hot).st_ino,
+        }  # the same folder as before, as far as it can tell
+        (rig.base / "position.json").write_text(json.dumps(here))
         gestures = Gestures(limit, rig.base / "attic")
         following = rig.new_following()
         with pytest.MonkeyPatch.context() as patch:
