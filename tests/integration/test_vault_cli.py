@@ -124,6 +124,47 @@ def test_bad_inputs_are_named(vault: Path, share: Path, tmp_path: Path) -> None:
     assert refusal("key", "remove", vault, str(only[0]["id"])[:8], code=4) == "last-key"
 
 
+def test_a_folder_reached_by_a_link_is_saved_under_its_own_name(
+    vault: Path, share: Path, tmp_path: Path
+) -> None:
+    """A link to the share, and a folder below that link: the files come back, and the real name is said."""
+    (tmp_path / "lien").symlink_to(share)
+    for given, real in ((tmp_path / "lien", share), (tmp_path / "lien" / "projets", share / "projets")):
+        saved = told("save", vault, given)
+        assert saved["followed"] == [{"path": str(given), "saved": str(real)}]
+        target = tmp_path / f"retour de {given.name}"
+        told("restore", vault, str(saved["snapshot"]), "--target", target)
+        assert picture(target / real.relative_to("/")) == picture(real)
+    assert told("save", vault, share)["followed"] == []
+    assert str(share) in releve("save", vault, tmp_path / "lien").stdout
+    (tmp_path / "vers le coffre").symlink_to(vault.parent)
+    assert refusal("save", vault, tmp_path / "vers le coffre", code=2) == "vault-inside"
+
+
+def test_a_word_taken_for_the_vault_is_said(vault: Path, share: Path, tmp_path: Path) -> None:
+    """With RELEVE_VAULT set, a snapshot, a key or a folder where the vault stands: the error says how to name it."""
+    told("save", vault, share)
+    usual = {"RELEVE_VAULT": str(vault)}
+    other = tmp_path / "autre"
+    other.mkdir()
+    for words in (
+        ("ls", "113e064d"),
+        ("restore", "113e064d", "--target", tmp_path / "r"),
+        ("save", other, share),
+        ("key", "remove", "9f6d", "9f6d"),
+    ):
+        done = releve(*words, **usual)
+        assert done.returncode == 2, done.stderr
+        assert "[not-a-vault]" in done.stderr
+        assert f"{vault} {words[-1] if words[0] == 'key' else words[1]}" in done.stderr
+    assert list(other.iterdir()) == []
+    for words in (("save", share), ("key", "remove", "9f6d")):
+        done = releve(*words, **usual)
+        assert (done.returncode, "le coffre se nomme, en premier" in done.stderr) == (2, True), done.stderr
+    assert len(told("snapshots", **usual)["snapshots"]) == 1  # type: ignore[arg-type]
+    assert refusal("snapshots", tmp_path / "rien", code=6) == "vault-missing"
+
+
 def test_damage_ends_with_exit_3_and_heals_from_the_copy(vault: Path, share: Path, tmp_path: Path) -> None:
     """A flipped bit: verify names the file and what is lost; heal puts it back from the second copy."""
     told("save", vault, share)
