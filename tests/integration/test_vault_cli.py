@@ -141,6 +141,21 @@ def test_a_folder_reached_by_a_link_is_saved_under_its_own_name(
     assert refusal("save", vault, tmp_path / "vers le coffre", code=2) == "vault-inside"
 
 
+def test_hours_on_screen_are_those_of_the_wall(vault: Path, share: Path) -> None:
+    """Two hours ahead of UTC: list, files and keys say local hours and by how much; --json stays in UTC."""
+    os.utime(share / "photo.bin", (1_773_058_200, 1_773_058_200))  # 2026-03-09 12:10 UTC
+    told("save", vault, share)
+    here = {"TZ": "<+02>-2"}
+    listed = releve("ls", vault, **here).stdout
+    assert [
+        line for line in listed.splitlines() if "2026-03-09 14:10:00 +0200" in line and "photo.bin" in line
+    ]
+    inside = told("ls", vault, **here)["entries"]
+    assert "2026-03-09T12:10:00Z" in [one["mtime"] for one in inside]  # type: ignore[attr-defined]
+    for words in (("snapshots", vault), ("key", "list", vault)):
+        assert " +0200  " in releve(*words, **here).stdout
+
+
 def test_a_word_taken_for_the_vault_is_said(vault: Path, share: Path, tmp_path: Path) -> None:
     """With RELEVE_VAULT set, a snapshot, a key or a folder where the vault stands: the error says how to name it."""
     told("save", vault, share)

@@ -296,7 +296,8 @@ def _role(role: str, value: Mapping[str, object], now: datetime) -> tuple[bool, 
             f"un instantané toutes les {value['every_seconds']} s"
         )
     if value.get("open_since"):
-        lines.append(f"  des fichiers encore ouverts sont écrits depuis {value['open_since']}")
+        since = datetime.fromisoformat(str(value["open_since"])).astimezone()
+        lines.append(f"  des fichiers encore ouverts sont écrits depuis le {since:%d/%m/%Y %H:%M:%S}")
     troubles = [f"  non lu : {one['path']} : {one['why']}" for one in _items(value, "unread")]
     troubles += [f"  perdu dans le coffre : {one['path']} : {one['why']}" for one in _items(value, "lost")]
     missing = value.get("missing")

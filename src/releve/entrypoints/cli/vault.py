@@ -9,7 +9,14 @@ import typer
 from releve.entrypoints.cli import vault_key, vault_register, vault_upkeep, vault_work
 from releve.entrypoints.cli.speech import Answer, Json, answer
 from releve.entrypoints.cli.vault_options import KeyRef, Where
-from releve.entrypoints.cli.vault_session import DEFAULT_KEY, opened, secret_ref, shown_path, store_at
+from releve.entrypoints.cli.vault_session import (
+    DEFAULT_KEY,
+    opened,
+    secret_ref,
+    shown_path,
+    shown_time,
+    store_at,
+)
 
 if TYPE_CHECKING:
     from releve.adapters.vault.repository import Snapshot
@@ -126,7 +133,7 @@ def _init(where: str, key: str) -> Answer:
 def _snapshots(where: str, key: str) -> Answer:
     known = opened(where, key).snapshots()
     lines = [
-        f"{one.id[:8]}  {one.at.astimezone():%Y-%m-%d %H:%M:%S}  {one.hostname:<16}  {shown_path(' '.join(one.paths))}"
+        f"{one.id[:8]}  {shown_time(one.at)}  {one.hostname:<16}  {shown_path(' '.join(one.paths))}"
         + (f"  [{', '.join(one.tags)}]" if one.tags else "")
         for one in known
     ]
@@ -162,8 +169,19 @@ def _ls(where: str, key: str, name: str) -> Answer:
     for path, node in walk(vault, snapshot.tree):
         shown = shown_path(os.fsdecode(path))
         rows.append({"path": shown, "type": node.kind, "size": node.size, "mtime": from_ns(node.mtime)})
-        lines.append(f"{node.kind[0]}{node.mode:04o} {node.size:>12} {from_ns(node.mtime)[:19]} {shown}")
+        lines.append(f"{node.kind[0]}{node.mode:04o} {node.size:>12} {_shown_mtime(node.mtime)} {shown}")
     return Answer({"snapshot": snapshot.id, "entries": rows}, "\n".join(lines))
+
+
+def _shown_mtime(stamp: int) -> str:
+    """Nanoseconds since 1970, as `shown_time`; a year that no calendar of ours has, as it was written."""
+    from releve.adapters.vault.clock import from_ns, to_datetime
+
+    text = from_ns(stamp)
+    try:
+        return shown_time(to_datetime(text))
+    except (ValueError, OverflowError):
+        return text[:19]
 
 
 def _stats(where: str, key: str) -> Answer:

@@ -99,6 +99,14 @@ def shown_path(path: str) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
+def shown_time(at: datetime) -> str:
+    """An instant as the clock on the wall says it here, with its distance to UTC; --json keeps ISO."""
+    try:
+        return f"{at.astimezone():%Y-%m-%d %H:%M:%S %z}"
+    except (OverflowError, ValueError):  # the first or the last day of all calendars
+        return f"{at:%Y-%m-%d %H:%M:%S %z}"
+
+
 def tagged(name: str) -> str:
     """The same name, of a share or a database. Raises `BadInput` when it cannot stand in a snapshot's tag."""
     from releve.domain.errors import BadInput
