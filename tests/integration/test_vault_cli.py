@@ -156,6 +156,22 @@ def test_hours_on_screen_are_those_of_the_wall(vault: Path, share: Path) -> None
         assert " +0200  " in releve(*words, **here).stdout
 
 
+def test_the_worst_day_is_said_in_french(vault: Path, share: Path, tmp_path: Path) -> None:
+    """A misspelt word is named, a missing state and one of each thing are in French, no hint names a lost option."""
+    given = releve("key", "recover", stdin="acid aci\n\n")
+    assert "aci" in given.stderr.split("aucune feuille n'a ces mots", 1)[1]
+    assert "mnemonic" not in given.stderr.lower()
+    told("save", vault, share)
+    shown = releve("stats", vault).stdout
+    assert "1 instantané, " in shown
+    assert "1 clé, " in shown
+    assert "--password" not in releve("init", tmp_path / "x", key="court").stderr
+    argv = [sys.executable, "-P", "-m", "releve", "database", "status", str(tmp_path / "rien")]
+    ran = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert ran.returncode != 0
+    assert "Errno" not in ran.stderr
+
+
 def test_a_word_taken_for_the_vault_is_said(vault: Path, share: Path, tmp_path: Path) -> None:
     """With RELEVE_VAULT set, a snapshot, a key or a folder where the vault stands: the error says how to name it."""
     told("save", vault, share)

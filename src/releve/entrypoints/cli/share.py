@@ -292,8 +292,8 @@ def _role(role: str, value: Mapping[str, object], now: datetime) -> tuple[bool, 
         lines.append("  rien n'est encore à l'abri" if role == "capture" else "  la copie est encore vide")
     if role == "capture":
         lines.append(
-            f"  {value['files']} fichiers, {say_bytes(int(str(value['bytes'])))} ; par {value['how']}, "
-            f"un instantané toutes les {value['every_seconds']} s"
+            f"  {value['files']} fichiers, {say_bytes(int(str(value['bytes'])))} ; changements vus par {value['how']}, "
+            f"un instantané toutes les {say_seconds(float(str(value['every_seconds'])))}"
         )
     if value.get("open_since"):
         since = datetime.fromisoformat(str(value["open_since"])).astimezone()

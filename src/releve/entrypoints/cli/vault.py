@@ -204,7 +204,17 @@ def _stats(where: str, key: str) -> Answer:
     }
     lines = [
         f"coffre {vault.id[:16]} : {say_bytes(stored)} sur le disque pour {say_bytes(plain)} de contenu différent",
-        f"  {len(sizes[Kind.SNAPSHOTS])} instantanés, {len(sizes[Kind.DATA])} paquets, {len(index)} blocs",
-        f"  {len(sizes[Kind.INDEX])} index, {len(sizes[Kind.KEYS])} clés, {len(sizes[Kind.LOCKS])} verrous",
+        (
+            f"  {_many(len(sizes[Kind.SNAPSHOTS]), 'instantané')}, {_many(len(sizes[Kind.DATA]), 'paquet')}, "
+            f"{_many(len(index), 'bloc')}"
+        ),
+        (
+            f"  {len(sizes[Kind.INDEX])} index, {_many(len(sizes[Kind.KEYS]), 'clé')}, "
+            f"{_many(len(sizes[Kind.LOCKS]), 'verrou')}"
+        ),
     ]
     return Answer(data, "\n".join(lines))
+
+
+def _many(count: int, name: str) -> str:
+    return f"{count} {name}{'s' if count > 1 else ''}"
