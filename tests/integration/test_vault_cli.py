@@ -124,6 +124,78 @@ def test_bad_inputs_are_named(vault: Path, share: Path, tmp_path: Path) -> None:
     assert refusal("key", "remove", vault, str(only[0]["id"])[:8], code=4) == "last-key"
 
 
+def test_a_folder_reached_by_a_link_is_saved_under_its_own_name(
+    vault: Path, share: Path, tmp_path: Path
+) -> None:
+    """A link to the share, and a folder below that link: the files come back, and the real name is said."""
+    (tmp_path / "lien").symlink_to(share)
+    for given, real in ((tmp_path / "lien", share), (tmp_path / "lien" / "projets", share / "projets")):
+        saved = told("save", vault, given)
+        assert saved["followed"] == [{"path": str(given), "saved": str(real)}]
+        target = tmp_path / f"retour de {given.name}"
+        told("restore", vault, str(saved["snapshot"]), "--target", target)
+        assert picture(target / real.relative_to("/")) == picture(real)
+    assert told("save", vault, share)["followed"] == []
+    assert str(share) in releve("save", vault, tmp_path / "lien").stdout
+    (tmp_path / "vers le coffre").symlink_to(vault.parent)
+    assert refusal("save", vault, tmp_path / "vers le coffre", code=2) == "vault-inside"
+
+
+def test_hours_on_screen_are_those_of_the_wall(vault: Path, share: Path) -> None:
+    """Two hours ahead of UTC: list, files and keys say local hours and by how much; --json stays in UTC."""
+    os.utime(share / "photo.bin", (1_773_058_200, 1_773_058_200))  # 2026-03-09 12:10 UTC
+    told("save", vault, share)
+    here = {"TZ": "<+02>-2"}
+    listed = releve("ls", vault, **here).stdout
+    assert [
+        line for line in listed.splitlines() if "2026-03-09 14:10:00 +0200" in line and "photo.bin" in line
+    ]
+    inside = told("ls", vault, **here)["entries"]
+    assert "2026-03-09T12:10:00Z" in [one["mtime"] for one in inside]  # type: ignore[attr-defined]
+    for words in (("snapshots", vault), ("key", "list", vault)):
+        assert " +0200  " in releve(*words, **here).stdout
+
+
+def test_the_worst_day_is_said_in_french(vault: Path, share: Path, tmp_path: Path) -> None:
+    """A misspelt word is named, a missing state and one of each thing are in French, no hint names a lost option."""
+    given = releve("key", "recover", stdin="acid aci\n\n")
+    assert "aci" in given.stderr.split("aucune feuille n'a ces mots", 1)[1]
+    assert "mnemonic" not in given.stderr.lower()
+    told("save", vault, share)
+    shown = releve("stats", vault).stdout
+    assert "1 instantané, " in shown
+    assert "1 clé, " in shown
+    assert "--password" not in releve("init", tmp_path / "x", key="court").stderr
+    argv = [sys.executable, "-P", "-m", "releve", "database", "status", str(tmp_path / "rien")]
+    ran = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert ran.returncode != 0
+    assert "Errno" not in ran.stderr
+
+
+def test_a_word_taken_for_the_vault_is_said(vault: Path, share: Path, tmp_path: Path) -> None:
+    """With RELEVE_VAULT set, a snapshot, a key or a folder where the vault stands: the error says how to name it."""
+    told("save", vault, share)
+    usual = {"RELEVE_VAULT": str(vault)}
+    other = tmp_path / "autre"
+    other.mkdir()
+    for words in (
+        ("ls", "113e064d"),
+        ("restore", "113e064d", "--target", tmp_path / "r"),
+        ("save", other, share),
+        ("key", "remove", "9f6d", "9f6d"),
+    ):
+        done = releve(*words, **usual)
+        assert done.returncode == 2, done.stderr
+        assert "[not-a-vault]" in done.stderr
+        assert f"{vault} {words[-1] if words[0] == 'key' else words[1]}" in done.stderr
+    assert list(other.iterdir()) == []
+    for words in (("save", share), ("key", "remove", "9f6d")):
+        done = releve(*words, **usual)
+        assert (done.returncode, "le coffre se nomme, en premier" in done.stderr) == (2, True), done.stderr
+    assert len(told("snapshots", **usual)["snapshots"]) == 1  # type: ignore[arg-type]
+    assert refusal("snapshots", tmp_path / "rien", code=6) == "vault-missing"
+
+
 def test_damage_ends_with_exit_3_and_heals_from_the_copy(vault: Path, share: Path, tmp_path: Path) -> None:
     """A flipped bit: verify names the file and what is lost; heal puts it back from the second copy."""
     told("save", vault, share)

@@ -475,7 +475,7 @@ def _strong(password: str) -> None:
         raise BadInput(
             "weak-key",
             "une clé de coffre a au moins 12 caractères",
-            hint="sans --password, Relève en tire une au hasard",
+            hint="« vault init » en tire une au hasard avec --key file:/chemin absent, « vault key print » aussi",
         )
 
 

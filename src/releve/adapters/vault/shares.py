@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Sequence
 
 from shamir_mnemonic import MnemonicError, combine_mnemonics, generate_mnemonics
+from shamir_mnemonic.wordlist import WORDLIST
 
 from releve.domain.errors import BadInput
 
@@ -45,9 +46,10 @@ def join(lines: Sequence[str]) -> str:
     try:
         return password_of(combine_mnemonics([" ".join(line.split()).lower() for line in lines]))
     except MnemonicError as error:
+        unknown = [word for line in lines for word in line.lower().split() if word not in WORDLIST]
         raise BadInput(
             "words-wrong",
             "ces mots ne donnent pas la clé : il en manque, l'un est mal écrit, ou ils ne vont pas ensemble",
             hint="chaque personne a 20 mots ; vérifiez-les un à un sur sa feuille",
-            context={"détail": str(error)},
+            context={"aucune feuille n'a ces mots": ", ".join(unknown)} if unknown else {},
         ) from error

@@ -7,6 +7,7 @@ text of the `--help` option; and the exceptions, which say what was wrong by the
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Sequence
 
@@ -17,6 +18,7 @@ from typer._click.formatting import HelpFormatter
 from typer.core import TyperGroup
 
 from releve.domain.errors import BadInput
+from releve.entrypoints.cli.vault_session import NAMED, WHOLE
 
 _HEADINGS = {"Arguments": "Arguments", "Options": "Options", "Commands": "Commandes"}
 _TYPES = {
@@ -71,7 +73,15 @@ def usage_error(error: typer.TyperException) -> BadInput:
     path = error.ctx.command_path if isinstance(error, UsageError) and error.ctx else "releve"
     near = ", ".join(error.possibilities or ()) if isinstance(error, NoSuchOption) else ""
     hint = f"{path} --help" + (f" ; l'option la plus proche : {near}" if near else "")
+    if isinstance(error, MissingParameter) and _vault_named_by_environment(error):
+        hint += f" ; {WHOLE}"
     return BadInput("usage", _sentence(error), hint=hint)
+
+
+def _vault_named_by_environment(error: MissingParameter) -> bool:
+    """Whether the word that was given may be the one that is missing, taken for the vault."""
+    known = error.ctx.command.params if error.ctx else ()
+    return bool(os.environ.get(NAMED)) and any(one.envvar == NAMED for one in known)
 
 
 def _sentence(error: typer.TyperException) -> str:

@@ -302,7 +302,8 @@ def _role(role: str, value: Mapping[str, object], now: datetime) -> tuple[bool, 
         if value.get("slowed"):
             lines.append(f"  {value['slowed']}")
     if value.get("open_since"):
-        lines.append(f"  des fichiers encore ouverts sont écrits depuis {value['open_since']}")
+        since = datetime.fromisoformat(str(value["open_since"])).astimezone()
+        lines.append(f"  des fichiers encore ouverts sont écrits depuis le {since:%d/%m/%Y %H:%M:%S}")
     troubles = [f"  non lu : {one['path']} : {one['why']}" for one in _items(value, "unread")]
     troubles += [f"  perdu dans le coffre : {one['path']} : {one['why']}" for one in _items(value, "lost")]
     missing = value.get("missing")
@@ -334,9 +335,12 @@ def _role(role: str, value: Mapping[str, object], now: datetime) -> tuple[bool, 
 
 
 def _heard(value: Mapping[str, object]) -> str:
+    from releve.domain.units import say_seconds
+
     if value["how"] == "scan":
         return "rien ne dit ce qui y change : tout est comparé par intervalles"
-    return f"par {value['how']}, un instantané toutes les {value['every_seconds']} s"
+    every = say_seconds(float(str(value["every_seconds"])))
+    return f"changements vus par {value['how']}, un instantané toutes les {every}"
 
 
 def _items(value: Mapping[str, object], name: str) -> list[Mapping[str, object]]:

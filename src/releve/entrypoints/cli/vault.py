@@ -9,7 +9,14 @@ import typer
 from releve.entrypoints.cli import vault_key, vault_register, vault_upkeep, vault_work
 from releve.entrypoints.cli.speech import Answer, Json, answer
 from releve.entrypoints.cli.vault_options import KeyRef, Where
-from releve.entrypoints.cli.vault_session import DEFAULT_KEY, opened, secret_ref, shown_path, store_at
+from releve.entrypoints.cli.vault_session import (
+    DEFAULT_KEY,
+    opened,
+    secret_ref,
+    shown_path,
+    shown_time,
+    store_at,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -131,7 +138,7 @@ def _init(where: str, key: str) -> Answer:
 def _snapshots(where: str, key: str) -> Answer:
     known = opened(where, key).snapshots()
     lines = [
-        f"{one.id[:8]}  {one.at.astimezone():%Y-%m-%d %H:%M:%S}  {one.hostname:<16}  {shown_path(' '.join(one.paths))}"
+        f"{one.id[:8]}  {shown_time(one.at)}  {one.hostname:<16}  {shown_path(' '.join(one.paths))}"
         + (f"  [{', '.join(one.tags)}]" if one.tags else "")
         for one in known
     ]
@@ -169,29 +176,42 @@ def _ls(where: str, key: str, name: str) -> Answer:
     some: list[str] = []
     for path, node in walk(vault, snapshot.tree):
         shown = shown_path(os.fsdecode(path))
-        some.append(json.dumps([shown, node.kind, node.mode, node.size, from_ns(node.mtime)]))
+        some.append(json.dumps([shown, node.kind, node.mode, node.size, node.mtime]))
         if len(some) == _AT_ONCE:
             found.write("".join(f"{one}\n" for one in some).encode())
             some = []
     found.write("".join(f"{one}\n" for one in some).encode())
     lines = (
-        f"{kind[0]}{mode:04o} {size:>12} {at[:19]} {shown}" for shown, kind, mode, size, at in _rows(found)
+        f"{kind[0]}{mode:04o} {size:>12} {_shown_mtime(stamp)} {shown}"
+        for shown, kind, mode, size, stamp in _rows(found)
     )
     entries = (
-        {"path": shown, "type": kind, "size": size, "mtime": at} for shown, kind, _, size, at in _rows(found)
+        {"path": shown, "type": kind, "size": size, "mtime": from_ns(stamp)}
+        for shown, kind, _, size, stamp in _rows(found)
     )
     return Answer({"snapshot": snapshot.id, "entries": entries}, lines)
 
 
-def _rows(found: Scratch) -> Iterator[tuple[str, str, int, int, str]]:
+def _rows(found: Scratch) -> Iterator[tuple[str, str, int, int, int]]:
     import json
 
     left = b""
     for piece in found:
         *whole, left = (left + piece).split(b"\n")
         for row in whole:
-            shown, kind, mode, size, at = json.loads(row)
-            yield shown, kind, mode, size, at
+            shown, kind, mode, size, stamp = json.loads(row)
+            yield shown, kind, mode, size, stamp
+
+
+def _shown_mtime(stamp: int) -> str:
+    """Nanoseconds since 1970, as `shown_time`; a year that no calendar of ours has, as it was written."""
+    from releve.adapters.vault.clock import from_ns, to_datetime
+
+    text = from_ns(stamp)
+    try:
+        return shown_time(to_datetime(text))
+    except (ValueError, OverflowError):
+        return text[:19]
 
 
 def _stats(where: str, key: str) -> Answer:
@@ -214,7 +234,17 @@ def _stats(where: str, key: str) -> Answer:
     }
     lines = [
         f"coffre {vault.id[:16]} : {say_bytes(stored)} sur le disque pour {say_bytes(plain)} de contenu différent",
-        f"  {len(sizes[Kind.SNAPSHOTS])} instantanés, {len(sizes[Kind.DATA])} paquets, {len(index)} blocs",
-        f"  {len(sizes[Kind.INDEX])} index, {len(sizes[Kind.KEYS])} clés, {len(sizes[Kind.LOCKS])} verrous",
+        (
+            f"  {_many(len(sizes[Kind.SNAPSHOTS]), 'instantané')}, {_many(len(sizes[Kind.DATA]), 'paquet')}, "
+            f"{_many(len(index), 'bloc')}"
+        ),
+        (
+            f"  {len(sizes[Kind.INDEX])} index, {_many(len(sizes[Kind.KEYS]), 'clé')}, "
+            f"{_many(len(sizes[Kind.LOCKS]), 'verrou')}"
+        ),
     ]
     return Answer(data, "\n".join(lines))
+
+
+def _many(count: int, name: str) -> str:
+    return f"{count} {name}{'s' if count > 1 else ''}"

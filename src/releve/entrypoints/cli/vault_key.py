@@ -12,7 +12,7 @@ import typer
 from releve.domain.document import Document
 from releve.entrypoints.cli.speech import Answer, Json, answer
 from releve.entrypoints.cli.vault_options import KeyRef, Where
-from releve.entrypoints.cli.vault_session import DEFAULT_KEY, opened, password
+from releve.entrypoints.cli.vault_session import DEFAULT_KEY, opened, password, shown_time
 
 
 def register(group: typer.Typer) -> None:
@@ -87,11 +87,21 @@ def register(group: typer.Typer) -> None:
 
 def _list(where: str, key: str) -> Answer:
     found = opened(where, key).keys()
-    lines = [f"{one.id[:8]}  {one.created[:19]}  {one.username}@{one.hostname}" for one in found]
+    lines = [f"{one.id[:8]}  {_when(one.created)}  {one.username}@{one.hostname}" for one in found]
     data = [
         {"id": one.id, "created": one.created, "user": one.username, "host": one.hostname} for one in found
     ]
     return Answer({"keys": data}, "\n".join(lines))
+
+
+def _when(text: str) -> str:
+    """When a key was made, as `shown_time`; restic writes it with nanoseconds and any zone."""
+    from releve.adapters.vault.clock import to_datetime
+
+    try:
+        return shown_time(to_datetime(text))
+    except (ValueError, OverflowError):
+        return text[:19]
 
 
 def _add(where: str, key: str, new: str) -> Answer:

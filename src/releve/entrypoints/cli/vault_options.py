@@ -6,11 +6,13 @@ from typing import Annotated
 
 import typer
 
+from releve.entrypoints.cli.vault_session import NAMED
+
 Where = Annotated[
     str,
     typer.Argument(
         metavar="COFFRE",
-        envvar="RELEVE_VAULT",
+        envvar=NAMED,
         help="Le coffre : un dossier (disque, NAS monté), s3:https://… ou rest:http://…",
     ),
 ]

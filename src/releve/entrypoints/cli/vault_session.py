@@ -10,13 +10,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from releve.domain.errors import BadInput
+from releve.domain.errors import BadInput, Unreachable
 from releve.domain.secret import SecretRef
 
 if TYPE_CHECKING:
     from releve.adapters.vault.repository import Repository
     from releve.adapters.vault.store import Store
 
+NAMED = "RELEVE_VAULT"
+WHOLE = f"le coffre de {NAMED} ne vaut que si la commande n'a aucun autre mot ; sinon le coffre se nomme, en premier"
 DEFAULT_KEY = "env:RELEVE_VAULT_KEY"
 
 
@@ -55,7 +57,17 @@ def opened(where: str, key: str) -> Repository:
     """The open vault, its list of blobs not yet read."""
     from releve.adapters.vault.repository import open_vault
 
-    return open_vault(store_at(where), password(key))
+    try:
+        return open_vault(store_at(where), password(key))
+    except Unreachable as error:
+        usual = os.environ.get(NAMED, "")
+        if error.code != "vault-missing" or usual in {"", where}:
+            raise
+        raise BadInput(
+            "not-a-vault",
+            f"« {where} » est pris pour le coffre, et n'en est pas un",
+            hint=f"{WHOLE} ; ici, « {where} » se met après : {usual} {where}",
+        ) from error
 
 
 def processes(vault: Repository) -> int:
@@ -85,6 +97,14 @@ def shown_path(path: str) -> str:
     """A path that a terminal may be given: bytes that are not text, and control characters, escaped."""
     text = os.fsencode(path).decode("utf-8", "backslashreplace")
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def shown_time(at: datetime) -> str:
+    """An instant as the clock on the wall says it here, with its distance to UTC; --json keeps ISO."""
+    try:
+        return f"{at.astimezone():%Y-%m-%d %H:%M:%S %z}"
+    except (OverflowError, ValueError):  # the first or the last day of all calendars
+        return f"{at:%Y-%m-%d %H:%M:%S %z}"
 
 
 def tagged(name: str) -> str:

@@ -15,6 +15,7 @@ _SHOWN = 20  # lines of a list of troubles that a person is shown; --json has th
 
 def save(where: str, key: str, paths: list[str], tags: list[str], excludes: list[str]) -> Answer:
     """One snapshot of these folders."""
+    import os
     from pathlib import Path
 
     from releve.adapters.vault.saving import save as keep
@@ -23,6 +24,7 @@ def save(where: str, key: str, paths: list[str], tags: list[str], excludes: list
     from releve.entrypoints.cli.vault_session import utc_now
 
     vault = opened(where, key)
+    whole = [os.path.realpath(path) for path in paths]
     inside = Path(where).resolve()  # an address of a server lies in no folder
     for path in paths:
         if Path(where).exists() and inside.is_relative_to(Path(path).resolve()):
@@ -34,7 +36,7 @@ def save(where: str, key: str, paths: list[str], tags: list[str], excludes: list
     with bar("sauvegarde") as tell:
         saved = keep(
             vault,
-            paths,
+            whole,
             now=utc_now,
             tags=tags,
             excludes=excludes,
@@ -42,6 +44,11 @@ def save(where: str, key: str, paths: list[str], tags: list[str], excludes: list
             progress=lambda seen: tell(seen.size, 0),
         )
     tally = saved.tally
+    led = [  # a link, or below one: what a person means is what is there
+        (path, real)
+        for path, real in zip(paths, whole, strict=True)
+        if real != os.path.abspath(path)  # noqa: PTH100 (the links are the question)
+    ]
     data = {
         "snapshot": saved.id,
         "parent": saved.parent,
@@ -53,6 +60,7 @@ def save(where: str, key: str, paths: list[str], tags: list[str], excludes: list
         "files_same": tally.files_same,
         "added_bytes": saved.added,
         "stored_bytes": saved.stored,
+        "followed": [{"path": shown_path(path), "saved": shown_path(real)} for path, real in led],
         "unread": [{"path": shown_path(path), "why": why} for path, why in tally.unread],
         "unsettled": [shown_path(path) for path in tally.unsettled],
     }
@@ -61,10 +69,14 @@ def save(where: str, key: str, paths: list[str], tags: list[str], excludes: list
         f"  nouveaux {tally.files_new}, changés {tally.files_changed}, inchangés {tally.files_same}",
         f"  {say_bytes(saved.stored)} ajoutés au coffre",
     ]
+    lines += _listed(
+        "passe par un lien",
+        [f"{shown_path(path)} ; sauvé sous son vrai nom : {shown_path(real)}" for path, real in led],
+    )
     lines += _listed("non lu", [f"{shown_path(path)} : {why}" for path, why in tally.unread])
     lines += _listed("changeait pendant la lecture", [shown_path(path) for path in tally.unsettled])
-    whole = not tally.unread and not tally.unsettled
-    return Answer(data, "\n".join(lines), Exit.DONE if whole else Exit.PROMISE_NOT_KEPT)
+    complete = not tally.unread and not tally.unsettled
+    return Answer(data, "\n".join(lines), Exit.DONE if complete else Exit.PROMISE_NOT_KEPT)
 
 
 def _listed(what: str, items: list[str]) -> list[str]:

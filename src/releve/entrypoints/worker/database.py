@@ -109,7 +109,11 @@ def read_archive(state: Path) -> Mapping[str, object]:
     try:
         found: Mapping[str, object] = json.loads((state / STATE).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise Unreachable("archive-state", f"l'état {state} ne se lit pas : {error}") from error
+        raise Unreachable(
+            "archive-state",
+            f"rien n'est dit dans {state} : {reason(error)}",
+            hint="le dossier d'état est celui que « database archive » a reçu par --state",
+        ) from error
     return found
 
 

@@ -251,7 +251,9 @@ def told(one: Trouble) -> str:
     """One trouble, in one line."""
     name = one.name if one.what == "hole" else one.name[:8]
     where = f" ({one.detail})" if one.detail else ""
-    return f"{_SAID[one.what].format(name=name)}{where}, constaté le {one.since:%d/%m/%Y %H:%M:%S} UTC"
+    return (
+        f"{_SAID[one.what].format(name=name)}{where}, constaté le {one.since.astimezone():%d/%m/%Y %H:%M:%S}"
+    )
 
 
 def head_of(snapshot: Snapshot) -> str:
