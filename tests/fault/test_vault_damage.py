@@ -9,11 +9,15 @@ from pathlib import Path
 import pytest
 
 from releve.adapters.vault.healing import heal
+from releve.adapters.vault.index import from_json, to_json
+from releve.adapters.vault.pack import BlobKind, Placed
+from releve.adapters.vault.pruning import forget, prune
 from releve.adapters.vault.repository import Repository, open_vault
 from releve.adapters.vault.restore import restore
-from releve.adapters.vault.store import FolderStore
+from releve.adapters.vault.store import FolderStore, Kind
 from releve.adapters.vault.verify import verify
-from releve.domain.errors import ReleveError
+from releve.domain.errors import PromiseBroken, ReleveError
+from releve.entrypoints.cli.vault_work import said
 from tests.vaults import PASSWORD, fresh, keep, now, picture, reopened
 
 
@@ -146,6 +150,106 @@ def test_a_lost_index_is_made_again_from_the_packs(vault: Path, tmp_path: Path, 
     done = heal(reopened_unread(vault), None, now=now)
     assert done.after.sound
     assert len(done.indexed) >= 2
+
+
+@pytest.mark.parametrize("number", [0, 1])
+@pytest.mark.parametrize("copied", [False, True])
+def test_one_lost_index_among_several_is_made_again(
+    vault: Path, tmp_path: Path, number: int, copied: bool
+) -> None:
+    """Its packs are in no index: the snapshot that needs them shows it, with a second copy and without."""
+    shutil.copytree(vault, tmp_path / "second")
+    names = _files(vault / "index")
+    assert len(names) == 2
+    names[number].unlink()
+    assert verify(reopened(vault)).lost
+    done = heal(reopened(vault), FolderStore(tmp_path / "second") if copied else None, now=now)
+    assert done.after.sound
+    assert done.after.unused_packs == []
+    assert done.indexed
+    again = reopened(vault)
+    restore(again, again.snapshot("latest"), str(tmp_path / "out"))
+    share = tmp_path / "share"
+    assert picture(tmp_path / "out" / share.relative_to("/")) == picture(share)
+
+
+def test_an_index_lost_with_its_packs_comes_from_the_second_copy(vault: Path, tmp_path: Path) -> None:
+    """What the snapshots need is brought and listed, file for file, and nothing that was given up on purpose."""
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "gone").write_text("given up")
+    given_up = keep(reopened(vault), tmp_path / "other").id
+    second = tmp_path / "second"
+    shutil.copytree(vault, second)
+    forget(reopened(vault), [given_up], now=now)
+    prune(reopened(vault), now=now)
+    before = {path.name for path in (vault / "data").rglob("?" * 64)}
+    for path in [*_files(vault / "index"), *(vault / "data").rglob("?" * 64)]:
+        path.unlink()
+    done = heal(reopened(vault), FolderStore(second), now=now)
+    assert done.after.sound
+    assert done.left == []
+    assert {path.name for path in (vault / "data").rglob("?" * 64)} == before
+    assert len(reopened(vault).snapshots()) == 2
+
+
+def test_a_damaged_pack_in_no_index_gives_what_still_opens(vault: Path) -> None:
+    """Its index lost, a bit flipped in it: one file is lost, and no list names the blob that does not open."""
+    packs = [path for path in _files(vault) if path.parent.parent.name == "data"]
+    _flip(max(packs, key=lambda path: path.stat().st_size), 50 * 8)
+    for path in _files(vault / "index"):
+        path.unlink()
+    done = heal(reopened_unread(vault), None, now=now)
+    assert len({path for _name, path in done.after.lost}) == 1
+    healed = reopened(vault)
+    for where in healed.index:
+        healed.blob(where.blob.id)
+
+
+def _unlist(vault: Path, kind: BlobKind) -> set[str]:
+    """Take the packs of a kind out of the index, as a lost index file would; their names."""
+    opened = reopened(vault)
+    left: dict[str, list[Placed]] = {}
+    gone = set()
+    for path in _files(vault / "index"):
+        for pack, blobs in from_json(opened.get(Kind.INDEX, path.name)):
+            if blobs[0].kind is kind:
+                gone.add(pack)
+            else:
+                left[pack] = blobs
+        path.unlink()
+    opened.put_plain(Kind.INDEX, to_json(left))
+    return gone
+
+
+@pytest.mark.parametrize("kind", list(BlobKind))
+def test_a_pruning_removes_nothing_while_something_is_missing(vault: Path, kind: BlobKind) -> None:
+    """Packs in no index may hold the only copy: refused, with the way out; after a healing there is nothing to do."""
+    unlisted = _unlist(vault, kind)
+    with pytest.raises(PromiseBroken, match="abîmé") as caught:
+        prune(reopened(vault), now=now)
+    assert "heal" in caught.value.hint
+    assert unlisted <= {path.name for path in _files(vault)}
+    verdict = verify(reopened(vault))
+    assert set(verdict.unused_packs) == unlisted
+    assert "prune les retire" not in said(verdict).text
+    assert "heal" in said(verdict).text
+    assert heal(reopened(vault), None, now=now).after.sound
+    assert prune(reopened(vault), now=now).unindexed == ()
+    assert verify(reopened(vault)).sound
+
+
+def test_a_place_that_is_no_copy_is_said(vault: Path, tmp_path: Path) -> None:
+    """Nowhere, an empty folder, another vault: an error; a copy whose config is what was damaged there is one."""
+    fresh(tmp_path / "another")
+    (tmp_path / "empty").mkdir()
+    for name in ("nowhere", "empty", "another"):
+        with pytest.raises(ReleveError) as caught:
+            heal(reopened(vault), FolderStore(tmp_path / name), now=now)
+        assert caught.value.code in {"vault-missing", "heal-no-copy"}
+        assert caught.value.hint
+    shutil.copytree(vault, tmp_path / "second")
+    _flip(tmp_path / "second" / "config", 99)
+    assert heal(reopened(vault), FolderStore(tmp_path / "second"), now=now).after.sound
 
 
 def test_a_damaged_file_does_not_stop_the_restore_of_the_others(vault: Path, tmp_path: Path) -> None:

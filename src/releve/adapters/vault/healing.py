@@ -1,19 +1,28 @@
-"""Mends what can be mended: from a second copy of the vault, file for file; without one, what is left."""
+"""Mends what can be mended: from a second copy of the vault, file for file; without one, what is left.
+
+An index file that is lost is not named by anything: it shows by snapshots that need what no index has. The packs
+themselves tell what they hold, so those in no index are listed again; what is missing then too is looked for in the
+second copy, by its own index, and brought with its packs.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from releve.adapters.vault.index import to_json
+from releve.adapters.vault.index import FULL, from_json, to_json
+from releve.adapters.vault.listing import Ids, Listing
 from releve.adapters.vault.locks import hold
+from releve.adapters.vault.node import outline
 from releve.adapters.vault.pack import Placed, header_of
-from releve.adapters.vault.repository import Repository
+from releve.adapters.vault.repository import Repository, open_blob
 from releve.adapters.vault.seal import Forged
 from releve.adapters.vault.store import Absent, Kind, Store
 from releve.adapters.vault.verify import Verdict, verify
+from releve.domain.errors import BadInput, PromiseBroken
 
 
 @dataclass(slots=True)
@@ -33,10 +42,13 @@ def heal(
     now: Callable[[], datetime],
     progress: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> Healed:
-    """Replace damaged files by sound ones of `second`; list forgotten packs again from their own tables.
+    """Replace damaged files by sound ones of `second`; list again the packs that hold what no index has any more.
 
-    Nothing is deleted but index files that cannot be read, once their packs are listed anew.
+    Nothing is deleted but index files that cannot be read, once their packs are listed anew. Raises `BadInput` when
+    `second` is no copy of this vault.
     """
+    if second is not None:
+        _must_be_a_copy(repository, second)
     done = Healed()
     with hold(repository, exclusive=True, now=now):
         before = verify(repository, progress=progress)
@@ -49,11 +61,31 @@ def heal(
                 broken_index.append(trouble.name)
             else:
                 done.left.append(name)
-        for kind in (Kind.SNAPSHOTS, Kind.INDEX):
-            done.replaced += _bring_missing(repository, second, kind)
-        _list_again(repository, before.unused_packs, broken_index, done)
+        if before.lost or broken_index:
+            _list_again(repository, before.unused_packs, done)
+            for name in broken_index:
+                repository.store.remove(Kind.INDEX, name)
+        if before.lost and second is not None:
+            roots = _roots(repository, {name for name, _path in before.lost})
+            _bring_missing(repository, second, roots, done)
     done.after = verify(repository, progress=progress)
     return done
+
+
+def _must_be_a_copy(repository: Repository, second: Store) -> None:
+    """Same config, or a key file in common: the config of a copy may be what is damaged there."""
+    try:
+        value = json.loads(repository.key.unseal(second.read(Kind.CONFIG, "config")))
+        same = str(value["id"]) == repository.id
+    except (Absent, Forged):
+        here = {entry.name for entry in repository.store.entries(Kind.KEYS)}
+        same = any(entry.name in here for entry in second.entries(Kind.KEYS))
+    if not same:
+        raise BadInput(
+            "heal-no-copy",
+            f"« {second.where} » n'est pas une copie de ce coffre",
+            hint="--from attend une seconde copie du même coffre, fichier pour fichier ; vérifiez le chemin et le montage",
+        )
 
 
 def _put_back(repository: Repository, second: Store, kind: Kind, name: str) -> bool:
@@ -67,27 +99,119 @@ def _put_back(repository: Repository, second: Store, kind: Kind, name: str) -> b
     return True
 
 
-def _bring_missing(repository: Repository, second: Store | None, kind: Kind) -> list[str]:
-    """Nothing is brought that was not damaged here: a snapshot absent here may have been forgotten on purpose."""
-    if second is None or kind is not Kind.INDEX:
-        return []
-    here = {entry.name for entry in repository.store.entries(kind)}
-    if here:
-        return []
-    there = [entry.name for entry in second.entries(kind)]
-    return [f"{kind}/{name}" for name in there if _put_back(repository, second, kind, name)]
+def _list_again(repository: Repository, unlisted: Iterable[str], done: Healed) -> None:
+    lists = _Lists(repository)
+    for pack in unlisted:
+        try:
+            raw = repository.store.read(Kind.DATA, pack)
+            blobs = header_of(raw, repository.key)
+        except (Forged, Absent):
+            _leave(done, pack)
+            continue
+        if hashlib.sha256(raw).hexdigest() != pack:
+            blobs = list(_whole(repository, raw, blobs))
+        if blobs:
+            lists.add(pack, blobs)
+            done.indexed.append(pack)
+    lists.end()
 
 
-def _list_again(repository: Repository, unlisted: list[str], broken: list[str], done: Healed) -> None:
-    listed: dict[str, list[Placed]] = {}
-    if broken or not any(True for _ in repository.store.entries(Kind.INDEX)):
-        for pack in unlisted:
-            try:
-                listed[pack] = header_of(repository.store.read(Kind.DATA, pack), repository.key)
-            except (Forged, Absent):
-                done.left.append(f"{Kind.DATA}/{pack}")
-    if listed:
-        repository.put_plain(Kind.INDEX, to_json(listed))
-        done.indexed += sorted(listed)
-    for name in broken:
-        repository.store.remove(Kind.INDEX, name)
+def _leave(done: Healed, pack: str) -> None:
+    name = f"{Kind.DATA}/{pack}"
+    if name not in done.left:
+        done.left.append(name)
+
+
+def _whole(repository: Repository, raw: bytes, blobs: Iterable[Placed]) -> Iterator[Placed]:
+    """Those that open: a saving must not take a damaged one for one that the vault has."""
+    for blob in blobs:
+        try:
+            part = memoryview(raw)[blob.offset : blob.offset + blob.length]
+            open_blob(repository.key, part, blob.id, blob.plain, "")
+        except PromiseBroken:
+            continue
+        yield blob
+
+
+class _Lists:
+    """Index files, written as they fill."""
+
+    def __init__(self, repository: Repository) -> None:
+        self._repository = repository
+        self._part: dict[str, list[Placed]] = {}
+
+    def add(self, pack: str, blobs: list[Placed]) -> None:
+        self._part[pack] = blobs
+        if sum(map(len, self._part.values())) >= FULL:
+            self.end()
+
+    def end(self) -> None:
+        if self._part:
+            self._repository.put_plain(Kind.INDEX, to_json(self._part))
+            self._part = {}
+
+
+def _roots(repository: Repository, snapshots: Iterable[str]) -> list[bytes]:
+    """The trees of snapshots that could be read."""
+    return [
+        bytes.fromhex(json.loads(repository.get(Kind.SNAPSHOTS, name))["tree"]) for name in sorted(snapshots)
+    ]
+
+
+def _bring_missing(repository: Repository, second: Store, roots: list[bytes], done: Healed) -> None:
+    """Packs of the second copy, with what they hold, as long as they have something that these trees lack.
+
+    No more than that: a copy from before a pruning also has what was given up on purpose.
+    """
+    there, tried = _index_of(repository, second), set[str]()
+    while True:
+        repository.load_index()
+        wanted = _lacking(repository, roots)
+        found = [
+            pack
+            for pack in sorted(there.names() - tried)
+            if len(wanted) and any(blob.id in wanted for blob in there[pack])
+        ]
+        if not found:
+            return
+        lists = _Lists(repository)
+        for pack in found:
+            tried.add(pack)
+            if _put_back(repository, second, Kind.DATA, pack):
+                lists.add(pack, there[pack])
+                done.replaced.append(f"{Kind.DATA}/{pack}")
+        lists.end()
+
+
+def _index_of(repository: Repository, second: Store) -> Listing:
+    copy, found = Repository(second, repository.key, repository.id), Listing()
+    for entry in second.entries(Kind.INDEX):
+        try:
+            for pack, blobs in from_json(copy.get(Kind.INDEX, entry.name)):
+                found.add(pack, blobs)
+        except (PromiseBroken, ValueError, Absent):
+            continue  # damaged there too
+    return found
+
+
+def _lacking(repository: Repository, roots: Iterable[bytes]) -> Ids:
+    """What these trees need and no index has. What is below a tree that does not open is not seen."""
+    seen, lacking, waiting = Ids(), Ids(), list(roots)
+    while waiting:
+        tree = waiting.pop()
+        if tree in seen:
+            continue
+        seen.add(tree)
+        if tree not in repository.index:
+            lacking.add(tree)
+            continue
+        try:
+            found = list(outline(repository.blob(tree)))
+        except (PromiseBroken, ValueError):
+            continue  # damaged, here and in the second copy
+        for _name, kind, _size, content, subtree in found:
+            if kind == "dir":
+                waiting.append(subtree)
+            else:
+                lacking.update(blob for blob in content if blob not in repository.index)
+    return lacking

@@ -6,7 +6,7 @@ docs/concepts/vault.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,7 +15,7 @@ from releve.adapters.vault.listing import Ids, Listing
 from releve.adapters.vault.locks import hold
 from releve.adapters.vault.node import outline
 from releve.adapters.vault.pack import MOST, TARGET, Placed
-from releve.adapters.vault.repository import Repository, open_blob
+from releve.adapters.vault.repository import Repository, damaged, open_blob
 from releve.adapters.vault.store import Kind
 from releve.adapters.vault.writer import Writer
 
@@ -48,12 +48,16 @@ def forget(repository: Repository, names: Sequence[str], *, now: Callable[[], da
 
 
 def plan(repository: Repository) -> Pruning:
-    """What is no longer used. Raises `PromiseBroken` when a tree cannot be read: then nothing may be deleted."""
+    """What is no longer used. Raises `PromiseBroken` when something that a snapshot needs cannot be found.
+
+    Then nothing may be deleted: packs that no index names, or the other place of a blob, may be all that is left of it.
+    """
     snapshots = repository.snapshots()
     repository.load_index()
     used = used_blobs(repository, [one.tree for one in snapshots])
     packs = _listing(repository, [entry.name for entry in repository.store.entries(Kind.INDEX)])
     sizes = {entry.name: entry.size for entry in repository.store.entries(Kind.DATA)}
+    _must_be_whole(repository, used, sizes.keys())
     dead, partial, small, keep = [], [], [], []
     freed = 0
     needed: dict[str, int] = {}  # bytes of a pack that are used
@@ -93,6 +97,12 @@ def plan(repository: Repository) -> Pruning:
         moved,
         left,
     )
+
+
+def _must_be_whole(repository: Repository, used: Ids, packs: Container[str]) -> None:
+    lacking = sum(1 for identity in used if repository.index.pack_of(identity) not in packs)
+    if lacking:
+        raise damaged(f"{lacking} blocs", "des instantanés les nomment, et nul paquet connu ne les a")
 
 
 def _listing(repository: Repository, names: Iterable[str]) -> Listing:

@@ -137,6 +137,13 @@ def verify(where: str, key: str, *, quick: bool) -> Answer:
     return said(verdict)
 
 
+def _advice(verdict: Verdict) -> str:
+    """What to do about packs that no index names: when something is lost, they may be all that is left of it."""
+    if verdict.sound:
+        return "d'une sauvegarde interrompue : prune les retire"
+    return "dans aucun index : ce qui est perdu y est peut-être ; heal les relit, ne rangez rien avant"
+
+
 def said(verdict: Verdict) -> Answer:
     """What a look at the whole vault found."""
     from releve.domain.errors import Exit
@@ -166,5 +173,5 @@ def said(verdict: Verdict) -> Answer:
     if hidden:
         lines.append(f"  … et {hidden} autres (--json les donne tous)")
     if verdict.unused_packs:
-        lines.append(f"  {len(verdict.unused_packs)} paquets d'une sauvegarde interrompue : prune les retire")
+        lines.append(f"  {len(verdict.unused_packs)} paquets {_advice(verdict)}")
     return Answer(data, "\n".join(lines), Exit.DONE if verdict.sound else Exit.PROMISE_NOT_KEPT)
