@@ -94,8 +94,9 @@ def capturing(vault: Repository, post: Post) -> Iterator[Live]:
                 hint="ce côté ne capture plus : il peut suivre (releve share follow)",
             )
         own = bool(snapshots) and snapshots[-1][0].epoch == post.epoch
-        vault.load_index()
-        view = View()
+        view = (
+            View()
+        )  # older than the capture's first look at the list: what is told in the lock errs on the safe side
         still_ours = stack.enter_context(hold(vault, exclusive=False, now=_now, view_age=view.age))
         watcher = _watcher(root, post)
         stack.callback(watcher.close)
