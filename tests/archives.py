@@ -38,6 +38,7 @@ class Archive:
         self.root = root
         self.kind = kind
         self.vault = root / "vault"
+        self.place = ""  # another way to a vault than this folder
         self.state = root / "state"
         self.servers: list[pg.Server] = []
         self.server = self.another("serveur", conf)
@@ -65,7 +66,7 @@ class Archive:
 
     def run(self, verb: str, *more: str) -> tuple[int, dict[str, Any]]:
         """A command, its code and its JSON."""
-        return self.invoke("database", verb, str(self.vault), "-d", NAME, *more)
+        return self.invoke("database", verb, self.place or str(self.vault), "-d", NAME, *more)
 
     def status(self) -> tuple[int, dict[str, Any]]:
         """What is said of the archiver."""
@@ -81,7 +82,7 @@ class Archive:
         self, server: pg.Server | None = None, every: float = 0.2, within: str = ""
     ) -> subprocess.Popen[bytes]:
         """The archiver, running; `within`: its state folder is mounted first, for it alone."""
-        argv = [str(RELEVE), "database", "archive", str(self.vault), "-d", NAME]
+        argv = [str(RELEVE), "database", "archive", self.place or str(self.vault), "-d", NAME]
         argv += ["--state", str(self.state), "--every", str(every), *self.where(server)]
         if within:
             script = f'{within} "$0" && exec "$@"'
