@@ -77,6 +77,75 @@ def s3_server() -> Iterator[int]:
         server.stop()
 
 
+class Line:
+    """A line to a server. Cut, it refuses whoever comes and ends who was there; dead, it takes bytes and gives none."""
+
+    def __init__(self, port: int) -> None:
+        self._to = port
+        self._gate = threading.Lock()
+        self._plugs: set[socket.socket] = set()
+        self._flows = threading.Event()
+        self._flows.set()
+        self.passed = 0  # bytes upstream
+        self._listen = self._open(0)
+        self.port = int(self._listen.getsockname()[1])
+
+    def _open(self, port: int) -> socket.socket:
+        listen = socket.create_server(("127.0.0.1", port))
+        threading.Thread(target=self._accept, args=(listen,), daemon=True).start()
+        return listen
+
+    def _accept(self, listen: socket.socket) -> None:
+        while True:
+            try:
+                near, _ = listen.accept()
+            except OSError:
+                return
+            far = socket.create_connection(("127.0.0.1", self._to))
+            with self._gate:
+                self._plugs |= {near, far}
+            threading.Thread(target=self._pump, args=(near, far, True), daemon=True).start()
+            threading.Thread(target=self._pump, args=(far, near, False), daemon=True).start()
+
+    def _pump(self, source: socket.socket, target: socket.socket, up: bool) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                self._flows.wait()
+                if up:
+                    self.passed += len(data)
+                target.sendall(data)
+        for plug in (source, target):
+            with contextlib.suppress(OSError):
+                plug.shutdown(socket.SHUT_RDWR)
+        with self._gate:
+            self._plugs -= {source, target}
+
+    def cut(self) -> None:
+        """End every connection, refuse the next ones."""
+        with contextlib.suppress(OSError):
+            self._listen.shutdown(socket.SHUT_RDWR)  # wakes the one who waits in accept
+        self._listen.close()
+        with self._gate:
+            plugs = set(self._plugs)
+        for plug in plugs:
+            with contextlib.suppress(OSError):
+                plug.shutdown(socket.SHUT_RDWR)
+
+    def die(self) -> None:
+        """Nothing passes any more, and nobody is told."""
+        self._flows.clear()
+
+    def mend(self) -> None:
+        """As before."""
+        self._flows.set()
+        if self._listen.fileno() < 0:
+            self._listen = self._open(self.port)
+
+    def close(self) -> None:
+        self._flows.set()
+        self.cut()
+
+
 class Cutter:
     """A way to a server that lets so many bytes pass, then cuts, for so many connections."""
 

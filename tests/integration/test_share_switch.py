@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -95,6 +96,57 @@ def test_what_only_the_old_side_had_is_put_aside_and_listed(rig: TwoEnds) -> Non
     rig.engine.arm(THERE)
     rig.until_equal()
     assert (rig.roots[HERE] / "change").read_text() == "avant"
+
+
+def test_an_old_side_that_nobody_closed_yet_is_closed_before_it_is_looked_at(rig: TwoEnds) -> None:
+    """It came back a moment ago, open as it was, and its guard was not there yet: a return waits for nobody."""
+    rig.write(HERE, "commun")
+    rig.protect()
+    rig.stop(HERE)
+    rig.write(HERE, "seul ici")
+    rig.engine.promote(THERE, Tenure("documents", 1, THERE, "bascule"))
+    rig.start(HERE)
+    assert rig.mode_of(HERE) == 0o775
+    found = rig.engine.survey(HERE, THERE, str(rig.base / HERE / "aside"))
+    assert found.transactions == 1
+    assert rig.mode_of(HERE) == 0o700
+    assert rig.names(HERE) == {"commun"}
+
+
+@pytest.mark.needs("root", "setpriv")
+@pytest.mark.parametrize("silent", [False, True], ids=["its keeper", "its host, the keeper being silent"])
+def test_a_folder_is_barred_to_its_owner_too(silent: bool) -> None:
+    """The account under which people work owns the folder: barred, it may not write; opened, it owns it again."""
+    with tempfile.TemporaryDirectory(prefix="rlv-") as base, two_ends(Path(base)) as rig:
+        Path(base).chmod(0o755)
+        os.chown(rig.roots[HERE], 65534, 65534)
+        rig.roots[HERE].chmod(0o750)
+        people = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "touch"]
+        saves = lambda site, name: (
+            not subprocess.run([*people, rig.roots[site] / name], check=False).returncode
+        )
+        rig.protect()
+        assert saves(HERE, "un")
+        if silent:
+            rig.stop(HERE)
+            with pytest.raises(Unreachable):
+                rig.engine.fence(HERE)
+            rig.start(HERE)
+        rig.engine.fence(HERE)
+        assert not saves(HERE, "deux")
+        rig.engine.promote(THERE, Tenure("documents", 1, THERE, "bascule"))
+        assert rig.mode_of(THERE) == 0o750
+        assert saves(THERE, "trois")
+        rig.engine.rebuild(HERE, THERE)
+        assert not saves(HERE, "quatre")
+        rig.until_equal()
+        last = rig.engine.fence(THERE)
+        assert not saves(THERE, "cinq")
+        assert rig.engine.drained(HERE, last.position, 5.0)
+        rig.engine.promote(HERE, Tenure("documents", 2, HERE, "retour"))
+        assert saves(HERE, "six")
+        facts = rig.roots[HERE].stat()
+        assert (facts.st_uid, facts.st_gid, rig.mode_of(HERE)) == (65534, 65534, 0o750)
 
 
 def test_a_lost_disk_is_unknown_and_is_filled_again(rig: TwoEnds) -> None:

@@ -469,6 +469,25 @@ def test_a_merging_whose_list_another_replaced_leaves_it_for_the_next_run(
     assert verify(_opened(place)).sound
 
 
+@pytest.mark.parametrize("begun", [0, 100])
+def test_a_name_that_is_there_before_its_bytes_is_waited_for(tmp_path: Path, begun: int) -> None:
+    """A server (rclone's) that writes in place, in a folder that we read: no alarm for a file that is being written."""
+    source = _source(tmp_path / "source")
+    place = str(tmp_path / "vault")
+    saved = save(_made(place), [str(source)], now=now)
+    path = tmp_path / "vault" / "snapshots" / saved.id
+    whole = path.read_bytes()
+    path.chmod(0o600)
+    path.write_bytes(whole[:begun])
+    finish = threading.Timer(0.03, lambda: path.write_bytes(whole))
+    finish.start()
+    assert [one.id for one in _opened(place).snapshots()] == [saved.id]
+    finish.join()
+    path.write_bytes(whole[:begun])
+    with pytest.raises(PromiseBroken):
+        _opened(place).snapshots()
+
+
 def test_two_writers_at_once(place: str, tmp_path: Path) -> None:
     """Two machines save at the same time: both snapshots are whole."""
     _made(place)

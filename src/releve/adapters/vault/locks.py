@@ -44,7 +44,7 @@ class Sealer(Protocol):
         """Seal a value into a new file; its name."""
         ...
 
-    def get(self, kind: Kind, name: str) -> bytes:
+    def get(self, kind: Kind, name: str, *, seen: int = 0) -> bytes:
         """The JSON of a file."""
         ...
 
@@ -111,7 +111,7 @@ def locks(vault: Sealer) -> Iterator[Lock]:
         if not entry.size:
             continue
         try:
-            value = json.loads(vault.get(Kind.LOCKS, entry.name))
+            value = json.loads(vault.get(Kind.LOCKS, entry.name, seen=entry.seen))
             age = value.get("view_age")
             yield Lock(
                 entry.name,

@@ -31,7 +31,7 @@ def node_of(
         ctime=facts.st_ctime_ns,
         uid=facts.st_uid,
         gid=facts.st_gid,
-        user=_user(facts.st_uid),
+        user=user_of(facts.st_uid),
         group=_group(facts.st_gid),
         inode=facts.st_ino,
         device_id=facts.st_dev if shared else 0,
@@ -47,17 +47,18 @@ def node_of(
 def entry_of(name: bytes, path: bytes, facts: os.stat_result, size: int, content: tuple[bytes, ...]) -> bytes:
     """The encoded node of a regular file: as `encode(node_of(...))`."""
     if facts.st_nlink == 1 and size == facts.st_size and not _xattrs(path):
-        return encode_file(name, facts, (_user(facts.st_uid), _group(facts.st_gid)), content)
+        return encode_file(name, facts, (user_of(facts.st_uid), _group(facts.st_gid)), content)
     return encode(node_of(name, path, facts, size, content))
 
 
 def facts_of(name: bytes, facts: os.stat_result) -> bytes:
     """The encoded node of a regular file as far as its facts go, its content empty: for a comparison."""
-    return encode_file(name, facts, (_user(facts.st_uid), _group(facts.st_gid)), ())
+    return encode_file(name, facts, (user_of(facts.st_uid), _group(facts.st_gid)), ())
 
 
 @lru_cache(maxsize=1024)
-def _user(uid: int) -> str:
+def user_of(uid: int) -> str:
+    """The name of an account; empty when this machine has none."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
@@ -116,10 +117,12 @@ def put_back(node: Node, path: bytes) -> list[str]:
         attempt("propriétaire", lambda: os.chown(path, node.uid, node.gid, follow_symlinks=False))
     elif (node.uid, node.gid) != (os.geteuid(), os.getegid()):
         missed.append("propriétaire (il faut être root)")
-    if node.kind != "symlink":
-        attempt("droits", lambda: os.chmod(path, node.mode))
     for name, value in node.xattrs:
         attempt(f"attribut {name}", lambda n=name, v=value: os.setxattr(path, n, v, follow_symlinks=False))
+    if (
+        node.kind != "symlink"
+    ):  # after an access list, whose mask it sets: a folder that was barred has lost its own
+        attempt("droits", lambda: os.chmod(path, node.mode))
     times = (node.atime, node.mtime)
     attempt("dates", lambda: os.utime(path, ns=times, follow_symlinks=False))
     return missed

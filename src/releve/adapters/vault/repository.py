@@ -6,6 +6,7 @@ import hashlib
 import json
 import secrets
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -31,6 +32,9 @@ _LARGEST_BLOB = 1 << 30  # bytes a blob may unfold to: the tree of a folder of a
 _LEVEL = 3  # of zstd: restic's default is the like
 _SQUEEZED = b"\x02"
 _MOST_KEYS = 20  # of which restic tries one after the other, in the order of the folder, before it gives up
+_YOUNG = 10_000_000_000  # ns: a file that the store dates so lately may still be being written
+_BECOMES = 2.0  # seconds that it is given to become whole
+_LOOK = 0.05  # seconds between two looks at it
 
 _T = TypeVar("_T")
 
@@ -99,15 +103,31 @@ class Repository:
         self.store.write(kind, name, [sealed])
         return name
 
-    def get(self, kind: Kind, name: str) -> bytes:
-        """The JSON of a small file. Raises `PromiseBroken` when it is not what was written, `Absent`."""
+    def get(self, kind: Kind, name: str, *, seen: int = 0) -> bytes:
+        """The JSON of a small file. Raises `PromiseBroken` when it is not what was written, `Absent`.
+
+        `seen`: as in `Entry`. A server in front of a folder that we read ourselves (rclone's) shows a name before its
+        bytes: a young file is read again while it grows, before anybody is told that the vault is damaged.
+        """
         raw = self.store.read(kind, name)
+        if hashlib.sha256(raw).hexdigest() != name and abs(time.time_ns() - seen) < _YOUNG:
+            raw = self._grown(kind, name, raw)
         if hashlib.sha256(raw).hexdigest() != name:
             raise damaged(f"{kind}/{name}", "son contenu ne correspond plus à son nom")
         try:
             return _unfolded(self.key.unseal(raw))
         except (Forged, zstandard.ZstdError) as error:
             raise damaged(f"{kind}/{name}", "son sceau est faux") from error
+
+    def _grown(self, kind: Kind, name: str, raw: bytes) -> bytes:
+        """A file that is not what its name says, once it is, or once it changes no more."""
+        until = time.monotonic() + _BECOMES
+        while time.monotonic() < until:
+            time.sleep(_LOOK)
+            before, raw = raw, self.store.read(kind, name)
+            if raw == before and raw:
+                break
+        return raw
 
     def load_index(self) -> Index:
         """Read every index file. Snapshots must be listed before this, never after."""
@@ -124,13 +144,13 @@ class Repository:
         index, listed = self.index, self._listed
         absent = ""
         while True:
-            names = {entry.name for entry in self.store.entries(Kind.INDEX)}
-            if not listed <= names:
+            names = {entry.name: entry.seen for entry in self.store.entries(Kind.INDEX)}
+            if not listed <= names.keys():
                 index, listed = Index(), set()
-            fresh = sorted(names - listed)
+            fresh = sorted(names.keys() - listed)
             for name in fresh:
                 try:
-                    for pack, blobs in from_json(self.get(Kind.INDEX, name)):
+                    for pack, blobs in from_json(self.get(Kind.INDEX, name, seen=names[name])):
                         index.add(pack, blobs)
                 except Absent as error:
                     if name == absent:
@@ -239,7 +259,7 @@ class Repository:
 
     def read_snapshot(self, entry: Entry) -> Snapshot:
         """One snapshot as the store lists it. Raises `PromiseBroken`, `Absent`."""
-        return _snapshot(entry.name, self.get(Kind.SNAPSHOTS, entry.name), entry.seen)
+        return _snapshot(entry.name, self.get(Kind.SNAPSHOTS, entry.name, seen=entry.seen), entry.seen)
 
     def snapshot(self, name: str) -> Snapshot:
         """The snapshot called so: "latest", or the first digits of its id. Raises `BadInput`."""

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from releve.cycle.watch.decide import Act, Action, Statement, View, guard
 from releve.domain.errors import BadInput, Refused
-from releve.domain.plan import DataSet
+from releve.domain.plan import DataSet, ShareEnd
 from releve.domain.ports import Ledger, Now, Watched
 from releve.domain.protection import Contact, ServerFacts, ServerState, Suspension, SyncState, Tenure
 
@@ -168,7 +168,11 @@ class Guard:
 
 
 class Lookout:
-    """The relief's look at the other side: the last proof of the promise, and what is shown of it."""
+    """The relief's look at the holder: the last proof of the promise, and what is shown of it.
+
+    A database that the relief holds has nobody behind it: nothing is proved. A share goes on into its vault, whoever
+    holds it.
+    """
 
     def __init__(self, site: str, data_set: DataSet, engine: Watched, ledger: Ledger, now: Now) -> None:
         self._site, self._data_set, self._engine = site, data_set, engine
@@ -178,7 +182,7 @@ class Lookout:
         """Ask the holder's server once; keep the answer when there is one."""
         current = self._ledger.tenures.current(self._data_set.id) or self._recognised()
         holder = current.site if current else self._data_set.primary_site
-        if holder == self._site:
+        if holder == self._site and not isinstance(self._data_set.ends[holder], ShareEnd):
             return None
         asked_at = self._now()
         facts = self._engine.facts(holder)

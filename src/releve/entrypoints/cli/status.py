@@ -80,11 +80,14 @@ def _warnings(home: House, item: DataSet) -> dict[str, list[str]]:
     """What a person must know of each end of a share, by site; a database says it in its own figures."""
     from releve.domain.plan import ShareEnd
 
-    found = {
-        site: list(home.engines[item.id].facts(site).warnings)
-        for site, end in item.ends.items()
-        if isinstance(end, ShareEnd)
-    }
+    tenure = home.ledger.tenures.current(item.id)
+    found: dict[str, list[str]] = {}
+    for site, end in item.ends.items():
+        if isinstance(end, ShareEnd):
+            facts = home.engines[item.id].facts(site)
+            found[site] = list(facts.warnings)
+            if tenure is not None and tenure.site not in {site, facts.following}:
+                found[site].append("ne suit pas : le partage n'a d'autre copie que le coffre")
     return {site: said for site, said in found.items() if said}
 
 

@@ -32,6 +32,7 @@ from releve.adapters.engines.files.orders import (
     ORDER,
     TENURE,
     Answer,
+    Barred,
     Held,
     Order,
     Role,
@@ -234,7 +235,7 @@ class Keeper:
             self._post.excludes,
             after=held.after,
             adopted=bool(position.snapshot) and position.number == held.after,
-            mode=self._barred,
+            barred=self._barred,
             how="scan" if self._post.daily else "auto",
             scan_every=0.0 if self._post.daily else self._post.scan_every,
         )
@@ -354,21 +355,20 @@ class Keeper:
 
     # --- the folder ---------------------------------------------------------------------------
 
-    def _barred(self) -> int | None:
-        """The permissions to give back; None: it is not barred."""
-        try:
-            return int(json.loads((self._post.state / BARRED).read_bytes())["mode"])
-        except FileNotFoundError:
-            return None
-        except (ValueError, KeyError, TypeError) as error:
-            raise Unreachable("share-state", f"{BARRED} ne se lit pas : {error}") from error
+    def _barred(self) -> Barred | None:
+        """What to give back; None: it is not barred."""
+        return read(Barred, _bytes(self._post.state / BARRED), BARRED)
 
     def _bar(self) -> None:
+        """Let nobody in but our own account: the folder's owner neither, to whom permissions forbid nothing for long."""
         root = self._post.root
         try:
-            if self._barred() is None:
-                mode = stat.S_IMODE(root.stat().st_mode)
-                self._write(BARRED, json.dumps({"mode": mode}).encode())
+            facts, known = root.stat(), self._barred()
+            if known is None or known.owner < 0:
+                mode = stat.S_IMODE(facts.st_mode) if known is None else known.mode
+                self._write(BARRED, text(Barred(mode, facts.st_uid)))
+            if facts.st_uid != os.geteuid():
+                os.chown(root, os.geteuid(), -1)
             root.chmod(BAR)
         except OSError as error:
             raise Unreachable(
@@ -384,7 +384,9 @@ class Keeper:
             if entry is not None:
                 put_back(entry, os.fsencode(root))
             elif barred is not None:
-                root.chmod(barred)
+                if barred.owner >= 0 and barred.owner != root.stat().st_uid:
+                    os.chown(root, barred.owner, -1)
+                root.chmod(barred.mode)
             (self._post.state / BARRED).unlink(missing_ok=True)
         except OSError as error:
             raise Unreachable(

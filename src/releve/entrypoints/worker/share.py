@@ -26,6 +26,7 @@ from releve.adapters.engines.files.following import POLL, Following
 from releve.adapters.engines.files.live import Freshness, Live
 from releve.adapters.engines.files.marks import Snapshots
 from releve.adapters.engines.files.mounts import deaf_mount, mounted_inside
+from releve.adapters.engines.files.orders import Barred
 from releve.adapters.hosts.lock import hold as only_one
 from releve.adapters.vault.locks import hold
 from releve.cycle.watch.attack import judge, within
@@ -58,7 +59,7 @@ class Post:
     how: str = "auto"  # auto, inotify, scan
     after: int = 0  # these three: as in `capture.Share`
     adopted: bool = False
-    mode: Callable[[], int | None] = lambda: None
+    barred: Callable[[], Barred | None] = lambda: None
 
 
 def capture_share(vault: Repository, post: Post) -> int:
@@ -110,7 +111,7 @@ def capturing(vault: Repository, post: Post) -> Iterator[Live]:
             tuple(os.fsencode(one) for one in post.excludes),
             post.after,
             post.adopted and not own,
-            post.mode,
+            post.barred,
         )
         capture = Capture(
             vault,

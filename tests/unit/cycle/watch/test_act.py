@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,7 +13,7 @@ from releve.domain.errors import Unreachable
 from releve.domain.protection import ServerState, Suspension, Tenure
 from tests.fakes.engine import FakeEngine
 from tests.fakes.ledger import FakeFacts, FakeLedger
-from tests.fakes.plans import data_set
+from tests.fakes.plans import data_set, share
 
 OURS = Tenure("dossiers", 0, "principal")
 THEIRS = Tenure("dossiers", 1, "secours", "bascule-1")
@@ -287,6 +288,16 @@ def test_lookout_is_idle_where_we_hold() -> None:
     post.ledger.tenures.take(THEIRS)
     assert Lookout("secours", data_set(), post.engine, post.ledger, post.now).tick() is None
     assert post.ledger.facts.last_contact("dossiers") is None
+
+
+def test_lookout_goes_on_where_we_hold_a_share() -> None:
+    """A share goes into its vault whoever holds it: up to when it is safe stays known."""
+    post = Post()
+    post.engine.promote("secours", THEIRS)
+    post.ledger.tenures.take(replace(THEIRS, data_set="documents"))
+    contact = Lookout("secours", share(), post.engine, post.ledger, post.now).tick()
+    assert contact is not None and contact.asked_at == post.at
+    assert post.ledger.facts.fetch("server", "secours:documents") is not None
 
 
 def test_lost_standby_is_no_proof() -> None:

@@ -21,8 +21,9 @@ from itertools import islice
 from releve.adapters.engines.files.cache import ROOT, Cache, Row, fit
 from releve.adapters.engines.files.events import Hints, Spot, join
 from releve.adapters.engines.files.marks import Mark
+from releve.adapters.engines.files.orders import Barred
 from releve.adapters.engines.files.place import absent, elsewhere
-from releve.adapters.vault.metadata import node_of
+from releve.adapters.vault.metadata import node_of, user_of
 from releve.adapters.vault.names import in_order
 from releve.adapters.vault.node import Node, encode, tree
 from releve.adapters.vault.pack import BlobKind
@@ -43,8 +44,8 @@ class Share:
     """What is captured. `root` is absolute; `epoch` is that of the site which may write.
 
     `after`: as in `Mark`. `adopted`: the folder was filled by us from the share's last snapshot: in the first
-    comparison an equal size and date are enough, and a terabyte is not read again. `mode`: the permissions
-    of the root as its users know them, while the folder is barred; None: as they stand.
+    comparison an equal size and date are enough, and a terabyte is not read again. `barred`: the root as its
+    users know it, while the folder is barred; None: as it stands.
     """
 
     id: str
@@ -54,7 +55,7 @@ class Share:
     excludes: tuple[bytes, ...] = ()
     after: int = 0
     adopted: bool = False
-    mode: Callable[[], int | None] = lambda: None
+    barred: Callable[[], Barred | None] = lambda: None
 
 
 @dataclass(slots=True)
@@ -572,11 +573,16 @@ class Capture:
         while path != b"/":
             above, name = os.path.split(path)
             node = replace(node_of(name, path, os.lstat(path)), subtree=subtree)
-            mode = self._share.mode() if path == self._share.root else None
-            node = node if mode is None else replace(node, mode=mode)
+            known = self._share.barred() if path == self._share.root else None
+            node = node if known is None else _as_known(node, known)
             subtree = self._writer.save(BlobKind.TREE, tree([encode(node)]))
             path = above
         return subtree
+
+
+def _as_known(node: Node, known: Barred) -> Node:
+    node = replace(node, mode=known.mode)
+    return node if known.owner < 0 else replace(node, uid=known.owner, user=user_of(known.owner))
 
 
 def _tree_parts(nodes: Iterator[bytes]) -> Iterator[bytes]:

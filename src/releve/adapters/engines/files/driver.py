@@ -22,6 +22,7 @@ from releve.adapters.engines.files.orders import (
     ORDER,
     TENURE,
     Answer,
+    Barred,
     Held,
     Order,
     Role,
@@ -59,7 +60,7 @@ class _End:
     held: Held | None
     boot: str
     uptime: float  # seconds since that machine started
-    barred: int | None  # permissions to give back; None: it is not barred by us
+    barred: Barred | None  # what to give back; None: it is not barred by us
     mode: int | None  # of the folder; None: there is no folder
 
     @property
@@ -133,14 +134,13 @@ class Files:
 
     def _look(self, site: str) -> _End:
         end, host = self._end(site), self._host(site)
-        barred = host.read(self._file(site, BARRED))
         return _End(
             read(Order, host.read(self._file(site, ORDER)), ORDER),
             read(Answer, host.read(self._file(site, ANSWER)), ANSWER),
             read(Held, host.read(self._file(site, TENURE)), TENURE),
             (host.read(_BOOT) or b"").decode().strip(),
             float((host.read(_UPTIME) or b"0").split()[0]),
-            int(json.loads(barred)["mode"]) if barred is not None else None,
+            read(Barred, host.read(self._file(site, BARRED)), BARRED),
             host.folder(end.path),
         )
 
@@ -246,14 +246,24 @@ class Files:
         end, host = self._look(site), self._host(site)
         if end.mode is None:
             raise Unreachable("share-missing", f"« {self._end(site).path} » n'est pas un dossier qui se lit")
-        if end.barred is None and end.open:
-            host.write(self._file(site, BARRED), json.dumps({"mode": end.mode}).encode())
-        done = host.run(["chmod", f"{BAR:o}", self._end(site).path], timeout=10.0)
-        if done.code:
-            raise Unreachable(
-                "share-not-closed",
-                f"le dossier du site « {site} » ne peut pas être fermé : {done.stderr.decode(errors='replace').strip()}",
-            )
+        path = self._end(site).path
+
+        def asked(*argv: str) -> bytes:
+            done = host.run(argv, timeout=10.0)
+            if done.code:
+                said = done.stderr.decode(errors="replace").strip()
+                raise Unreachable(
+                    "share-not-closed", f"le dossier du site « {site} » ne peut pas être fermé : {said}"
+                )
+            return done.stdout
+
+        owner, ours = int(asked("stat", "-L", "-c", "%u", path)), int(asked("id", "-u"))
+        if end.barred is None or end.barred.owner < 0:
+            mode = end.mode if end.barred is None else end.barred.mode
+            host.write(self._file(site, BARRED), text(Barred(mode, owner)))
+        if owner != ours:
+            asked("chown", str(ours), path)
+        asked("chmod", f"{BAR:o}", path)
 
     def promote(self, site: str, tenure: Tenure) -> float:
         """Stop the copy at a named snapshot and open it for writing under `tenure`; the milliseconds it took."""
@@ -276,7 +286,11 @@ class Files:
             return _divergence(self._data_set.id, lost_side, folder, found)
         end = self._look(lost_side)
         if end.open and end.order is not None and end.order.role is Role.CAPTURE:
-            raise Refused("share-open", f"le dossier du site « {lost_side} » est encore ouvert à l'écriture")
+            if not self._past(end, kept_side):
+                raise Refused(
+                    "share-open", f"le dossier du site « {lost_side} » est encore ouvert à l'écriture"
+                )
+            self.fence(lost_side)  # it has just come back, and its own guard did not get to it yet
         told = json.loads(known) if known else {"whole": end.held is not None, "done": False}
         if known is None:
             self._make_state(lost_side)
@@ -288,6 +302,11 @@ class Files:
         found = {**told, "done": True, "rows": self._put_aside(host, folder)}
         host.write(note, json.dumps(found).encode())
         return _divergence(self._data_set.id, lost_side, folder, found)
+
+    def _past(self, end: _End, other: str) -> bool:
+        """Whether `other` writes under an epoch that came after the one which this end carries."""
+        held = self._look(other).held
+        return held is not None and held.site == other and held.epoch > (end.held or Held()).epoch
 
     @staticmethod
     def _put_aside(host: Host, folder: str) -> dict[str, int]:

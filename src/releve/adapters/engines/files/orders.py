@@ -3,9 +3,9 @@
     order.json     written by the engine, whole (temporary, fsync, rename); stays until the next one
     keeper.json    written by the keeper, several times a second; `serial` says which order it obeys
     tenure.json    written by the keeper, durable: whose epoch this folder carries
-    barred.json    written before the folder is barred: the permissions that its users know
+    barred.json    written before the folder is barred: the permissions and the owner that its users know
 
-The folder is barred (0700) unless the order is to capture and the keeper has opened it: so a folder that is
+The folder is barred (0700, and given to the account of the keeper) unless the order is to capture and the keeper has opened it: so a folder that is
 closed stays closed, whoever starts the machine.
 """
 
@@ -64,6 +64,14 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
+class Barred:
+    """What is given back when a barred folder is opened. `owner`: a user id; -1: it was not noted."""
+
+    mode: int
+    owner: int = -1
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """How an end stands. Instants in ISO 8601, by this machine's clock.
 
@@ -102,12 +110,12 @@ class Answer:
     written_at: str = ""
 
 
-def text(value: Order | Answer | Held) -> bytes:
+def text(value: Order | Answer | Held | Barred) -> bytes:
     """As it stands in its file."""
     return json.dumps(asdict(value), ensure_ascii=False).encode()
 
 
-_Kind = TypeVar("_Kind", Order, Answer, Held)
+_Kind = TypeVar("_Kind", Order, Answer, Held, Barred)
 
 
 def read(kind: type[_Kind], raw: bytes | None, where: str) -> _Kind | None:
