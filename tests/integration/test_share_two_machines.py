@@ -32,7 +32,7 @@ from tests.places import restic_server
 from tests.shares import inside
 from tests.vaults import CHEAP, PASSWORD, now, reopened
 
-pytestmark = pytest.mark.needs("root", "netns", "sshd")
+pytestmark = [pytest.mark.needs("root", "netns", "sshd"), pytest.mark.torture]
 
 PRIMARY, RELIEF = "principal", "secours"
 VAULT_PORT = 8000
