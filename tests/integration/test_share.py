@@ -7,6 +7,7 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -445,9 +446,16 @@ def test_a_file_that_the_vault_could_not_give_stays_owed_until_it_is_there(rig: 
 class _Slow(Capture):
     """A capture whose snapshots cost half a second more: what a folder of 200,000 files costs."""
 
-    def take(self, hints: Hints, *, last: Snapshot | None = None, force: bool = False) -> Taken | None:
+    def take(
+        self,
+        hints: Hints,
+        *,
+        last: Snapshot | None = None,
+        force: bool = False,
+        proved: datetime | None = None,
+    ) -> Taken | None:
         time.sleep(0.5)
-        return super().take(hints, last=last, force=force)
+        return super().take(hints, last=last, force=force, proved=proved)
 
 
 def test_a_share_whose_snapshots_are_dear_is_saved_less_often_and_says_so(
