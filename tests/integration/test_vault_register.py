@@ -19,6 +19,7 @@ from releve.cycle.protect.register import SETTLED
 from releve.cycle.protect.retention import Flow, thin
 from releve.domain.errors import Refused
 from releve.entrypoints.worker.register import Watch, of_scope
+from tests.integration.pg import until
 from tests.keepers import HERE, THERE, two_ends
 from tests.shares import Rig
 from tests.vaults import PASSWORD, now, reopened
@@ -207,4 +208,4 @@ def test_the_copy_of_a_plan_says_what_its_vault_lost(tmp_path: Path) -> None:
         rig.stop(THERE)  # its list is written to the end
         sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime_ns)[0].unlink()
         rig.start(THERE)
-        rig.until(lambda: any("a disparu" in said for said in rig.engine.facts(THERE).warnings))
+        until(lambda: any("a disparu" in said for said in rig.engine.facts(THERE).warnings), 40)
