@@ -6,12 +6,14 @@ By the format the tree of a folder is one blob: 350 MB of a folder of a million 
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
-from io import FileIO
+from typing import TYPE_CHECKING
 
 from releve.domain.errors import Unreachable
 from releve.domain.os_errors import reason
+
+if TYPE_CHECKING:
+    from io import FileIO
 
 PIECE = 1 << 20  # bytes that are in memory at a time
 NO_ROOM = "scratch-unwritable"  # code of its error
@@ -67,6 +69,8 @@ class Scratch:
 
 
 def _made() -> FileIO:
+    import tempfile  # which a run of usual folders does not pay
+
     place = os.environ.get("TMPDIR") or (_ROOM if os.access(_ROOM, os.W_OK) else None)
     return tempfile.TemporaryFile(prefix="releve-", dir=place, buffering=0)
 
