@@ -37,7 +37,7 @@ pytestmark = [pytest.mark.needs("root", "netns", "sshd"), pytest.mark.torture]
 PRIMARY, RELIEF = "principal", "secours"
 VAULT_PORT = 8000
 RPO = 5  # seconds: what the plan says may be lost
-PACE = 0.05  # seconds between two documents that somebody saves
+PACE = 0.1  # seconds between two documents that somebody saves
 PATIENCE = 30.0
 PEOPLE = 65534  # the account of those who work
 PRIMARY_END, RELIEF_END = "primary", "relief"
@@ -291,7 +291,6 @@ def machines() -> Iterator[Machines]:
 
 def protected(made: Machines) -> People:
     """The share is protected while somebody works in it; they go on."""
-    made.done("plan", "check")
     made.until((made.base / RELIEF / "releve/worker.sock").exists, "the relief's worker")
     someone = made.people(PRIMARY, "avant")
     made.done("protect")
@@ -299,10 +298,12 @@ def protected(made: Machines) -> People:
     return someone
 
 
+@pytest.mark.torture  # the longer of the two
 def test_a_machine_that_answers_is_closed_over_ssh_and_nothing_at_all_is_lost(machines: Machines) -> None:
     """Protect, switch, work on the relief, return: each document that anybody saved is there, none is put aside."""
     made = machines
     someone = protected(made)
+    made.done("plan", "check")
     safe = made.held()
     early = {name for name, at in someone.saved().items() if at < safe}
     assert early
@@ -328,6 +329,9 @@ def test_a_machine_that_answers_is_closed_over_ssh_and_nothing_at_all_is_lost(ma
     made.held()
     made.until(lambda: inside(made.root(RELIEF)) == inside(made.root(PRIMARY)), "the relief's copy")
     assert verify(reopened(made.base / "coffre")).sound
+    report = made.base / "compte-rendu.pdf"
+    made.done("report", "--output", str(report))
+    assert report.read_bytes().startswith(b"%PDF")
     made.done("evidence", "verify")
 
 
@@ -335,7 +339,6 @@ def test_a_machine_that_is_lost_comes_back_with_what_only_it_had_put_aside(machi
     """Cut off, then dead: nothing of before is lost; what was saved behind the cut is put aside, listed, reported."""
     made = machines
     someone = protected(made)
-    made.held()
     made.pair.cut()
     cut = datetime.now(UTC)
     time.sleep(2.0)  # people go on behind the dead line
@@ -376,8 +379,5 @@ def test_a_machine_that_is_lost_comes_back_with_what_only_it_had_put_aside(machi
     assert said["transactions"] == len(lost)
     assert all((aside / name).read_text().startswith(name) for name in lost)
     made.held()
-    report = made.base / "compte-rendu.pdf"
-    made.done("report", "--output", str(report))
-    assert report.read_bytes().startswith(b"%PDF")
     made.until(lambda: inside(made.root(RELIEF)) == inside(made.root(PRIMARY)), "the relief's copy")
     assert verify(reopened(made.base / "coffre")).sound

@@ -40,9 +40,12 @@ class Stop:
 
 def end_with_parent() -> None:
     """End (SIGTERM) when whoever started us goes away: it holds the other end of our standard input."""
+    source = sys.stdin.fileno()
 
     def listen() -> None:
-        while sys.stdin.buffer.read(4096):
+        while os.read(
+            source, 4096
+        ):  # not through Python's buffer: its lock, still held at our end, aborts us
             pass
         os.kill(os.getpid(), signal.SIGTERM)
 
