@@ -32,7 +32,7 @@ class Away:
     line: Line
 
     def vault(self) -> Repository:
-        vault = open_vault(store_at(self.rig.place), PASSWORD)
+        vault = open_vault(store_at(self.rig.address), PASSWORD)
         vault.load_index()
         return vault
 
@@ -77,8 +77,8 @@ def away(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
         line = Line(port)
         stack.callback(line.close)
         where = f"127.0.0.1:{line.port}"
-        rig.place = f"s3:http://{where}/seau/coffre" if request.param == "s3" else f"rest:http://{where}/"
-        create(store_at(rig.place), PASSWORD, now(), CHEAP)
+        rig.address = f"s3:http://{where}/seau/coffre" if request.param == "s3" else f"rest:http://{where}/"
+        create(store_at(rig.address), PASSWORD, now(), CHEAP)
         made = Away(rig, line)
         made.start()
         stack.callback(made.kill)
@@ -150,7 +150,7 @@ def test_a_base_killed_while_it_is_sent_stands_in_nobody_s_way(away: Away) -> No
         "CREATE TABLE gros AS SELECT md5(n::text) AS a, md5((-n)::text) AS b FROM generate_series(1, 200000) n"
     )
     rig.until_safe(rig.write("a"))
-    argv = [str(RELEVE), "database", "base", rig.place, "-d", NAME, "--state", str(rig.state), *rig.where()]
+    argv = [str(RELEVE), "database", "base", rig.address, "-d", NAME, "--state", str(rig.state), *rig.where()]
     passed = away.line.passed
     with subprocess.Popen(argv, env=rig.environment(), stdout=subprocess.DEVNULL) as base:
         until(lambda: away.line.passed > passed + 2_000_000 or base.poll() is not None, 60.0)

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -111,6 +112,38 @@ def test_an_old_side_that_nobody_closed_yet_is_closed_before_it_is_looked_at(rig
     assert found.transactions == 1
     assert rig.mode_of(HERE) == 0o700
     assert rig.names(HERE) == {"commun"}
+
+
+def test_a_keeper_that_is_only_being_started_is_waited_for(rig: TwoEnds) -> None:
+    """A machine that comes back starts its worker, which starts the keeper: that may take longer than a silence."""
+    rig.write(HERE, "un")
+    rig.start(HERE)
+    rig.engine.prepare(HERE)
+    (rig.states[THERE]).mkdir(parents=True)
+    late = threading.Timer(7.0, rig.start, [THERE])
+    late.start()
+    assert rig.engine.rebuild(THERE, HERE) == "clone"
+    late.join()
+    rig.engine.arm(HERE)
+
+
+def test_a_guard_that_looked_too_early_takes_no_order_of_a_run_away(rig: TwoEnds) -> None:
+    """It saw a folder open, and then the order to follow came: the folder is barred, and the copy goes on."""
+    rig.write(HERE, "un")
+    rig.roots[THERE].mkdir(parents=True)
+    rig.roots[THERE].chmod(0o755)
+    rig.start(HERE)
+    rig.engine.prepare(HERE)
+    assert rig.engine.facts(THERE).state is ServerState.OPEN
+    following = threading.Thread(target=rig.engine.rebuild, args=(THERE, HERE))
+    following.start()
+    rig.until((rig.states[THERE] / "order.json").exists)
+    rig.engine.close(THERE)
+    assert rig.mode_of(THERE) == 0o700
+    rig.start(THERE)
+    following.join(30.0)
+    assert not following.is_alive()
+    rig.until_equal()
 
 
 @pytest.mark.needs("root", "setpriv")

@@ -301,7 +301,7 @@ class Keeper:
             )
             self._voice.say(empty=empty)
         self._post.root.parent.mkdir(parents=True, exist_ok=True)
-        self._post.root.mkdir(exist_ok=True)
+        self._post.root.mkdir(mode=BAR, exist_ok=True)  # never open, not even before it is barred
         self._bar()
         copy = self._copy
         if copy is None or copy.following.epoch != order.epoch:

@@ -47,6 +47,7 @@ _UPTIME = "/proc/uptime"
 _BOOT = "/proc/sys/kernel/random/boot_id"
 _POLL = 0.05  # seconds between two looks at an answer
 _SILENT = 5.0  # seconds without a beat: a keeper beats four times a second, also in the middle of long work
+_BORN = 30.0  # the same where nobody waits: its worker may just be starting it, on a machine that comes back
 _STUCK = 120.0  # seconds of beats without any progress before long work is given up
 _CLOSING = 20.0  # seconds given to the last look of a share that is being closed; then it is closed without
 
@@ -152,7 +153,7 @@ class Files:
         if end.mode is None:
             raise Unreachable("share-missing", f"« {self._end(site).path} » n'est pas un dossier qui se lit")
         held = end.held or Held()
-        self._obey(site, Order("", Role.CAPTURE, held.epoch, site, held.run))
+        self._obey(site, Order("", Role.CAPTURE, held.epoch, site, held.run), silent=_BORN)
 
     def rebuild(self, site: str, source: str) -> str:
         """Make the folder of `site` follow what `source` captures; returns "already", "rewind" or "clone"."""
@@ -172,14 +173,16 @@ class Files:
             order = replace(order, aside=known.aside)
             if end.answer is not None and end.answer.serial == known.serial and end.answer.settled:
                 return "already"
-        answer = self._obey(site, order)
+        answer = self._obey(site, order, silent=_BORN)
         return "clone" if answer.empty else "rewind"
 
     def arm(self, site: str) -> ServerFacts:
         """See the copy at the other site hold what `site` had captured when asked."""
         facts = self.facts(site)
         other = self._data_set.other(site)
-        answer = self._wait(other, lambda found: found.settled and found.number >= facts.position)
+        answer = self._wait(
+            other, lambda found: found.settled and found.number >= facts.position, silent=_BORN
+        )
         if not (answer.settled and answer.number >= facts.position):
             raise Unreachable("share-behind", f"la copie du site « {other} » n'est pas à jour")
         return self.facts(site)
@@ -190,7 +193,9 @@ class Files:
         if end.order is None or end.order.role is not Role.CAPTURE:
             raise Unreachable("share-not-captured", f"le site « {site} » ne capture pas ce partage")
         name = self._now().isoformat()
-        self._obey(site, replace(end.order, serial="", take=name), lambda found: found.taken == name)
+        self._obey(
+            site, replace(end.order, serial="", take=name), lambda found: found.taken == name, silent=_BORN
+        )
         return self.facts(site)
 
     # --- Switchable ---------------------------------------------------------------------------
@@ -298,7 +303,9 @@ class Files:
         held = self._look(kept_side).held
         if held is None or held.site != kept_side:
             raise Unreachable("source-not-open", f"le site « {kept_side} » ne capture pas encore ce partage")
-        self._obey(lost_side, Order("", Role.FOLLOW, held.epoch, kept_side, held.run, aside=folder))
+        self._obey(
+            lost_side, Order("", Role.FOLLOW, held.epoch, kept_side, held.run, aside=folder), silent=_BORN
+        )
         found = {**told, "done": True, "rows": self._put_aside(host, folder)}
         host.write(note, json.dumps(found).encode())
         return _divergence(self._data_set.id, lost_side, folder, found)
@@ -347,7 +354,13 @@ class Files:
 
     def close(self, site: str) -> None:
         """Bar the folder; whoever starts the machine finds it barred."""
-        held = self._look(site).held or Held()
+        end = self._look(site)
+        if end.order is not None and end.order.role is Role.FOLLOW:
+            self._bar(
+                site
+            )  # as its keeper is about to do: another order would undo the one that was just given
+            return
+        held = end.held or Held()
         self._close(site, Order("", Role.CLOSED, held.epoch, held.site, held.run))
 
     def relax(self, site: str, suspension: Suspension) -> None:
@@ -364,11 +377,18 @@ class Files:
     # --- orders -------------------------------------------------------------------------------
 
     def _obey(
-        self, site: str, order: Order, done: Callable[[Answer], bool] = lambda found: found.settled
+        self,
+        site: str,
+        order: Order,
+        done: Callable[[Answer], bool] = lambda found: found.settled,
+        *,
+        silent: float = _SILENT,
     ) -> Answer:
         """Give an order and see it carried out. Raises `Refused` when the keeper will not."""
         serial = self._give(site, order)
-        found = self._wait(site, lambda one: one.serial == serial and (done(one) or bool(one.refused)))
+        found = self._wait(
+            site, lambda one: one.serial == serial and (done(one) or bool(one.refused)), silent=silent
+        )
         if found.refused:
             raise Refused("share-refused", found.refused)
         return found
@@ -393,7 +413,14 @@ class Files:
                 f"le dossier d'état {state} ne peut pas être fait : {done.stderr.decode(errors='replace').strip()}",
             )
 
-    def _wait(self, site: str, done: Callable[[Answer], bool], *, stuck: float = _STUCK) -> Answer:
+    def _wait(
+        self,
+        site: str,
+        done: Callable[[Answer], bool],
+        *,
+        stuck: float = _STUCK,
+        silent: float = _SILENT,
+    ) -> Answer:
         """The answer, once `done`. As long as there is progress there is no limit: a first copy may take a day."""
         host, path = self._host(site), self._file(site, ANSWER)
         beat, moving = -1, ""
@@ -407,7 +434,7 @@ class Files:
                 beat, heard = found.beat, now
             if found.moving != moving:
                 moving, moved = found.moving, now
-            if now - heard > _SILENT:
+            if now - heard > silent:
                 raise Unreachable(
                     "share-keeper-silent",
                     f"rien ne répond du partage « {self._data_set.id} » sur le site « {site} »",
