@@ -110,6 +110,7 @@ class Capture:
         self._writer = Writer(repository, still_ours)
         self._reader = Reader(self._writer)
         self._dirty: set[int] = set()  # folders whose tree is to be written again
+        self._placed: set[int] = set()  # folders that were not where they are
         self._touched: set[int] = set()  # folders whose own dates may have changed
         self._seen = Seen()
         self._began = 0  # ns since 1970: start of the present take
@@ -154,7 +155,8 @@ class Capture:
         begun, at = time.monotonic(), self._now()
         self._began = time.time_ns()
         stored = self._writer.stored_bytes
-        self._dirty, self._touched, self._seen, self._also = set(), set(), Seen(), set()
+        self._dirty, self._touched, self._placed = set(), set(), set()
+        self._seen, self._also = Seen(), set()
         try:
             inode = _look(self._share.root)
             self._index()
@@ -295,14 +297,17 @@ class Capture:
     def _folders(self, waiting: list[tuple[int, bytes, bytes]], *, whole: bool = True) -> None:
         """Compare these folders with everything below them: (id, path, its tree in the past).
 
-        Not `whole`: go down only into what is new, or whose dates differ.
+        Not `whole`: go down only into what is new, or whose dates differ. All that is below a folder which came here
+        from elsewhere is gone through: it is listened to under its old paths until then.
         """
-        while waiting:
-            folder, path, past = waiting.pop()
+        todo = [(*one, whole) for one in waiting]
+        while todo:
+            folder, path, past, all_of_it = todo.pop()
             pasts = self._fill(folder, path, past) if past and not self._cache.subtree(folder) else {}
             for name, child in self._folder(folder, path):
-                if whole or child in self._dirty:
-                    waiting.append((child, join(path, name), pasts.get(name, b"")))
+                below = all_of_it or child in self._placed
+                if below or child in self._dirty:
+                    todo.append((child, join(path, name), pasts.get(name, b""), below))
 
     def _again_folders(self, paths: set[bytes]) -> None:
         """Compare these folders, and whatever is new in them."""
@@ -462,6 +467,7 @@ class Capture:
         child = self._cache.make_folder(inode, device)
         self._cache.put(folder, Row(name, child, inode, 0, 0, 0, 0, b""), None)
         self._dirty.add(child)
+        self._placed.add(child)
         return child
 
     def _gone(self, folder: int, row: Row) -> None:
