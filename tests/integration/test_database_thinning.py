@@ -20,7 +20,6 @@ from releve.adapters.engines.postgresql.archive.restore import Means, restore
 from releve.adapters.engines.postgresql.archive.source import Server
 from releve.adapters.engines.postgresql.archive.windows import LATEST
 from releve.adapters.vault import merging
-from releve.adapters.vault.sightings import Sightings
 from releve.adapters.vault.store import Kind
 from releve.adapters.vault.verify import verify
 from releve.cycle.protect import archive as decision
@@ -31,6 +30,7 @@ from releve.entrypoints.worker import thinner as thinner_room
 from releve.entrypoints.worker.database import DatabasePost
 from releve.entrypoints.worker.expiry import expire_database
 from releve.entrypoints.worker.history import HistoryPost, _Bases
+from releve.entrypoints.worker.register import Watch, database_scope, head_of, of_scope, read_roll
 from tests.archives import NAME, Archive, archive
 from tests.integration import pg
 from tests.integration.pg import no_templates_left, until  # noqa: F401
@@ -165,19 +165,77 @@ def _forgotten(writing: Writing, state: Path, *, yes: bool = True) -> int:
     return sum(not one.keep for one in rulings)
 
 
+def _listing(writing: Writing, state: Path, at: datetime) -> Watch:
+    """The list of that folder, and a look at the vault at that instant."""
+    watch = Watch(writing.vault, state, database_scope("dossiers"), now=lambda: at, up=lambda: ("avant", 0.0))
+    watch.look(of_scope(writing.vault, "database=dossiers"))
+    return watch
+
+
 def test_the_later_of_the_stores_date_and_our_first_look_counts(hour_old: Writing, tmp_path: Path) -> None:
     """What the store dates an hour back stays until we have seen it for ten minutes ourselves; looking is enough."""
     state = tmp_path / "ménage"
     state.mkdir()
     assert _forgotten(hour_old, state, yes=False) == 0
     assert _forgotten(hour_old, state) == 0
-    names = [entry.name for entry in hour_old.vault.store.entries(Kind.SNAPSHOTS)]
-    (state / "sightings.json").unlink()
-    Sightings(state / "sightings.json").look(Kind.SNAPSHOTS, names, now() - timedelta(minutes=11))
-    assert _forgotten(hour_old, state, yes=False) == 4  # the fullest stays, and the last of the hour
-    assert _forgotten(hour_old, state) == 4
-    assert len(list(hour_old.vault.store.entries(Kind.SNAPSHOTS))) == 2
+    older = tmp_path / "ménage d'avant"
+    _listing(hour_old, older, now() - timedelta(minutes=11)).close()
+    assert _forgotten(hour_old, older, yes=False) == 4  # the fullest stays, and the last of the hour
+    assert _forgotten(hour_old, older) == 4
+    assert len(of_scope(hour_old.vault, "database=dossiers")) == 2
     assert verify(hour_old.vault).sound
+
+
+def test_what_the_store_loses_of_a_history_is_told(
+    hour_old: Writing, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not what we removed ourselves; the list of what belongs to no database hears of neither."""
+    state, others = tmp_path / "ménage", tmp_path / "autres"
+    rest = Watch(hour_old.vault, others, "", now=now)
+    try:
+        assert of_scope(hour_old.vault, "") == []
+        assert not rest.look([])
+        _listing(hour_old, state, now() - timedelta(minutes=11)).close()
+        assert _forgotten(hour_old, state) == 4
+        assert _forgotten(hour_old, state) == 0
+        assert "ALERTE" not in capsys.readouterr().err
+        roll = read_roll(state)
+        assert roll is not None
+        assert (len(roll.live), roll.removed, roll.scope) == (2, 4, "database=dossiers")
+        assert [head_of(one).split(":", 3)[3] for one in hour_old.vault.snapshots() if head_of(one)] == [
+            roll.scope
+        ]
+        name = next(iter(roll.live))
+        hour_old.vault.store.remove(Kind.SNAPSHOTS, name)
+        assert _forgotten(hour_old, state, yes=False) == 0
+        said = capsys.readouterr().err
+        assert "ALERTE" in said
+        assert f"{name[:8]} a disparu du coffre" in said
+        roll = read_roll(state)
+        assert roll is not None
+        assert list(roll.troubles) == [("lost", name)]
+        assert not rest.look(of_scope(hour_old.vault, ""))
+    finally:
+        rest.close()
+
+
+def test_the_status_of_an_archive_tells_what_its_vault_lost(hasty: Archive) -> None:
+    """Code 3, and the line; a person who knows of it takes note, and it is well again."""
+    hasty.start()
+    hasty.base()
+    hasty.until_safe(hasty.write("a"))
+    state = hasty.state
+    code, said = hasty.run("forget", "--state", str(state), "--yes")
+    assert code == 0, said
+    code, said = hasty.status()
+    assert (code, said["missing"]) == (0, [])
+    assert said["listed"] >= 2
+    lost = next(one for one in Catalogue(reopened(hasty.vault), NAME).look() if isinstance(one, Chapter))
+    reopened(hasty.vault).store.remove(Kind.SNAPSHOTS, lost.snapshot.id)
+    hasty.run("forget", "--state", str(state))
+    code, said = hasty.status()
+    assert code == 3
+    assert [lost.snapshot.id[:8] in line for line in said["missing"]] == [True]
 
 
 def test_clocks_that_disagree_remove_nothing(
@@ -185,14 +243,15 @@ def test_clocks_that_disagree_remove_nothing(
 ) -> None:
     """A relief whose clock runs a quarter of an hour ahead would take what just came for old: it says so instead."""
     state = tmp_path / "ménage"
-    state.mkdir()
     assert _forgotten(hour_old, state) == 0
     for ahead in (timedelta(minutes=15), timedelta(minutes=-15)):
         monkeypatch.setattr(expiry, "_now", lambda ahead=ahead: now() + ahead)
-        with pytest.raises(Refused) as refused:
-            _forgotten(hour_old, state)
-        assert refused.value.code == "clock-doubtful"
-    assert len(list(hour_old.vault.store.entries(Kind.SNAPSHOTS))) == 6
+        for place in (state, tmp_path / f"neuf {ahead}"):  # beside the list, and beside the store alone
+            place.mkdir(exist_ok=True)
+            with pytest.raises(Refused) as refused:
+                _forgotten(hour_old, place)
+            assert refused.value.code == "clock-doubtful"
+    assert len(of_scope(hour_old.vault, "database=dossiers")) == 6
 
 
 def test_a_history_is_thinned_while_a_base_takes_hours(

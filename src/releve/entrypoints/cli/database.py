@@ -263,8 +263,10 @@ def _status(state: str) -> Answer:
     from releve.domain.units import say_bytes, say_seconds
     from releve.entrypoints.cli.vault_session import utc_now
     from releve.entrypoints.worker.database import read_archive
+    from releve.entrypoints.worker.register import read_roll, told
 
     said = read_archive(Path(state))
+    roll = read_roll(Path(state))
     now = utc_now()
     lines = [f"archivage de « {said['database']} » ({said['server']})"]
     troubles: list[str] = []
@@ -285,6 +287,12 @@ def _status(state: str) -> Answer:
         lines.append(
             "  attention : sans max_slot_wal_keep_size, un archivage arrêté finirait par remplir le disque du serveur"
         )
+    missing = [told(one) for one in roll.troubles.values()] if roll else []
+    if roll and roll.last_at:
+        lines.append(
+            f"  {len(roll.live)} instantanés sur la liste du ménage, écrite le {_shown(roll.last_at)}"
+        )
+    troubles += [f"  ALERTE : {line}" for line in missing]
     if said.get("troubled"):
         troubles.append(f"  en panne : {said['troubled']}")
     silent = (now - datetime.fromisoformat(str(said["written_at"]))).total_seconds()
@@ -292,7 +300,9 @@ def _status(state: str) -> Answer:
         troubles.append(f"  plus aucune nouvelle depuis {say_seconds(silent)} : le processus est arrêté ?")
     well = not troubles
     return Answer(
-        {**said, "well": well}, "\n".join([*lines, *troubles]), Exit.DONE if well else Exit.PROMISE_NOT_KEPT
+        {**said, "listed": len(roll.live) if roll else 0, "missing": missing, "well": well},
+        "\n".join([*lines, *troubles]),
+        Exit.DONE if well else Exit.PROMISE_NOT_KEPT,
     )
 
 

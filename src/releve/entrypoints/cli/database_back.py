@@ -282,6 +282,7 @@ def _forget(
     from releve.domain.errors import BadInput
     from releve.domain.units import parse_span, say_bytes
     from releve.entrypoints.worker.expiry import expire_database
+    from releve.entrypoints.worker.register import read_roll, told
 
     try:
         age = timedelta(seconds=parse_span(minimum).wall.total_seconds())
@@ -305,12 +306,16 @@ def _forget(
     lines.append(f"{len(gone)} instantanés sur {len(rulings)} {verb}")
     if yes:
         lines.append(f"{say_bytes(merged.freed)} rendus, {merged.waiting} paquets attendent")
+    roll = read_roll(folder)
+    missing = [told(one) for one in roll.troubles.values()] if roll else []
+    lines += [f"ALERTE : {line}" for line in missing]
     data = {
         "done": yes,
         "rulings": [
             {"snapshot": one.snapshot.id, "keep": one.keep, "reasons": list(one.reasons)} for one in rulings
         ],
         "freed_bytes": merged.freed,
+        "missing": missing,
     }
     return Answer(data, "\n".join(lines))
 

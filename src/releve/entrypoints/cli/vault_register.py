@@ -21,7 +21,7 @@ State = Annotated[
     typer.Option(
         "--state",
         envvar="RELEVE_REGISTER",
-        help="Le dossier de la liste : l'état du secours (share follow), ou vault forget --register.",
+        help="Le dossier de la liste : celui de share follow, de database forget, ou de vault forget --register.",
     ),
 ]
 

@@ -16,18 +16,15 @@ from releve.adapters.engines.postgresql.archive.covering import covered
 from releve.adapters.hosts.lock import hold as only_one
 from releve.adapters.vault.locks import hold
 from releve.adapters.vault.merging import Merged, merge, store_clock
-from releve.adapters.vault.repository import Snapshot
-from releve.adapters.vault.sightings import Sighting, Sightings
-from releve.adapters.vault.store import Kind
+from releve.adapters.vault.sightings import Sightings
 from releve.cycle.protect.archive import HeldBase, HeldWal, expire, settled
-from releve.cycle.protect.register import Roll, doubt
 from releve.cycle.protect.retention import Held, Policy, Ruling
-from releve.domain.errors import Refused
-from releve.entrypoints.worker.register import uptime
-from releve.entrypoints.worker.thinning import read_note, write_note
+from releve.entrypoints.worker.register import Watch, database_scope, told
+from releve.entrypoints.worker.resident import say
+from releve.entrypoints.worker.thinning import read_note, remove_snapshots, write_note
 
 if TYPE_CHECKING:
-    from releve.adapters.vault.repository import Repository
+    from releve.adapters.vault.repository import Repository, Snapshot
 
 _LOG = 1 << 32  # bytes of WAL in a chapter
 
@@ -43,8 +40,9 @@ def expire_database(
 ) -> tuple[list[Ruling], Merged]:
     """Rule on each snapshot of the database; with `yes`, remove and merge. Safe to cut anywhere and to repeat.
 
-    An age is counted from the store's date or from our first look, whichever is later: `state` remembers our looks, so
-    that the first one removes no WAL. Raises `Refused` when our clock and the store's do not agree.
+    An age is counted from the store's date or from our first look, whichever is later: the list in `state` remembers
+    our looks, so that the first one removes no WAL, and tells what the store lost (see `register`). Raises `Refused`
+    when our clock cannot be believed.
 
     Beside a running archiver: what it counts on leaves the store only once it has looked again (see `merging`).
     """
@@ -52,24 +50,29 @@ def expire_database(
         stack.enter_context(only_one(state / "thin.lock", f"le ménage de « {database} »"))
         if yes:
             stack.enter_context(hold(vault, exclusive=False, now=_now))
+        watch = Watch(vault, state, database_scope(database), now=_now)
+        stack.callback(watch.close)
         found = Catalogue(vault, database).look()
+        known = [(None, one.snapshot) for one in found]
+        for trouble in watch.look(known):
+            say(f"ALERTE sur le coffre : {told(trouble)}")
+        watch.settle(known)
         vault.load_index()
-        now = _instant(store_clock(vault) if yes else vault.store.clock())
-        sightings = Sightings(state / "sightings.json")
-        looks = sightings.look(Kind.SNAPSHOTS, (one.snapshot.id for one in found), now)
-        rulings = _rule(vault, found, looks, policy, now)
+        now = watch.now(store_clock(vault) if yes else vault.store.clock())
+        held = {one.id: one for one in watch.held(known, lambda _one: ())}
+        rulings = _rule(vault, found, held, policy, now)
         if not yes:
             return rulings, Merged()
-        for ruling in rulings:
-            if not ruling.keep:
-                vault.store.remove(Kind.SNAPSHOTS, ruling.snapshot.id)
+        watch.remove(rulings, lambda names: remove_snapshots(vault, names))
+        if newest := _newest(found, rulings):
+            watch.leave_head(newest)
         note = state / "retired.json"
         return rulings, merge(
             vault,
             read_note(note),
             keep=lambda retired: write_note(note, retired),
             now=_now,
-            sightings=sightings,
+            sightings=Sightings(state / "sightings.json"),
             progress=progress,
         )
 
@@ -77,11 +80,10 @@ def expire_database(
 def _rule(
     vault: Repository,
     found: Sequence[Base | Chapter],
-    looks: Mapping[str, Sighting],
+    held: Mapping[str, Held],
     policy: Policy,
     now: datetime,
 ) -> list[Ruling]:
-    held = {one.snapshot.id: _held(one.snapshot, looks[one.snapshot.id].before) for one in found}
     wal: list[HeldWal] = []
     for name, same in chapters(found).items():
         within = covered(vault, [one for one in same if settled(held[one.snapshot.id], now)])
@@ -91,22 +93,11 @@ def _rule(
     return expire(all_bases, wal, policy, now.astimezone())
 
 
-def _held(one: Snapshot, first_look: datetime) -> Held:
-    seen = max(first_look, one.seen) if one.seen else first_look
-    return Held(one.id, one.at, seen, arrived=one.seen or one.at)
-
-
-def _instant(store: datetime | None) -> datetime:
-    """By which ages are judged: the earlier of ours and the store's. Raises `Refused` when they disagree."""
-    mine = _now()
-    if why := doubt(mine, uptime(), Roll(), store):
-        raise Refused(
-            "clock-doubtful",
-            f"l'heure d'ici ne peut pas être crue : {why}",
-            hint="mettez à l'heure la machine qui ne l'est pas",
-            retryable=True,
-        )
-    return min(mine, store) if store is not None else mine
+def _newest(found: Sequence[Base | Chapter], rulings: Sequence[Ruling]) -> Snapshot | None:
+    """Of the WAL that stays, the snapshot taken last: its tree costs no room as long as a base needs it."""
+    staying = {one.snapshot.id for one in rulings if one.keep}
+    wal = (one.snapshot for one in found if isinstance(one, Chapter) and one.snapshot.id in staying)
+    return max(wal, key=lambda one: one.at, default=None)
 
 
 def _now() -> datetime:

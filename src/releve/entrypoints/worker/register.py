@@ -1,4 +1,7 @@
-"""The relief's list of snapshots beside the store: what is new goes on it, what is gone is revealed."""
+"""The relief's list of snapshots beside the store: what is new goes on it, what is gone is revealed.
+
+A list is of one scope: a share (its name), a database ("database=NAME"), or all that belongs to neither ("").
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,7 @@ from releve.domain.errors import BadInput, PromiseBroken, Refused
 
 if TYPE_CHECKING:
     from releve.adapters.vault.repository import Repository, Snapshot
+    from releve.domain.evidence import Entry
 
 Up = tuple[str, float]
 _LET_GO = 20_000  # removed snapshots, or
@@ -31,7 +35,7 @@ _HEADS = 7  # of them stay in the vault
 
 
 class Watch:
-    """One list: that of a share (`scope`), or of what belongs to no share (""). Beside any number of processes."""
+    """One list, of one scope. Beside any number of processes."""
 
     def __init__(
         self,
@@ -42,7 +46,7 @@ class Watch:
         now: Callable[[], datetime],
         up: Callable[[], Up] | None = None,
     ) -> None:
-        """Opens the register of `state`; raises `Refused` when it is that of another vault or share.
+        """Opens the register of `state`; raises `Refused` when it is that of another vault or scope.
 
         `scope` None: whatever it is of; then raises `BadInput` where there is none.
         """
@@ -62,8 +66,8 @@ class Watch:
             self.register.close()
             raise Refused(
                 "register-other",
-                f"la liste de {state} est celle d'un autre coffre, ou d'un autre partage",
-                hint="donnez le dossier d'état de ce partage, ou un dossier neuf",
+                f"la liste de {state} est celle d'un autre coffre, ou d'autres données",
+                hint="donnez le dossier d'état de ces données, ou un dossier neuf",
                 context={"vault": self.roll.vault[:16], "share": self.roll.scope},
             )
 
@@ -130,7 +134,7 @@ class Watch:
     def leave_head(self, newest: Snapshot) -> None:
         """Once a day, leave the head of the list in the vault: what shows later that this folder was set back.
 
-        It is a snapshot of what `newest` shows, of no share, that carries the head and its signature in a tag.
+        It is a snapshot of what `newest` shows, on no list, that carries the head and its signature in a tag.
         """
         now = self._believed(None)
         if self.roll.head_at is not None and now - self.roll.head_at < _HEAD_EVERY:
@@ -216,10 +220,7 @@ class Watch:
 
     def _refresh(self) -> None:
         for one in self.register.entries(self.roll.seq):
-            entry = one.entry
-            if entry.kind == "carried" and entry.seq > self.roll.seq + 1:
-                self.roll = Roll()
-            self.roll.learn(entry.seq, entry.kind, entry.body, entry.at)
+            self.roll = _with(self.roll, one.entry)
             self._count += 1
 
     def _add(self, kind: str, body: Mapping[str, object]) -> None:
@@ -233,10 +234,42 @@ def uptime() -> Up:
     return boot.read_text(encoding="ascii").strip(), time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
+def read_roll(state: Path) -> Roll | None:
+    """What the list of a state folder amounts to, without the store; None where none is kept."""
+    if not (state / "register.sqlite3").exists():
+        return None
+    register, roll = Register(state), Roll()
+    try:
+        for one in register.entries(0):
+            roll = _with(roll, one.entry)
+    finally:
+        register.close()
+    return roll
+
+
 def of_scope(vault: Repository, scope: str) -> list[tuple[Mark | None, Snapshot]]:
     """The snapshots that belong on a list, as the store shows them now."""
     every = [(mark_of(one), one) for one in vault.snapshots() if not head_of(one)]
-    return [(mark, one) for mark, one in every if (mark.share if mark else "") == scope]
+    return [(mark, one) for mark, one in every if _scope(mark, one) == scope]
+
+
+def database_scope(database: str) -> str:
+    """The scope of a database's list: the tag that its snapshots bear."""
+    return f"{_DATABASE}{database}"
+
+
+def _scope(mark: Mark | None, one: Snapshot) -> str:
+    if mark is not None:
+        return mark.share
+    return next((tag for tag in one.tags if tag.startswith(_DATABASE)), "")
+
+
+def _with(roll: Roll, entry: Entry) -> Roll:
+    """The same and one entry more; a `carried` one that does not follow stands for all that was let go of."""
+    if entry.kind == "carried" and entry.seq > roll.seq + 1:
+        roll = Roll()
+    roll.learn(entry.seq, entry.kind, entry.body, entry.at)
+    return roll
 
 
 _SAID = {
@@ -262,6 +295,7 @@ def head_of(snapshot: Snapshot) -> str:
 
 
 _TAG = "register-head="
+_DATABASE = "database="
 
 
 def no_register(state: Path) -> BadInput:
@@ -269,7 +303,7 @@ def no_register(state: Path) -> BadInput:
     return BadInput(
         "no-register",
         f"aucune liste d'instantanés dans « {state} »",
-        hint="donnez le dossier d'état du secours : celui de share follow, ou de vault forget --register",
+        hint="donnez le dossier d'état du secours : celui de share follow, de database forget, ou de vault forget --register",
     )
 
 
@@ -282,4 +316,4 @@ def _shown(mark: Mark | None, one: Snapshot, now: datetime) -> Listed:
     return replace(listed, share=mark.share, epoch=mark.epoch, number=mark.number) if mark else listed
 
 
-__all__ = ["Watch", "head_of", "of_scope", "told", "uptime"]
+__all__ = ["Watch", "database_scope", "head_of", "of_scope", "read_roll", "told", "uptime"]

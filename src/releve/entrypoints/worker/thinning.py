@@ -48,7 +48,7 @@ def thin_share(
         rulings = thin(watch.held(known, lambda _one: (share,)), Flow(), watch.now(clock), _standing(state))
         if not yes:
             return rulings, Merged()
-        watch.remove(rulings, lambda names: _remove(vault, names))
+        watch.remove(rulings, lambda names: remove_snapshots(vault, names))
         if known:
             watch.leave_head(known[-1][1])
         note = state / "retired.json"
@@ -66,7 +66,8 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _remove(vault: Repository, names: Sequence[str]) -> None:
+def remove_snapshots(vault: Repository, names: Sequence[str]) -> None:
+    """Under a lock that the caller holds."""
     for name in names:
         vault.store.remove(Kind.SNAPSHOTS, name)
 
