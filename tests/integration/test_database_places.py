@@ -21,7 +21,7 @@ from tests.integration.pg import no_templates_left, until  # noqa: F401
 from tests.places import KEYS, Line, Rclone, s3_server
 from tests.vaults import CHEAP, PASSWORD, now
 
-PLACES = [pytest.param("rest", marks=pytest.mark.torture), "append-only", "s3"]
+PLACES = ["s3", *(pytest.param(one, marks=pytest.mark.torture) for one in ("rest", "append-only"))]
 
 
 @dataclass

@@ -61,7 +61,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> Iterator[Archive]:
         yield made
 
 
-@pytest.fixture(params=["folder", "rest"])
+@pytest.fixture(params=[pytest.param("folder", marks=pytest.mark.torture), "rest"])
 def rig(request: pytest.FixtureRequest, hasty: Archive) -> Iterator[Archive]:
     """The same, in a folder or behind a REST server."""
     with ExitStack() as stack:

@@ -319,7 +319,7 @@ def write_plan(made: Machines, names: dict[str, str]) -> None:
     (made.folder / "plan.yaml").write_text(json.dumps(plan, indent=1))
 
 
-@pytest.fixture(params=["tls", "ssh"])
+@pytest.fixture(params=["tls", pytest.param("ssh", marks=pytest.mark.torture)])
 def machines(request: pytest.FixtureRequest) -> Iterator[Machines]:
     """Two machines ready for the guide: production runs on the primary, nothing is protected."""
     with ExitStack() as stack:

@@ -8,6 +8,7 @@ import shutil
 import socket
 import stat
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -179,13 +180,35 @@ def _plant(top: bytes, tree: dict[bytes, object]) -> None:
             file.write(value if isinstance(value, bytes) else random.Random(value).randbytes(value))
 
 
-@pytest.mark.needs("restic")
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
-@given(trees=st.lists(_TREES, min_size=20, max_size=20))
+def _trees(examples: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """A test of so many vaults of twenty trees each."""
+    return lambda test: settings(
+        max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True
+    )(given(trees=st.lists(_TREES, min_size=20, max_size=20))(test))
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+@_trees(4)
 def test_generated_trees_come_back_both_ways(
-    tmp_path_factory: pytest.TempPathFactory, trees: list[dict[bytes, object]]
+    tmp_path_factory: pytest.TempPathFactory, program: str, trees: list[dict[bytes, object]]
 ) -> None:
     """Any names, any sizes, twenty trees a vault: our restore and restic's are identical to the source."""
+    _both_ways(tmp_path_factory, program, trees)
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("program", PROGRAMS)
+@_trees(50)
+def test_a_thousand_generated_trees_come_back_both_ways(
+    tmp_path_factory: pytest.TempPathFactory, program: str, trees: list[dict[bytes, object]]
+) -> None:
+    """The same, longer."""
+    _both_ways(tmp_path_factory, program, trees)
+
+
+def _both_ways(
+    tmp_path_factory: pytest.TempPathFactory, program: str, trees: list[dict[bytes, object]]
+) -> None:
     base = tmp_path_factory.mktemp("trees")
     source = base / "src"
     source.mkdir()
@@ -193,10 +216,10 @@ def test_generated_trees_come_back_both_ways(
         _plant(os.fsencode(source / str(number)), tree)
     want = picture(source)
     saved = keep(fresh(base / "ours"), source)
-    restic("restic", base / "ours", "check", "--read-data")
-    restic("restic", base / "ours", "restore", saved.id, "--target", str(base / "theirs-out"))
+    restic(program, base / "ours", "check", "--read-data")
+    restic(program, base / "ours", "restore", saved.id, "--target", str(base / "theirs-out"))
     assert picture(base / "theirs-out" / source.relative_to("/")) == want
-    restic("restic", base / "ours", "backup", str(source))  # its own trees, over the same blobs
+    restic(program, base / "ours", "backup", str(source))  # its own trees, over the same blobs
     vault = reopened(base / "ours")
     assert verify(vault).sound
     for number, snapshot in enumerate(vault.snapshots()):

@@ -273,6 +273,11 @@ class DataSet:
     vault: Mapping[str, VaultPlace] = field(default_factory=dict)  # site id -> place; empty: no vault
     excludes: tuple[str, ...] = ()  # patterns of names that a share leaves out
 
+    @property
+    def shared(self) -> bool:
+        """Whether it is a share of files: a folder is closed where a server is stopped."""
+        return isinstance(self.ends[self.primary_site], ShareEnd)
+
     def other(self, site: str) -> str:
         """The site at the other end."""
         return self.relief_site if site == self.primary_site else self.primary_site

@@ -19,9 +19,9 @@ def plan_protection(data_set: DataSet, engine: Protectable, ledger: Ledger) -> t
     if source.state is not ServerState.OPEN:
         raise Unreachable(
             "source-not-open",
-            f"le serveur de « {data_set.id} » sur le site « {holder} » n'est pas ouvert",
+            f"« {data_set.id} » n'est pas ouvert à l'écriture sur le site « {holder} »",
             context={"state": source.state},
-            hint="démarrez-le, ou lisez « releve status »",
+            hint="démarrez-y ce qui doit l'être, ou lisez « releve status »",
         )
     return jobs(data_set, holder, source, engine.facts(data_set.other(holder)))
 

@@ -190,7 +190,7 @@ class Performer:
             return self._unseen_fence(task, error)
         if facts.state is not ServerState.STOPPED:
             raise Unreachable(
-                "fence-not-seen", "le serveur n'a pas été vu arrêté", context={"state": facts.state}
+                "fence-not-seen", "l'ancien côté n'a pas été vu arrêté", context={"state": facts.state}
             )
         fence = Fence(
             task.subject,
@@ -321,7 +321,7 @@ class Performer:
         if facts.state is not ServerState.OPEN or facts.epoch != tenure.epoch:
             raise Unreachable(
                 "promotion-not-seen",
-                "le serveur n'a pas été vu ouvert sous la nouvelle époque",
+                f"« {task.site} » n'a pas été vu ouvert sous la nouvelle époque",
                 context={"state": facts.state, "epoch": str(facts.epoch)},
             )
         return _done(
@@ -409,7 +409,7 @@ class Performer:
     def _drain(self, record: RunRecord, task: Task) -> Outcome:
         fence = _fence_of(record, task.subject)
         if fence.final_position is None:
-            raise Unreachable("no-final-position", "la dernière position du serveur arrêté est inconnue")
+            raise Unreachable("no-final-position", "la dernière position de l'ancien côté est inconnue")
         if not self._world.engines[task.subject].drained(task.site, fence.final_position, DRAIN_SECONDS):
             raise Unreachable(
                 "not-drained",

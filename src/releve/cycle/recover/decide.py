@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from releve.domain.plan import DataSet, ShareEnd
+from releve.domain.plan import DataSet
 from releve.domain.protection import Contact, Fence, FenceKind, Loss, LossKind, ServerFacts, ServerState
 from releve.domain.units import say_span
 
@@ -55,16 +55,26 @@ def assess_loss(
 ) -> Loss:
     """What switching `data_set` to `target` would lose of what users were told is safe."""
     if target.state not in (ServerState.CLOSED, ServerState.OPEN):
-        return Loss(LossKind.UNKNOWN, "le serveur de secours n'a pas pu être interrogé")
+        return Loss(
+            LossKind.UNKNOWN,
+            "le dossier de secours n'a pas pu être lu"
+            if data_set.shared
+            else "le serveur de secours n'a pas pu être interrogé",
+        )
     if fence.final_position is not None and target.position >= fence.final_position:
-        return Loss(LossKind.NONE, "l'ancien serveur a été vu arrêté et tout ce qu'il avait écrit est arrivé")
+        return Loss(
+            LossKind.NONE,
+            "l'ancien dossier a été vu fermé et tout ce qu'il avait est arrivé"
+            if data_set.shared
+            else "l'ancien serveur a été vu arrêté et tout ce qu'il avait écrit est arrivé",
+        )
     if data_set.protection.synchronous:
         kept = _promise_kept(data_set, fence, contact, target, now)
         if kept.kind is LossKind.NONE:
             return kept
     else:
         kept = _freshly_copied(data_set, fence, contact, target, now)
-    if isinstance(data_set.ends[target.site], ShareEnd):
+    if data_set.shared:
         return kept
     if fence.final_position is not None:
         missing = fence.final_position - target.position

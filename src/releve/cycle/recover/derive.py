@@ -235,7 +235,13 @@ class _Builder:
         for item in data_sets:
             closed = [f"close:{app.id}" for app in applications if item.id in app.data]
             self._add(
-                TaskKind.FENCE, item.id, source, f"Arrêter le serveur quitté ({item.name})", closed or ready
+                TaskKind.FENCE,
+                item.id,
+                source,
+                f"Fermer le dossier quitté ({item.name})"
+                if item.shared
+                else f"Arrêter le serveur quitté ({item.name})",
+                closed or ready,
             )
             self._add(
                 TaskKind.DRAIN,
@@ -308,14 +314,18 @@ class _Builder:
             TaskKind.FENCE,
             item.id,
             source,
-            f"Arrêter l'ancien serveur et le voir arrêté ({item.name})",
+            f"Fermer l'ancien dossier et le voir fermé ({item.name})"
+            if item.shared
+            else f"Arrêter l'ancien serveur et le voir arrêté ({item.name})",
             closed,
         )
         self._add(
             TaskKind.CONFIRM_FENCE,
             item.id,
             source,
-            f"Confirmer que l'ancien serveur est arrêté ({item.name})",
+            f"Confirmer que l'ancien dossier est fermé ({item.name})"
+            if item.shared
+            else f"Confirmer que l'ancien serveur est arrêté ({item.name})",
             [f"fence:{item.id}"],
             question=self._fence_question(item),
         )
@@ -324,7 +334,10 @@ class _Builder:
         rule = self._plan.approval("fence")
         site = self._plan.site(self._request.source).name
         return Question(
-            f"Le serveur de « {item.name} » sur « {site} » n'a pas pu être vu arrêté. "
+            f"Le dossier de « {item.name} » sur « {site} » n'a pas pu être vu fermé. Êtes-vous certain que plus "
+            "personne n'y enregistre, et que cela ne reprendra pas seul ? Dites comment vous le savez."
+            if item.shared
+            else f"Le serveur de « {item.name} » sur « {site} » n'a pas pu être vu arrêté. "
             "Êtes-vous certain qu'il est arrêté et qu'il ne repartira pas seul ? Dites comment vous le savez.",
             FENCE_ANSWERS,
             rule.deadline,

@@ -85,7 +85,9 @@ def _run(case: Case) -> Iterator[str]:
         fence = facts_of(record, "fence")
         name = words.subject(case.plan, task.subject)
         if task.kind is TaskKind.CONFIRM_FENCE and fence and fence.get("kind") == FenceKind.PERSON:
-            yield f"L'arrêt de l'ancien serveur de « {name} » n'a pas été vu : il repose sur la parole d'une personne."
+            shared = case.plan.data_set(task.subject).shared
+            what = "dossier" if shared else "serveur"
+            yield f"L'arrêt de l'ancien {what} de « {name} » n'a pas été vu : il repose sur la parole d'une personne."
         if task.kind is TaskKind.FENCE and fence and fence.get("kind") == FenceKind.BLOCKED:
             yield f"L'ancien serveur de « {name} » n'a pas été vu arrêté : il était bloqué faute de copie."
         divergence = facts_of(record, "divergence")

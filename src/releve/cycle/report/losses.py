@@ -75,7 +75,7 @@ def _fences(case: Case) -> list[Block]:
         Column("Pourquoi on le croit", 1.6),
         Column("Depuis le", 1.1),
     )
-    caption = "L'ancien serveur ne pouvait plus écrire"
+    caption = "L'ancien côté ne pouvait plus écrire"
     return [Table(caption, columns, tuple(rows.values()))] if rows else []
 
 

@@ -193,7 +193,7 @@ def test_a_lock_that_was_taken_away_is_not_renewed_but_said_once_and_taken_again
                 still_ours()
             assert caught.value.code == "vault-lock-lost"
             still_ours()
-            assert list(vault.store.entries(Kind.LOCKS))
+            until(lambda: any(vault.store.entries(Kind.LOCKS)))  # one listing may miss both at a renewal
     assert list(vault.store.entries(Kind.LOCKS)) == []
 
 

@@ -47,6 +47,7 @@ CASES = {
             (data_set("dossiers"), data_set("comptes", rpo="15 min")),
         )
     ),
+    "partage": lambda: make(plan((application("partage", data=("documents",), warm=True),), (share(),))),
     "partage-retour": lambda: make(
         plan((application("partage", data=("documents",), warm=True),), (share(),)), Direction.RETURN
     ),
