@@ -7,17 +7,18 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
-from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from releve.adapters.engines.files import live
 from releve.adapters.engines.files.cache import Cache
 from releve.adapters.engines.files.capture import Capture, Share, Taken
-from releve.adapters.engines.files.events import Hints
-from releve.adapters.vault.repository import Snapshot
+from releve.adapters.engines.files.events import Hints, Watcher
 from releve.domain.errors import Unreachable
+from releve.entrypoints.worker.resident import TURN
 from tests.features import CURRENT_RESTIC
 from tests.shares import Chaos, Rig, inside
 from tests.vaults import now, reopened, restic
@@ -100,6 +101,43 @@ def test_an_unchanged_share_gets_its_snapshot_too_when_asked(rig: Rig) -> None:
     assert second.tree == first.tree
     assert not second.changed
     assert second.stored == 0
+
+
+class _Leap:
+    """A clock that leaps over every wait, and a watcher whose waits it leaps over."""
+
+    def __init__(self, watcher: Watcher) -> None:
+        self._watcher = watcher
+        self._ahead = 0.0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._watcher, name)
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self._ahead
+
+    def sleep(self, seconds: float) -> None:
+        self._ahead += max(0.0, seconds)
+
+    def wait(self, seconds: float) -> bool:
+        heard = self._watcher.wait(0.0)
+        self._ahead += 0.0 if heard else seconds
+        return heard
+
+
+def test_an_idle_share_has_a_snapshot_every_thirty_seconds(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For an hour in which nobody touches it: never more than 30 s between two snapshots, and not many more."""
+    Chaos(rig.root, 4).work(30)
+    clock = _Leap(rig.watcher)
+    monkeypatch.setattr(live, "time", clock)
+    resident = live.Live(rig.capture, clock, last=None, now=now)
+    taken: list[float] = []
+    begun = clock.monotonic()
+    while clock.monotonic() - begun < 3600:
+        if resident.step(TURN) is not None:
+            taken.append(clock.monotonic())
+    assert max(later - former for former, later in pairwise([*taken, clock.monotonic()])) <= 30
+    assert 120 <= len(taken) <= 180
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
@@ -460,16 +498,9 @@ def test_a_file_that_the_vault_could_not_give_stays_owed_until_it_is_there(rig: 
 class _Slow(Capture):
     """A capture whose snapshots cost half a second more: what a folder of 200,000 files costs."""
 
-    def take(
-        self,
-        hints: Hints,
-        *,
-        last: Snapshot | None = None,
-        force: bool = False,
-        proved: datetime | None = None,
-    ) -> Taken | None:
+    def take(self, hints: Hints, **more: Any) -> Taken | None:
         time.sleep(0.5)
-        return super().take(hints, last=last, force=force, proved=proved)
+        return super().take(hints, **more)
 
 
 def test_a_share_whose_snapshots_are_dear_is_saved_less_often_and_says_so(
