@@ -17,6 +17,7 @@ from datetime import datetime
 from pathlib import Path
 
 from bench.figures import Row
+from bench.launch import launched
 from releve.app import utc_now
 from releve.demo.journal import Ack, Miss, read_journal
 from releve.demo.judge import compare, judge
@@ -150,15 +151,15 @@ class Series:
         """Run `releve …` as a person would; its JSON and its own peak memory in bytes."""
         argv = [str(Path(sys.executable).with_name("releve")), *arguments]
         argv += ["--plan", str(self._scene.estate.plan), "--json"]
-        out = self._folder / "commande.json"
+        out, used = self._folder / "commande.json", self._folder / "commande.cost"
         with out.open("wb") as stdout, (self._folder / "commande.log").open("ab") as log:
-            process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=stdout, stderr=log)
-            _, status, used = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
-        answer = json.loads(out.read_text() or "{}")
-        if process.returncode != 0:
-            raise Unreachable("command-failed", f"{arguments[0]} : code {process.returncode}, {answer}")
-        return answer, used.ru_maxrss * 1024
+            subprocess.run(
+                launched(str(used), argv), stdin=subprocess.DEVNULL, stdout=stdout, stderr=log, check=True
+            )
+        answer, took = json.loads(out.read_text() or "{}"), json.loads(used.read_text())
+        if took["code"] != 0:
+            raise Unreachable("command-failed", f"{arguments[0]} : code {took['code']}, {answer}")
+        return answer, took["memory"]
 
 
 def _switched(disaster: Disaster) -> Row:

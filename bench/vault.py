@@ -15,7 +15,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,6 +23,7 @@ from statistics import median
 from typing import Any
 
 from bench.figures import machine
+from bench.launch import launched
 from releve.adapters.vault.keyfile import USUAL, Cost
 from releve.adapters.vault.repository import create
 from releve.adapters.vault.store import FolderStore
@@ -124,21 +124,25 @@ def _run(argv: Sequence[str], cwd: Path | None = None) -> Row:
         "BORG_PASSPHRASE": PASSWORD,
         "BORG_RELOCATED_REPO_ACCESS_IS_OK": "yes",
     }
-    began = time.monotonic()
-    with tempfile.TemporaryFile() as said:
-        ran = subprocess.Popen(
-            argv, env=environment, stdout=said, stderr=said, stdin=subprocess.DEVNULL, cwd=cwd
-        )
-        _, status, usage = os.wait4(ran.pid, 0)
-        wall = time.monotonic() - began
-        ran.returncode = os.waitstatus_to_exitcode(status)
-        if ran.returncode:
-            said.seek(0)
-            raise RuntimeError(f"{argv}: {ran.returncode}: {said.read().decode(errors='replace')[-600:]}")
+    with tempfile.TemporaryDirectory() as place:
+        used, said = Path(place, "used"), Path(place, "said")
+        with said.open("wb") as log:
+            subprocess.run(
+                launched(str(used), list(argv)),
+                env=environment,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                cwd=cwd,
+                check=True,
+            )
+        took = json.loads(used.read_text())
+        if took["code"]:
+            raise RuntimeError(f"{argv}: {took['code']}: {said.read_text(errors='replace')[-600:]}")
     return {
-        "seconds": round(wall, 3),
-        "cpu": round(usage.ru_utime + usage.ru_stime, 3),
-        "memory_mb": round(usage.ru_maxrss / 1024, 1),
+        "seconds": round(took["seconds"], 3),
+        "cpu": round(took["cpu"], 3),
+        "memory_mb": round(took["memory"] / 1048576, 1),
     }
 
 

@@ -88,11 +88,11 @@ def test_thinning_beside_an_archiver_at_work_loses_nothing(rig: Archive) -> None
     between = datetime.now(UTC)
     gone = freed = 0
     deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and not (len(written) >= 60 and gone and freed):
+    while time.monotonic() < deadline and not (len(written) >= 40 and gone and freed):
         for _ in range(4):
             written.append(f"{len(written):04}")
             rig.until_safe(rig.write(written[-1]))
-        if len(written) == 28:
+        if len(written) == 20:
             between = rig.instant()
         if len(written) % 12 == 0:
             rig.server.sql("SELECT pg_switch_wal()")
@@ -109,7 +109,7 @@ def test_thinning_beside_an_archiver_at_work_loses_nothing(rig: Archive) -> None
     rig.server.destroy()
     code, said = rig.restore(between.isoformat())
     assert code == 0, said
-    assert rig.values() == written[:28]
+    assert rig.values() == written[:20]
     code, said = rig.restore("latest", "fin")
     assert code == 0, said
     assert rig.values("fin") == written

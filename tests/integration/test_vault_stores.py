@@ -33,7 +33,7 @@ from releve.entrypoints.worker.register import Watch, of_scope
 from releve.entrypoints.worker.thinning import thin_share
 from tests.features import CURRENT_RESTIC
 from tests.places import KEYS, RCLONE, Cutter, Rclone, free_port, s3_server, until_it_answers
-from tests.vaults import CHEAP, PASSWORD, now, picture
+from tests.vaults import CHEAP, PASSWORD, now, picture, restic
 
 
 @pytest.fixture
@@ -528,6 +528,32 @@ def test_a_wrong_clock_takes_no_lock_away(place: str, monkeypatch: pytest.Monkey
             with pytest.raises(Refused, match="est utilisé par ailleurs"):
                 prune(other, now=now)
         assert list(vault.store.entries(Kind.LOCKS)) == []
+
+
+@pytest.mark.needs("restic-current")
+def test_an_account_of_the_environment_opens_a_rest_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An address without a secret, as it may stand in a plan: restic's own names in the environment have the account."""
+    secret = "se/cr@t:é"
+    server = Rclone(tmp_path / "behind", "--user", "compte", "--pass", secret)
+    try:
+        with pytest.raises(Refused):
+            _made(server.where)
+        monkeypatch.setenv("RESTIC_REST_USERNAME", "compte")
+        monkeypatch.setenv("RESTIC_REST_PASSWORD", secret)
+        vault, share = _made(server.where), _source(tmp_path / "source")
+        saved = save(vault, [str(share)], now=now)
+        assert verify(_opened(server.where)).sound
+        assert saved.id[:8] in restic(CURRENT_RESTIC, server.where, "snapshots")
+        monkeypatch.setenv("RESTIC_REST_PASSWORD", "un autre mot")
+        with pytest.raises(Refused) as caught:
+            _opened(server.where)
+        assert "un autre mot" not in caught.value.sentence + caught.value.hint
+        inside = "rest:http://compte:se%2Fcr%40t%3A%C3%A9@" + server.where.removeprefix("rest:http://")
+        assert verify(_opened(inside)).sound  # what the address says comes first
+    finally:
+        server.stop()
 
 
 def test_rest_addresses_keep_their_password_to_themselves() -> None:

@@ -6,6 +6,7 @@ a name with its content) the reader checks; a server in append-only mode refuses
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -23,10 +24,15 @@ _PATIENCE = httpx.Timeout(120.0, connect=10.0)
 
 
 class RestStore:
-    """`rest:http://user:password@server:8000/path/`, as restic writes it."""
+    """`rest:http://user:password@server:8000/path/`, as restic writes it.
 
-    def __init__(self, where: str) -> None:
+    An address without account takes RESTIC_REST_USERNAME and RESTIC_REST_PASSWORD, as restic does since 0.16: a plan,
+    or a list of processes, then shows no secret.
+    """
+
+    def __init__(self, where: str, environment: Mapping[str, str] | None = None) -> None:
         """Raises `BadInput` for an address that is not one."""
+        known = os.environ if environment is None else environment
         try:
             url = httpx.URL(where.removeprefix("rest:"))
         except httpx.InvalidURL as error:
@@ -34,6 +40,10 @@ class RestStore:
         if url.scheme not in {"http", "https"} or not url.host:
             raise _no_address(where)
         self.where = f"rest:{url.copy_with(username=None, password=None)}"
+        if not url.userinfo and known.get("RESTIC_REST_USERNAME"):
+            url = url.copy_with(
+                username=known["RESTIC_REST_USERNAME"], password=known.get("RESTIC_REST_PASSWORD", "")
+            )
         self._client = httpx.Client(
             base_url=url.copy_with(path=url.path.rstrip("/") + "/"),
             headers={"Accept": _VERSION},
@@ -151,7 +161,7 @@ class RestStore:
             return Refused(
                 "vault-denied",
                 f"le serveur {self.where} refuse ({code}) : {path}",
-                hint="vérifiez le compte ; un serveur d'ajout seul (append-only) ne laisse rien retirer ni remplacer",
+                hint="vérifiez le compte (dans l'adresse, ou RESTIC_REST_USERNAME et RESTIC_REST_PASSWORD) ; un serveur d'ajout seul (append-only) ne laisse rien retirer ni remplacer",
             )
         if code == httpx.codes.INSUFFICIENT_STORAGE:
             return Unreachable(
