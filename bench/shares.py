@@ -451,7 +451,7 @@ def page(found: Row, name: str) -> str:
     lines += [
         "",
         (
-            f"Le même fichier est restaurable par restic après {ours['restorable_p50']} s (p50), "
+            f"Le même fichier est dans un instantané qui est là, et que restic sait rendre, après {ours['restorable_p50']} s (p50), "
             f"{ours['restorable_p99']} s (p99), {ours['restorable_max']} s (plus lent)."
         ),
         "",
