@@ -23,10 +23,20 @@ WORDS = ["--words", "vu sur place"]
 @pytest.fixture
 def plan(tmp_path: Path) -> str:
     """The two-server example, with its state in a folder of the test; none of its machines exists."""
-    path = tmp_path / "plan.yaml"
+    return _plan(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def untouched(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The same, for commands that change nothing."""
+    return _plan(tmp_path_factory.mktemp("plan"))
+
+
+def _plan(folder: Path) -> str:
+    path = folder / "plan.yaml"
     text = EXAMPLE.read_text(encoding="utf-8")
     assert "state: /var/lib/releve" in text
-    path.write_text(text.replace("state: /var/lib/releve", f"state: {tmp_path}/etat"), encoding="utf-8")
+    path.write_text(text.replace("state: /var/lib/releve", f"state: {folder}/etat"), encoding="utf-8")
     return str(path)
 
 
@@ -64,9 +74,9 @@ def error_of(done: subprocess.CompletedProcess[str]) -> dict[str, object]:
     ],
     ids=" ".join,
 )
-def test_bad_input(plan: str, words: list[str], code: str) -> None:
+def test_bad_input(untouched: str, words: list[str], code: str) -> None:
     """Nothing there, unknown names: exit 2, its code in one JSON document."""
-    done = releve(*words, "--plan", plan, "--json")
+    done = releve(*words, "--plan", untouched, "--json")
     assert (error_of(done)["code"], done.returncode) == (code, 2)
 
 

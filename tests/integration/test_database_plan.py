@@ -8,6 +8,10 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
+from releve.adapters.engines.postgresql.archive.catalogue import Catalogue, bases
+from releve.adapters.engines.postgresql.archive.restore import known
+from releve.adapters.vault.repository import open_vault
+from releve.adapters.vault.store import FolderStore
 from releve.app import house, utc_now
 from releve.cycle.plan.load import read_plan
 from releve.cycle.protect.act import protect
@@ -46,12 +50,16 @@ def test_the_relief_keeps_the_history_of_a_database_across_a_switch(tmp_path: Pa
         _write(estate, PRIMARY, "une première écriture")  # by which a standby knows the time
         scene.start_owner()
         scene.start_guard()
-        vault = [str(estate.layout.vault), "-k", f"file:{estate.layout.secret(plan_text.VAULT_KEY)}"]
+        secret = estate.layout.secret(plan_text.VAULT_KEY)
+        vault = [str(estate.layout.vault), "-k", f"file:{secret}"]
+        kept = open_vault(FolderStore(estate.layout.vault), secret.read_text().strip())
+        catalogue = Catalogue(kept, "dossiers")
 
-        # releve database times refuses a name of which the vault keeps nothing yet
-        times = [sys.executable, "-P", "-m", "releve", "database", "times", "--database", "dossiers", *vault]
-        based = lambda: subprocess.run(times, capture_output=True, check=False).returncode == 0
-        scene.wait_for(lambda: based() and bool(releve(*times[4:])["windows"]), "la première base")
+        def based() -> bool:
+            return bool(bases(catalogue.look()) and known(kept, "dossiers"))
+
+        scene.wait_for(based, "la première base")
+        assert releve("database", "times", "--database", "dossiers", *vault)["windows"]
         run = str(scene.order("launch", direction="switch", target=RELIEF, incident="", words={})["run"])
         scene.end_of(run)
         state = Path(estate.layout.site(RELIEF).state, "databases", "dossiers", "archive.json")
