@@ -180,7 +180,7 @@ class Archiver:
     def _open(self, path: bytes, name: bytes, facts: os.stat_result, past: bytes) -> _Frame:
         try:
             with os.scandir(path) as found:
-                names = in_order([one.name + _letter(one) for one in found])
+                names = in_order(one.name + _letter(one) for one in found)
         except OSError as error:
             names = []
             self.tally.unread.append((os.fsdecode(path), reason(error)))

@@ -101,6 +101,10 @@ def test_names_are_in_order_in_one_piece(monkeypatch: pytest.MonkeyPatch) -> Non
     with pytest.raises(IndexError):
         found[5]
     assert in_order(some[:2]) == [b"", b"b"]
+    chance = random.Random(9)
+    for count in range(12):
+        many = [chance.randbytes(chance.randrange(3)) for _ in range(count)]
+        assert list(in_order(iter(many))) == sorted(many)
 
 
 @pytest.mark.usefixtures("narrow")
