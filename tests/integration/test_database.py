@@ -277,6 +277,9 @@ def test_a_vault_that_takes_nothing_is_told_and_gets_all_once_it_is_back(rig: Ar
     """What is received stays in the spool while the vault takes nothing, and goes there once it does."""
     rig.start()
     rig.until_safe(rig.write("a"))
+    assert rig.status()[0] == 3, "WAL without a base brings nothing back"
+    rig.base()
+    assert rig.status()[0] == 0
     away = Path(f"{rig.vault}.away")
     rig.vault.rename(away)
     at = rig.write("b")
@@ -304,12 +307,20 @@ def test_wal_that_the_server_threw_away_is_a_hole_that_is_said() -> None:
             rig.write(f"perdu {number}")
             rig.server.sql("SELECT pg_switch_wal()")
         rig.server.sql("CHECKPOINT")
-        rig.start()
+        archiver = rig.start()
         rig.until_safe(rig.write("après"))
         assert rig.said()["gaps"]
+        archiver.kill()  # what it knew of the hole is known to the next one
+        archiver.wait()
+        rig.start()
+        rig.until_safe(rig.write("plus tard"))
+        code, said = rig.status()
+        assert (code, len(said["gaps"])) == (3, 1)
         assert rig.run("times")[1]["windows"][0]["missing"]
         second = rig.base()
         rig.until_safe(rig.write("fin"))
+        code, said = rig.status()
+        assert (code, said["gaps"]) == (0, []), "a base taken since heals it"
         (old, new) = rig.run("times")[1]["windows"]
         assert (new["base"], new["missing"]) == (second["base"], None)
         code, said = rig.restore(old["until"], "avant")

@@ -286,3 +286,49 @@ def test_a_history_is_thinned_while_a_base_takes_hours(
         bases.stop()
         thread.join(10)
     assert not thread.is_alive()
+
+
+def test_what_fails_beside_an_archiver_is_told_and_never_ends_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A base that fails, a thinning that has something to say, a program that cannot be started; then all is well."""
+    monkeypatch.setattr(history, "_LOOK", 0.05)
+    monkeypatch.setattr(history, "_SOON", timedelta(seconds=0.1))
+    monkeypatch.setattr(history, "_FIRST_THINNING", 0.0)
+    monkeypatch.setattr(thinner_room, "EVERY", 0.1)
+    (tmp_path / "archive.json").write_text("{}")
+    vault = fresh(tmp_path / "vault")
+    program = tmp_path / "program"
+
+    def becomes(script: str) -> None:
+        (tmp_path / "new").write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / "new").chmod(0o755)
+        (tmp_path / "new").rename(program)
+
+    post = HistoryPost(
+        DatabasePost(NAME, Server("127.0.0.1", 1, "nobody", "", ""), tmp_path),
+        lambda: vault,
+        [str(program), "base"],
+        [str(program), "forget"],
+        clock_time(3),
+        "Europe/Paris",
+    )
+    over = threading.Event()
+    bases = _Bases(post)
+    thread = threading.Thread(target=bases.run, args=(over,))
+    thread.start()
+    try:
+        time.sleep(0.3)  # there is no such program yet
+        assert thread.is_alive()
+        becomes("[ $1 = base ] && exit 5; exit 3")
+        until(lambda: len(history.read_failures(tmp_path)) == 2)
+        said = "".join(history.read_failures(tmp_path))
+        assert "code 5" in said
+        assert "code 3" in said
+        becomes("exit 0")
+        until(lambda: not history.read_failures(tmp_path))
+    finally:
+        over.set()
+        bases.stop()
+        thread.join(10)
+    assert not thread.is_alive()

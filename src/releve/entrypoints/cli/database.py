@@ -212,6 +212,7 @@ def _base(where: str, key: str, database: str, state: str, server: Server, *, fa
     from releve.adapters.hosts.lock import hold
     from releve.domain.units import say_bytes
     from releve.entrypoints.cli.vault_session import utc_now
+    from releve.entrypoints.worker.database import note_base
 
     folder = made(state)
     source = Source(server)
@@ -221,6 +222,7 @@ def _base(where: str, key: str, database: str, state: str, server: Server, *, fa
             taken = take_base(
                 vault, source, tagged(database), folder / "base", fast=fast, now=utc_now, progress=tell
             )
+            note_base(folder, taken.mark.ready)
     finally:
         source.close()
     mark = taken.mark
@@ -262,7 +264,8 @@ def _status(state: str) -> Answer:
     from releve.domain.errors import Exit
     from releve.domain.units import say_bytes, say_seconds
     from releve.entrypoints.cli.vault_session import utc_now
-    from releve.entrypoints.worker.database import read_archive
+    from releve.entrypoints.worker.database import last_base, open_gaps, read_archive
+    from releve.entrypoints.worker.history import read_failures
     from releve.entrypoints.worker.register import read_roll, told
 
     said = read_archive(Path(state))
@@ -278,11 +281,16 @@ def _status(state: str) -> Answer:
         line = f"  à l'abri dans le coffre jusqu'au {_shown(safe)} (il y a {say_seconds(behind)}), position {said['lsn']}"
         (troubles if behind > _STALE else lines).append(line)
     lines.append(f"  {say_bytes(int(str(said['spool_bytes'])))} dans la réserve")
-    gaps = said.get("gaps")
+    gaps = open_gaps(Path(state))
     troubles += [
-        f"  TROU dans les journaux ({one['at']}) : {one['why']} ; il faut une nouvelle base"
-        for one in (gaps if isinstance(gaps, list) else [])
+        f"  TROU dans les journaux ({one['at']}) : {one['why']} ; il faut une nouvelle base" for one in gaps
     ]
+    base = last_base(Path(state))
+    if base is None:
+        troubles.append("  aucune base : sans elle, ces journaux ne ramènent rien (releve database base)")
+    else:
+        lines.append(f"  dernière base du {_shown(base)}")
+    troubles += [f"  {line}" for line in read_failures(Path(state))]
     if said.get("slot_without_limit"):
         lines.append(
             "  attention : sans max_slot_wal_keep_size, un archivage arrêté finirait par remplir le disque du serveur"
@@ -300,7 +308,14 @@ def _status(state: str) -> Answer:
         troubles.append(f"  plus aucune nouvelle depuis {say_seconds(silent)} : le processus est arrêté ?")
     well = not troubles
     return Answer(
-        {**said, "listed": len(roll.live) if roll else 0, "missing": missing, "well": well},
+        {
+            **said,
+            "gaps": gaps,
+            "base_ready_at": base and base.isoformat(),
+            "listed": len(roll.live) if roll else 0,
+            "missing": missing,
+            "well": well,
+        },
         "\n".join([*lines, *troubles]),
         Exit.DONE if well else Exit.PROMISE_NOT_KEPT,
     )

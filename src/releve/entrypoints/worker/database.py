@@ -1,14 +1,14 @@
 """The resident archiver of a PostgreSQL server: its WAL goes into a vault as it is written.
 
-A process of its own. What it knows is `archive.json` in its state folder, written whole; nothing else is read by
-those who ask how far the vault follows.
+A process of its own. What it knows is `archive.json` in its state folder, written whole. Beside it, `base.json` says up
+to when the newest base goes, without which no WAL brings anything back.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from releve.adapters.engines.postgresql.archive.archiver import Archiver, Freshness
+from releve.adapters.engines.postgresql.archive.catalogue import Catalogue, bases
 from releve.adapters.engines.postgresql.archive.keeping import Keeper
 from releve.adapters.engines.postgresql.archive.source import Facts, Server, Source
 from releve.adapters.engines.postgresql.parse import say_lsn
 from releve.adapters.hosts.lock import hold as only_one
+from releve.adapters.notes import put
 from releve.adapters.vault.locks import hold
 from releve.domain.errors import ReleveError, Unreachable
 from releve.domain.os_errors import reason
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from releve.adapters.vault.repository import Repository
 
 STATE = "archive.json"
+BASE = "base.json"
 SPOOL = "spool"
 _RETRY = 2.0  # seconds between two attempts to reach the server for the first time
 
@@ -68,6 +71,8 @@ def archive_database(vault: Repository, post: DatabasePost) -> int:
         if facts is None:
             return 0
         vault.load_index()
+        for one in bases(Catalogue(vault, post.database).look())[-1:]:
+            note_base(post.state, one.mark.ready)
         view = View()
         still_ours = stack.enter_context(hold(vault, exclusive=False, now=_now, view_age=view.age))
         keeper = Keeper(
@@ -89,7 +94,7 @@ def archive_database(vault: Repository, post: DatabasePost) -> int:
         say(
             f"archivage de « {post.database} » ({post.server.host}:{post.server.port}) dans {vault.store.where}"
         )
-        troubled, gaps = "", 0
+        troubled, gaps = "", len(archiver.freshness.gaps)
         while not stop.asked:
             rest = archiver.step()
             fresh = archiver.freshness
@@ -115,6 +120,37 @@ def read_archive(state: Path) -> Mapping[str, object]:
             hint="le dossier d'état est celui que « database archive » a reçu par --state",
         ) from error
     return found
+
+
+def note_base(state: Path, ready: datetime) -> None:
+    """Remember that a base was ready then, unless a newer one is known. Raises OSError, `Unreachable`."""
+    known = last_base(state)
+    if known is None or ready > known:
+        put(state / BASE, json.dumps({"ready_at": ready.isoformat()}).encode())
+
+
+def last_base(state: Path) -> datetime | None:
+    """When the newest base that this folder knows of was ready; None: it knows of none. Raises `Unreachable`."""
+    try:
+        return datetime.fromisoformat(json.loads((state / BASE).read_bytes())["ready_at"])
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise Unreachable(
+            "archive-state",
+            f"{state / BASE} ne se lit pas : {error}",
+            hint="supprimez-le : l'archivage le refait en repartant",
+        ) from error
+
+
+def open_gaps(state: Path) -> Sequence[Mapping[str, str]]:
+    """The holes that no base taken since heals, as `archive.json` has them (`at`, `why`). Raises `Unreachable`."""
+    base, told = last_base(state), read_archive(state).get("gaps")
+    return [
+        {"at": str(one["at"]), "why": str(one["why"])}
+        for one in (told if isinstance(told, list) else [])
+        if base is None or datetime.fromisoformat(str(one["at"])) > base
+    ]
 
 
 def _facts(source: Source, post: DatabasePost, stop: Stop) -> Facts | None:

@@ -7,6 +7,7 @@ base that takes hours holds no thinning up.
 
 from __future__ import annotations
 
+import json
 import subprocess
 import threading
 import time
@@ -17,15 +18,20 @@ from datetime import time as clock_time
 from typing import TYPE_CHECKING
 
 from releve.adapters.engines.postgresql.archive.catalogue import Catalogue, bases
+from releve.adapters.notes import put
 from releve.cycle.protect.daily import due
-from releve.domain.errors import ReleveError
-from releve.entrypoints.worker.database import DatabasePost, archive_database, read_archive
+from releve.domain.errors import ReleveError, Unreachable
+from releve.domain.os_errors import reason
+from releve.entrypoints.worker.database import DatabasePost, archive_database, open_gaps, read_archive
 from releve.entrypoints.worker.resident import say
 from releve.entrypoints.worker.thinner import Thinner
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from releve.adapters.vault.repository import Repository
 
+FAILURES = "failures.json"
 _LOOK = 5.0  # seconds between two looks at whether a base is due
 _AGAIN = timedelta(minutes=15)  # between two attempts at a base that failed
 _SOON = timedelta(
@@ -65,12 +71,38 @@ def keep_history(post: HistoryPost) -> int:
         thread.join()
 
 
+def read_failures(state: Path) -> Sequence[str]:
+    """What fails again and again beside the archiving, in one line each."""
+    return [
+        f"la base de la nuit échoue depuis le {since:%d/%m/%Y %H:%M:%S} (code {code}) : releve database base dit pourquoi"
+        if what == "base"
+        else f"le ménage a quelque chose à dire depuis le {since:%d/%m/%Y %H:%M:%S} (code {code}) : releve database forget"
+        for what, (at, code) in _failures(state / FAILURES).items()
+        for since in [datetime.fromisoformat(at).astimezone()]
+    ]
+
+
+def _failures(path: Path) -> dict[str, tuple[str, int]]:
+    try:
+        return {str(what): (str(at), int(code)) for what, (at, code) in json.loads(path.read_bytes()).items()}
+    except FileNotFoundError:
+        return {}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise Unreachable(
+            "archive-state", f"{path} ne se lit pas : {error}", hint="supprimez-le : il est refait"
+        ) from error
+
+
+def _said(error: ReleveError | OSError) -> str:
+    return f"{error.sentence} [{error.code}]" if isinstance(error, ReleveError) else reason(error)
+
+
 class _Bases:
     """Takes a base when one is due: every day, and at once where there is none or the WAL has a hole after it."""
 
     def __init__(self, post: HistoryPost) -> None:
         self._post = post
-        self._thinner = Thinner(post.forget, _FIRST_THINNING)
+        self._thinner = Thinner(post.forget, _FIRST_THINNING, ended=lambda code: self._note("ménage", code))
         self._last: datetime | None = None  # None: not looked at yet, or none is there
         self._tried: datetime | None = None
         self._running: subprocess.Popen[bytes] | None = None
@@ -81,12 +113,12 @@ class _Bases:
         said = ""
         with self._thinner:
             while not over.wait(_LOOK):
-                self._thinner.tick()
                 try:
+                    self._thinner.tick()
                     self._tick(over)
                     said = ""
-                except ReleveError as error:
-                    line = f"base de « {self._post.archive.database} » : {error.sentence} [{error.code}]"
+                except (ReleveError, OSError) as error:
+                    line = f"base de « {self._post.archive.database} » : {_said(error)}"
                     if line != said:
                         say(line)
                     said = line
@@ -108,16 +140,20 @@ class _Bases:
             found = bases(Catalogue(self._post.open_vault(), self._post.archive.database).look())
             self._last = found[-1].mark.ready if found else None
         planned = due(self._last, self._post.at, self._post.zone, now)
-        if self._last is not None and planned is None and not self._holed(fresh, self._last):
+        if self._last is not None and planned is None and not open_gaps(self._post.archive.state):
             return
         self._tried = now
         if self._run(self._post.base, over):
             self._last, self._tried = now, None
 
-    @staticmethod
-    def _holed(fresh: object, last: datetime) -> bool:
-        gaps = fresh.get("gaps") if isinstance(fresh, dict) else None
-        return any(datetime.fromisoformat(str(one["at"])) > last for one in gaps or ())
+    def _note(self, what: str, code: int) -> None:
+        """Remember what fails, since when, for whoever asks: a log is read by nobody."""
+        path = self._post.archive.state / FAILURES
+        known = _failures(path)
+        if not code and what not in known:
+            return
+        since = known.pop(what, (datetime.now(UTC).isoformat(), 0))[0]
+        put(path, json.dumps(known | ({what: (since, code)} if code else {}), ensure_ascii=False).encode())
 
     def _run(self, command: Sequence[str], over: threading.Event) -> bool:
         with self._lock:
@@ -128,6 +164,9 @@ class _Bases:
             self._thinner.tick()
             time.sleep(0.1)
         code = self._running.returncode
-        if code and not over.is_set():
+        if over.is_set():
+            return code == 0
+        self._note("base", code)
+        if code:
             say(f"« {' '.join(command[4:6])} » a échoué (code {code}) ; ce sera repris")
         return code == 0

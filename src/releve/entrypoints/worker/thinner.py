@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Self
 
 from releve.entrypoints.worker.resident import say
@@ -15,8 +15,17 @@ EVERY = 600.0  # seconds between two thinnings
 class Thinner:
     """Starts the thinning in a process of its own: it may take a minute, and its owner goes on meanwhile."""
 
-    def __init__(self, command: Sequence[str], first: float = EVERY) -> None:
-        """`command`: empty where nothing is to be thinned. `first`: seconds until it is started for the first time."""
+    def __init__(
+        self,
+        command: Sequence[str],
+        first: float = EVERY,
+        ended: Callable[[int], None] = lambda _code: None,
+    ) -> None:
+        """`command`: empty where nothing is to be thinned. `first`: seconds until it is started for the first time.
+
+        `ended`: told the code of each one that ended.
+        """
+        self._ended = ended
         self._command = command
         self._running: subprocess.Popen[bytes] | None = None
         self._next = time.monotonic() + first
@@ -31,6 +40,7 @@ class Thinner:
         """Start it when it is time; say how it ended."""
         if self._running is not None and (code := self._running.poll()) is not None:
             self._running = None
+            self._ended(code)
             if code:
                 say(f"l'éclaircissage a échoué (code {code}) ; il sera repris")
         if self._command and self._running is None and time.monotonic() >= self._next:

@@ -6,6 +6,7 @@ is in a durable snapshot leaves the spool; the server's slot keeps what was not 
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from releve.adapters.engines.postgresql.archive.receiver import Receiver
 from releve.adapters.engines.postgresql.archive.source import Facts, Position, Source
 from releve.adapters.engines.postgresql.archive.spool import Received, Spool
 from releve.adapters.engines.postgresql.parse import say_lsn
+from releve.adapters.notes import drop, put
 from releve.domain.errors import ReleveError, Unreachable
 from releve.domain.os_errors import reason
 
@@ -32,7 +34,8 @@ _RETRY = (1.0, 2.0, 5.0, 10.0)  # seconds between turns while the server or the 
 class Freshness:
     """How far the vault follows a server. Everything acknowledged before `safe_until` is in a durable snapshot.
 
-    `gaps`: positions after which WAL is missing for ever, as they were met; only a new base heals one.
+    `gaps`: positions after which WAL is missing for ever, as they were met, by this archiver or an earlier one of the
+    same folder; only a base taken since heals one.
     """
 
     safe_until: datetime | None = None
@@ -76,11 +79,14 @@ class Archiver:
         self._spool = Spool(folder, facts.segment)
         self._receiver = Receiver(source.server, self._spool, slot, folder.parent / "pg_receivewal.log")
         self._begun = False
-        self._left = 0  # bytes: where the spool ended before a new beginning
+        self._left = (
+            folder.parent / "left"
+        )  # where the spool ended (bytes) before a new beginning, until it is seen to join
+        self._gaps = folder.parent / "gaps.json"
         self._near = False  # whether the files of this turn hold all that the server had
         self._failures = 0
         self._proved = -HEARTBEAT
-        self.freshness = Freshness()
+        self.freshness = Freshness(gaps=_read_gaps(self._gaps))
 
     def step(self) -> float:
         """One turn; how many seconds to rest after it."""
@@ -142,8 +148,7 @@ class Archiver:
         for at in range(0, len(files), _BATCH):
             self._store(files[at : at + _BATCH], None)
         if self._source.ensure_slot(self._slot):  # it had outrun its limit: the server threw WAL away
-            self._left = max((one.end for one in files), default=0)
-            self._spool.leave()
+            self._leave(files)
         self.freshness.unlimited = self._source.keeps_without_limit()
         self._spool.drop_partial()
         self._booted.write_text(self._boot, encoding="utf-8")
@@ -154,20 +159,29 @@ class Archiver:
         files = self._spool.files()
         self._store(files, None)
         self._source.ensure_slot(self._slot)
-        self._left = max((one.end for one in files), default=self._left)
-        self._spool.leave()
+        self._leave(files)
         self._receiver.again()
+
+    def _leave(self, files: list[Received]) -> None:
+        """Empty the spool, whose files are kept; where it ended stays known, killed or not."""
+        if files:
+            put(self._left, str(max(one.end for one in files)).encode())
+        self._spool.leave()
 
     def _joined(self, files: list[Received]) -> None:
         """After a new beginning: see whether it follows what was left."""
-        if not self._left or not files:
+        if not files or not self._left.exists():
             return
-        if min(one.at.number * one.size for one in files) > self._left:
-            self._gap(f"rien entre {say_lsn(self._left)} et la suite")
-        self._left = 0
+        left = _number(self._left.read_bytes())
+        if min(one.at.number * one.size for one in files) > left:
+            self._gap(f"rien entre {say_lsn(left)} et la suite")
+        drop(self._left)
 
     def _gap(self, why: str) -> None:
-        self.freshness.gaps.append((self._now(), why))
+        """Known from now on, also to the archivers to come: status and the next base depend on it."""
+        gaps = [*self.freshness.gaps, (self._now(), why)]
+        put(self._gaps, json.dumps([[at.isoformat(), one] for at, one in gaps]).encode())
+        self.freshness.gaps = gaps
 
     def _caught_up(self, position: Position) -> list[Received]:
         """The files, once what the server had is among them, or after a moment."""
@@ -237,6 +251,24 @@ class Archiver:
         fresh.troubled = why
         fresh.troubled_since = (fresh.troubled_since or self._now()) if why else None
         self._tell(fresh)
+
+
+def _read_gaps(path: Path) -> list[tuple[datetime, str]]:
+    try:
+        return [(datetime.fromisoformat(at), str(why)) for at, why in json.loads(path.read_bytes())]
+    except FileNotFoundError:
+        return []
+    except (ValueError, TypeError) as error:
+        raise Unreachable(
+            "archive-state",
+            f"la liste des trous {path} ne se lit pas : {error}",
+            hint="supprimez-la, puis prenez une base (releve database base)",
+        ) from error
+
+
+def _number(raw: bytes) -> int:
+    """0 where it is not one: what follows is then told as a hole, which is the safe side."""
+    return int(raw) if raw.isdigit() else 0
 
 
 def _said(error: ReleveError | OSError) -> str:
