@@ -17,6 +17,7 @@ from releve.adapters.engines.files import live
 from releve.adapters.engines.files.cache import Cache
 from releve.adapters.engines.files.capture import Capture, Share, Taken
 from releve.adapters.engines.files.events import Hints, Watcher
+from releve.adapters.engines.files.marks import Mark, Snapshots, shared_base
 from releve.domain.errors import Unreachable
 from releve.entrypoints.worker.resident import TURN
 from tests.features import CURRENT_RESTIC
@@ -101,6 +102,58 @@ def test_an_unchanged_share_gets_its_snapshot_too_when_asked(rig: Rig) -> None:
     assert second.tree == first.tree
     assert not second.changed
     assert second.stored == 0
+
+
+@pytest.mark.parametrize("then", ["a change", "it is undone", "nothing"])
+def test_a_snapshot_whose_answer_was_lost_keeps_its_number(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, then: str
+) -> None:
+    """It is in the vault and the copy has it, though the capture was told of an error: the next one comes after it."""
+    (rig.root / "a").write_text("a")
+    rig.take()
+    with monkeypatch.context() as cut:
+        kept = rig.vault.save_snapshot
+
+        def lost(*told: Any) -> str:
+            kept(*told)
+            raise Unreachable("vault-unreachable", "plus de réponse")
+
+        cut.setattr(rig.vault, "save_snapshot", lost)
+        (rig.root / "b").write_text("b")
+        with pytest.raises(Unreachable):
+            rig.take()
+    rig.follow()
+    assert (rig.hot / "b").exists()
+    if then == "a change":
+        (rig.root / "c").write_text("c")
+    elif then == "it is undone":
+        (rig.root / "b").unlink()
+    rig.take()
+    rig.follow()
+    assert rig.behind() == []
+    numbers = [mark.number for mark, _ in Snapshots(reopened(rig.base / "vault"), "documents").look()]
+    assert numbers == [1, 2, 3]
+
+
+def test_of_two_snapshots_under_one_number_the_later_is_followed(rig: Rig) -> None:
+    """An answer that was lost, and a snapshot that came after all: the copy ends up with what was taken last."""
+    (rig.root / "a").write_text("a")
+    rig.take()
+    twin = rig.new_capture(number=1)
+    (rig.root / "b").write_text("b")
+    rig.take()
+    rig.follow()
+    (rig.root / "c").write_text("c")
+    assert twin.take(Hints(everything=True)).number == 2
+    twin.close()
+    rig.follow()
+    assert rig.behind() == []
+    marked = Snapshots(reopened(rig.base / "vault"), "documents").look()
+    assert [mark.number for mark, _ in marked] == [1, 2, 2]
+    began = (Mark("documents", 1, 3, after=2), marked[-1][1])
+    base = shared_base([*marked, began], 0, 1)
+    assert base is not None
+    assert base.id == marked[1][1].id, "the later of the two may never have reached the other side"
 
 
 class _Leap:

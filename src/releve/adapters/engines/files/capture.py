@@ -20,7 +20,7 @@ from itertools import islice
 
 from releve.adapters.engines.files.cache import ROOT, Cache, Row, fit
 from releve.adapters.engines.files.events import Hints, Spot, join
-from releve.adapters.engines.files.marks import Mark
+from releve.adapters.engines.files.marks import Mark, Snapshots
 from releve.adapters.engines.files.orders import Barred
 from releve.adapters.engines.files.place import absent, elsewhere
 from releve.adapters.vault.metadata import node_of, user_of
@@ -101,6 +101,7 @@ class Capture:
         """`number`: that of the share's last snapshot. `viewed` is told when the vault's list was read anew."""
         self._viewed = viewed
         self._number = number
+        self._unsure = False  # whether a snapshot may be in the vault though its writing failed
         self._repository = repository
         self._share = share
         self._cache = cache
@@ -160,6 +161,7 @@ class Capture:
         try:
             inode = _look(self._share.root)
             self._index()
+            force |= self._was_kept()
             self._in_place(inode, last)
             if hints.everything or not self._cache.snapshot[0]:
                 self._whole(last)
@@ -178,7 +180,9 @@ class Capture:
                 return None
             self._writer.flush()
             value = self._value(at, proved, root, before, changed=root != old_root)
+            self._unsure = True
             name = self._repository.save_snapshot(value, self._still_ours)
+            self._unsure = False
             self._number += (
                 1  # only now: a number that was never used would look like a snapshot that was hidden
             )
@@ -207,6 +211,19 @@ class Capture:
             time.monotonic() - begun,
             self._writer.stored_bytes - stored,
         )
+
+    def _was_kept(self) -> bool:
+        """Whether the snapshot whose writing failed is in the vault all the same: only its answer was lost.
+
+        Its number is taken then, and another one must follow: what was given up here may be in it.
+        """
+        if not self._unsure:
+            return False
+        known = Snapshots(self._repository, self._share.id).look()
+        newest = max((mark.number for mark, _ in known if mark.epoch == self._share.epoch), default=0)
+        kept = newest > self._number
+        self._number, self._unsure = max(self._number, newest), False
+        return kept
 
     def _in_place(self, inode: int, last: Snapshot | None) -> None:
         """Raises `Unreachable` when the folder is another one than at the last snapshot, and has nothing of it."""

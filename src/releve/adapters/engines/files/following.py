@@ -128,7 +128,10 @@ class Following:
         if alert is not None and alert.decision != "resume":
             return self._held(alert, known)
         mark, snapshot = mine[-1]
-        if self._sure and (mark.epoch, mark.number) <= (self.lag.position.epoch, self.lag.position.number):
+        here = self.lag.position
+        newer = (mark.epoch, mark.number) > (here.epoch, here.number)
+        other = (mark.epoch, mark.number) == (here.epoch, here.number) and snapshot.id != here.snapshot
+        if self._sure and not newer and not other:
             return None
         return self._follow(mark, snapshot)
 

@@ -55,8 +55,9 @@ def shared_base(marked: Sequence[tuple[Mark, Snapshot]], own: int, epoch: int) -
     began = [mark.after for mark, _ in marked if mark.epoch == epoch]
     if not began:
         return None
-    mine = [one for mark, one in marked if mark.epoch == own and mark.number <= began[0]]
-    return mine[-1] if mine else None
+    mine = [(mark.number, one) for mark, one in marked if mark.epoch == own and mark.number <= began[0]]
+    # Of two under one number (an answer that was lost, and came after all) the other side may have had the first only.
+    return next((one for number, one in mine if number == mine[-1][0]), None)
 
 
 def late(marked: Sequence[tuple[Mark, Snapshot]], epoch: int) -> list[str]:
@@ -82,7 +83,7 @@ class Snapshots:
         self._known: dict[str, tuple[Mark, Snapshot] | None] = {}
 
     def look(self) -> Sequence[tuple[Mark, Snapshot]]:
-        """Those that are there now, oldest first by epoch and number."""
+        """Those that are there now, oldest first by epoch and number; of two under one number, by their writer's time."""
         names = {entry.name: entry for entry in self._repository.store.entries(Kind.SNAPSHOTS)}
         for gone in self._known.keys() - names.keys():
             del self._known[gone]
@@ -93,4 +94,6 @@ class Snapshots:
                 continue  # thinned away since it was listed
             mark = mark_of(snapshot)
             self._known[name] = (mark, snapshot) if mark and mark.share == self._share else None
-        return sorted((one for one in self._known.values() if one is not None), key=lambda one: one[0])
+        return sorted(
+            (one for one in self._known.values() if one is not None), key=lambda one: (one[0], one[1].at)
+        )
