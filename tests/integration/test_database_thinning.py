@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -14,6 +15,7 @@ from datetime import time as clock_time
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from releve.adapters.engines.postgresql.archive.catalogue import Catalogue, Chapter, wal_of
 from releve.adapters.engines.postgresql.archive.restore import Means, restore
@@ -25,6 +27,7 @@ from releve.adapters.vault.verify import verify
 from releve.cycle.protect import archive as decision
 from releve.cycle.protect.retention import Policy
 from releve.domain.errors import Refused
+from releve.entrypoints.cli.root import app
 from releve.entrypoints.worker import expiry, history
 from releve.entrypoints.worker import thinner as thinner_room
 from releve.entrypoints.worker.database import DatabasePost
@@ -36,7 +39,7 @@ from tests.integration import pg
 from tests.integration.pg import no_templates_left, until  # noqa: F401
 from tests.integration.test_vault_stores import Rclone
 from tests.unit.adapters.engines.test_archive_wal import Writing
-from tests.vaults import fresh, now, reopened
+from tests.vaults import PASSWORD, fresh, now, reopened
 
 # An archiver whose locks and looks at the vault's list are renewed in a second instead of five minutes and ten seconds.
 _HASTY = """
@@ -217,6 +220,47 @@ def test_what_the_store_loses_of_a_history_is_told(
         assert not rest.look(of_scope(hour_old.vault, ""))
     finally:
         rest.close()
+
+
+def test_a_forgetting_that_finds_something_lost_ends_with_the_code_of_it(
+    hour_old: Writing, tmp_path: Path
+) -> None:
+    """Code 3 until a person takes note, as the check of the list does; what may go is removed all the same."""
+    state = tmp_path / "ménage"
+    _listing(hour_old, state, now() - timedelta(minutes=11)).close()
+    last = min(hour_old.vault.snapshots(), key=lambda one: one.at).id
+    hour_old.vault.store.remove(Kind.SNAPSHOTS, last)
+    argv = ["database", "forget", hour_old.vault.store.where, "-d", "dossiers", "--state", str(state)]
+    for extra, left in (((), 5), (("--yes",), 2), (("--yes",), 2)):
+        ran = CliRunner().invoke(app, [*argv, *extra], env={"RELEVE_VAULT_KEY": PASSWORD})
+        assert ran.exit_code == 3, ran.output
+        assert f"ALERTE : l'instantané {last[:8]} a disparu" in ran.output
+        assert len(of_scope(hour_old.vault, "database=dossiers")) == left
+    watch = Watch(hour_old.vault, state, None, now=now)
+    watch.accept("Nadia", "je sais")
+    watch.close()
+    ran = CliRunner().invoke(app, [*argv, "--yes"], env={"RELEVE_VAULT_KEY": PASSWORD})
+    assert ran.exit_code == 0, ran.output
+
+
+def test_a_list_that_cannot_be_read_hides_nothing_else_of_an_archive(tmp_path: Path) -> None:
+    """Until when all is safe is said, and that the list is not read is one trouble beside it."""
+    said = {
+        "database": NAME,
+        "server": "ici",
+        "safe_until": now().isoformat(),
+        "written_at": now().isoformat(),
+        "lsn": "0/1",
+        "spool_bytes": 0,
+    }
+    (tmp_path / "archive.json").write_text(json.dumps(said))
+    ran = CliRunner().invoke(app, ["database", "status", str(tmp_path)])
+    assert ran.exit_code == 0, ran.output
+    (tmp_path / "register.sqlite3").write_bytes(b"rien de bon" * 1000)
+    ran = CliRunner().invoke(app, ["database", "status", str(tmp_path)])
+    assert ran.exit_code == 3, ran.output
+    assert "à l'abri dans le coffre jusqu'au" in ran.output
+    assert "la liste des instantanés ne se lit pas : le registre de" in ran.output
 
 
 def test_the_status_of_an_archive_tells_what_its_vault_lost(hasty: Archive) -> None:

@@ -13,11 +13,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from releve.adapters.vault.store import Kind
 from releve.cycle.protect.register import SETTLED
 from releve.cycle.protect.retention import Flow, thin
-from releve.domain.errors import Refused
+from releve.domain.errors import PromiseBroken, Refused
+from releve.entrypoints.cli.root import app
 from releve.entrypoints.worker.register import Watch, of_scope, read_roll
 from tests.integration.pg import until
 from tests.keepers import HERE, THERE, two_ends
@@ -174,6 +176,25 @@ def test_a_list_that_was_rewritten_or_set_back_does_not_pass(relief: Relief) -> 
     shutil.copytree(before, relief.state)
     code, said = relief.check()
     assert code == 3, said
+
+
+def test_a_row_that_can_no_longer_be_read_is_named_with_what_else_is_wrong(relief: Relief) -> None:
+    """Whoever reads the list gets an error of the table, with the entry's number; the check still says its flaws."""
+    with sqlite3.connect(relief.state / "register.sqlite3") as database:
+        database.execute("UPDATE entry SET body = substr(body, 2) WHERE seq = 2")
+    for reading in (relief.watch, lambda: read_roll(relief.state)):
+        with pytest.raises(PromiseBroken, match="l'entrée 2 de la liste") as broken:
+            reading()
+        assert broken.value.code == "register-damaged"
+    code, said = relief.check()
+    assert code == 3
+    assert {"seq": 2, "code": "altered", "message": "l'entrée 2 a été modifiée"} in said["flaws"]  # type: ignore[operator]
+    assert said["error"]["code"] == "register-damaged"  # type: ignore[index]
+    argv = ["vault", "register", "check", str(relief.rig.base / "vault"), "--state", str(relief.state)]
+    ran = CliRunner().invoke(app, argv, env={"RELEVE_VAULT_KEY": PASSWORD})
+    assert ran.exit_code == 3
+    assert "l'entrée 2 a été modifiée [altered]" in ran.output
+    assert "un dossier d'état neuf commence une nouvelle liste" in ran.output
 
 
 def test_a_clock_that_jumped_is_not_believed(relief: Relief) -> None:

@@ -13,7 +13,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -180,6 +180,37 @@ class _Rows:
             yield _signed(seq, at, kind, body, previous, digest, signature)
 
 
+def read_only(folder: Path) -> list[Signed] | None:
+    """The entries of a folder's chain, in order, and nothing written; None where there is no chain.
+
+    For who only shows it: the disk may be full, or closed to us. Raises `Unreachable`.
+    """
+    path = folder / "register.sqlite3"
+    with _said(folder):
+        while True:
+            try:
+                before = path.stat()
+            except FileNotFoundError:
+                return None
+            # Beside a writer, through the index of its own that is there; alone, without making one.
+            alone = not _journal(path).exists()
+            found = _entries(path, "immutable=1" if alone else "mode=ro") if before.st_size else []
+            after = path.stat()
+            if not alone or (before.st_mtime_ns == after.st_mtime_ns and not _journal(path).exists()):
+                return found
+
+
+def _journal(path: Path) -> Path:
+    return path.with_name(f"{path.name}-wal")
+
+
+def _entries(path: Path, how: str) -> list[Signed]:
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, timeout=30)) as database:
+        begun = database.execute("SELECT 1 FROM sqlite_master WHERE name = 'entry'").fetchone()
+        rows = database.execute("SELECT * FROM entry ORDER BY seq") if begun else ()
+        return [_signed(*row) for row in rows]
+
+
 def flaws(entries: list[Signed], head: Head | None, public: str) -> list[Flaw]:
     """Every flaw of a register read in storage order: of its chain (see `evidence.verify`) and of its signatures."""
     plain = [one.entry for one in entries]
@@ -248,11 +279,19 @@ def public_of(key: Ed25519PrivateKey) -> str:
 
 def _signed(seq: int, at: str, kind: str, body: str, previous: str, digest: str, signature: bytes) -> Signed:
     """The entry as it stands. What can no longer be read gets a body that no hash agrees with."""
+    before, own = str(previous), str(digest)  # SQLite holds anything in any column
     try:
-        entry = Entry(seq, datetime.fromisoformat(at), kind, json.loads(body), previous, digest)
+        entry = Entry(seq, _instant(at), str(kind), json.loads(body), before, own)
     except (ValueError, TypeError):
-        entry = Entry(seq, datetime.fromtimestamp(0, UTC), kind, {"unreadable": str(body)}, previous, digest)
-    return Signed(entry, bytes(signature))
+        entry = Entry(seq, datetime.fromtimestamp(0, UTC), str(kind), {"unreadable": str(body)}, before, own)
+    return Signed(entry, signature if isinstance(signature, bytes) else b"")
+
+
+def _instant(text: str) -> datetime:
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise ValueError(f"without a zone: {text}")
+    return at
 
 
 def _text(value: object) -> str:

@@ -2,7 +2,7 @@
 
 The list is a chain of entries (`domain.evidence`), each of one of these kinds; `Roll` is what they amount to.
 
-    opened    vault, scope (a share, or "" for what belongs to none), key
+    opened    vault, scope (a share's name, "database=NAME" for a database, "" for what belongs to neither), key
     seen      snapshots that the relief saw for the first time, at the entry's instant by its own clock
     removing  all that we are about to remove, and why      removed   what is gone for sure since
     missed    what the store no longer shows, shows again, or never showed; noted once
@@ -10,7 +10,8 @@ The list is a chain of entries (`domain.evidence`), each of one of these kinds; 
     head      a snapshot of the vault that only says where this list stood
     carried   all of this at once, in the place of the entries before it
 
-Every snapshot of a share has a number, one more than the one before: a number that never came is a hole.
+There is one list a scope. Every snapshot of a share has a number, one more than the one before: a number that never
+came is a hole. Those of a database, and of what is neither, have none.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ from typing import Any
 SETTLED = timedelta(
     seconds=60
 )  # a listing taken while others write may skip a file: so long, nothing is said
+_PAST = (
+    100_000  # removed snapshots without a number that are carried over: 7 MB, two days of a database at work
+)
 _OLD = 600  # numbers behind the newest: what comes under a number that far back, already taken, is a return
 
 
@@ -66,7 +70,9 @@ class Roll:
     keys: list[str] = field(default_factory=list)
     live: dict[str, Listed] = field(default_factory=dict)
     leaving: dict[str, str] = field(default_factory=dict)  # id -> why; not known to be gone yet
-    gone: set[str] = field(default_factory=set)  # removed by us since the last `carried`
+    gone: set[str] = field(default_factory=set)  # removed by us since the last `carried`, and `past`
+    past: dict[str, None] = field(default_factory=dict)  # of them, those without a number, oldest first
+    let_go: int = 0  # removed since the last `carried`
     removed: int = 0  # all of them, ever
     troubles: dict[tuple[str, str], Trouble] = field(default_factory=dict)  # that no person has accepted
     known: set[str] = field(default_factory=set)  # holes that a person accepted
@@ -100,8 +106,7 @@ class Roll:
             case "removed":
                 for one in body["snapshots"]:
                     self.leaving.pop(one, None)
-                    self.removed += self.live.pop(one, None) is not None
-                    self.gone.add(one)
+                    self._remove(one)
             case "missed":
                 for what, name, detail in body["troubles"]:
                     self.troubles[what, name] = Trouble(what, name, at, detail)
@@ -119,6 +124,14 @@ class Roll:
                 self._carry(body)
             case _:
                 return
+
+    def _remove(self, name: str) -> None:
+        was = self.live.pop(name, None)
+        self.removed += was is not None
+        self.let_go += 1
+        self.gone.add(name)
+        if was is not None and not was.number:
+            self.past[name] = None
 
     def _list(self, one: Listed) -> None:
         if one.id in self.gone and ("back", one.id) not in self.troubles:
@@ -140,7 +153,9 @@ class Roll:
     def _carry(self, body: Mapping[str, Any]) -> None:
         self.vault, self.scope, self.keys = body["vault"], body["scope"], list(body["keys"])
         self.live = {value[0]: _listed(value, datetime.fromisoformat(seen)) for seen, value in body["live"]}
-        self.leaving, self.gone = dict(body["leaving"]), set()
+        self.leaving, self.let_go = dict(body["leaving"]), 0
+        self.past = dict.fromkeys(str(one) for one in body.get("gone", ()))
+        self.gone = set(self.past)
         self.removed, self.known = int(body["removed"]), set(body["known"])
         self.troubles = {
             (what, name): Trouble(what, name, datetime.fromisoformat(since), detail)
@@ -151,13 +166,17 @@ class Roll:
         self.head_at = datetime.fromisoformat(body["head_at"]) if body["head_at"] else None
 
     def carried(self) -> dict[str, object]:
-        """The body of a `carried` entry that says all of this. Removed snapshots keep only their number."""
+        """The body of a `carried` entry that says all of this.
+
+        A removed snapshot keeps only its number; one that had none keeps its name, until `_PAST` more have gone.
+        """
         return {
             "vault": self.vault,
             "scope": self.scope,
             "keys": self.keys,
             "live": [[one.first_seen.isoformat(), one.value()] for one in self.live.values()],
             "leaving": self.leaving,
+            "gone": [one for one in self.past if one in self.gone][-_PAST:],
             "removed": self.removed,
             "known": sorted(self.known),
             "troubles": [

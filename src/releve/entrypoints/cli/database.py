@@ -261,7 +261,7 @@ def _release(database: str, server: Server) -> Answer:
 
 
 def _status(state: str) -> Answer:
-    from releve.domain.errors import Exit
+    from releve.domain.errors import Exit, ReleveError
     from releve.domain.units import say_bytes, say_seconds
     from releve.entrypoints.cli.vault_session import utc_now
     from releve.entrypoints.worker.database import last_base, open_gaps, read_archive
@@ -269,7 +269,11 @@ def _status(state: str) -> Answer:
     from releve.entrypoints.worker.register import read_roll, told
 
     said = read_archive(Path(state))
-    roll = read_roll(Path(state))
+    roll, unread = None, ""
+    try:
+        roll = read_roll(Path(state))
+    except ReleveError as error:  # what the archiver says is worth showing without it
+        unread = error.sentence
     now = utc_now()
     lines = [f"archivage de « {said['database']} » ({said['server']})"]
     troubles: list[str] = []
@@ -301,6 +305,8 @@ def _status(state: str) -> Answer:
             f"  {len(roll.live)} instantanés sur la liste du ménage, écrite le {_shown(roll.last_at)}"
         )
     troubles += [f"  ALERTE : {line}" for line in missing]
+    if unread:
+        troubles.append(f"  la liste des instantanés ne se lit pas : {unread}")
     if said.get("troubled"):
         troubles.append(f"  en panne : {said['troubled']}")
     silent = (now - datetime.fromisoformat(str(said["written_at"]))).total_seconds()
@@ -314,6 +320,7 @@ def _status(state: str) -> Answer:
             "base_ready_at": base and base.isoformat(),
             "listed": len(roll.live) if roll else 0,
             "missing": missing,
+            "list_unread": unread or None,
             "well": well,
         },
         "\n".join([*lines, *troubles]),

@@ -279,7 +279,7 @@ def _forget(
     from datetime import timedelta
 
     from releve.cycle.protect.retention import Policy
-    from releve.domain.errors import BadInput
+    from releve.domain.errors import BadInput, Exit
     from releve.domain.units import parse_span, say_bytes
     from releve.entrypoints.worker.expiry import expire_database
     from releve.entrypoints.worker.register import read_roll, told
@@ -317,7 +317,7 @@ def _forget(
         "freed_bytes": merged.freed,
         "missing": missing,
     }
-    return Answer(data, "\n".join(lines))
+    return Answer(data, "\n".join(lines), Exit.PROMISE_NOT_KEPT if missing else Exit.DONE)
 
 
 def _shown(at: datetime) -> str:

@@ -13,6 +13,7 @@ from releve.entrypoints.cli.vault_session import DEFAULT_KEY, opened
 
 if TYPE_CHECKING:
     from releve.adapters.ledger.register import Register, Signed
+    from releve.domain.errors import ReleveError
     from releve.domain.evidence import Flaw
 
 _SHOWN = 20
@@ -75,15 +76,24 @@ def register(group: typer.Typer) -> None:
 
 def _check(where: str, key: str, state: str) -> Answer:
     from releve.adapters.ledger.register import flaws
-    from releve.domain.errors import Exit
+    from releve.domain.errors import Exit, PromiseBroken
     from releve.entrypoints.cli.vault_session import utc_now
-    from releve.entrypoints.worker.register import Watch, of_scope, told
+    from releve.entrypoints.worker.register import DAMAGED, Watch, of_scope, told
 
-    vault = opened(where, key)
-    watch = Watch(vault, Path(state), None, now=utc_now)
+    found = _register(state)
     try:
-        entries, kept = watch.register.snapshot()
-        wrong = flaws(entries, kept, watch.register.public)
+        entries, kept = found.snapshot()
+        wrong = flaws(entries, kept, found.public)
+    finally:
+        found.close()
+    vault = opened(where, key)
+    try:
+        watch = Watch(vault, Path(state), None, now=utc_now)
+    except PromiseBroken as error:
+        if error.code != DAMAGED:
+            raise
+        return _damaged(error, wrong, len(entries), witness=kept is not None)
+    try:
         every = vault.snapshots()
         known = of_scope(vault, watch.roll.scope)
         watch.look(known)
@@ -93,9 +103,7 @@ def _check(where: str, key: str, state: str) -> Answer:
     finally:
         watch.close()
     lines = [told(one) for one in roll.troubles.values()]
-    lines += [f"{one.sentence} [{one.code}]" for one in wrong]
-    if kept is None:
-        lines.append("le témoin de la liste a disparu : une fin coupée ne pourrait pas se voir")
+    lines += _wrong(wrong, witness=kept is not None)
     lines += [
         f"le coffre garde une tête que cette liste n'a pas ({one[:20]}…) : elle a été remise en arrière"
         for one in back
@@ -123,8 +131,31 @@ def _check(where: str, key: str, state: str) -> Answer:
     )
     if well:
         return Answer(data, f"rien ne manque au coffre : {said}")
+    return Answer(data, "\n".join([*_first(lines), said]), Exit.PROMISE_NOT_KEPT)
+
+
+def _damaged(error: ReleveError, wrong: list[Flaw], entries: int, *, witness: bool) -> Answer:
+    """What is wrong with a list that can no longer be compared with the store."""
+    data = {
+        "sound": False,
+        "entries": entries,
+        "flaws": _flaws(wrong),
+        "witness": witness,
+        "error": error.as_json(),
+    }
+    lines = [*_first(_wrong(wrong, witness=witness)), error.sentence, error.hint]
+    return Answer(data, "\n".join(lines), error.exit_code)
+
+
+def _wrong(wrong: list[Flaw], *, witness: bool) -> list[str]:
+    lines = [f"{one.sentence} [{one.code}]" for one in wrong]
+    lost = "le témoin de la liste a disparu : une fin coupée ne pourrait pas se voir"
+    return lines if witness else [*lines, lost]
+
+
+def _first(lines: list[str]) -> list[str]:
     more = [f"… et {len(lines) - _SHOWN} autres (--json les donne tous)"] if len(lines) > _SHOWN else []
-    return Answer(data, "\n".join([*lines[:_SHOWN], *more, said]), Exit.PROMISE_NOT_KEPT)
+    return [*lines[:_SHOWN], *more]
 
 
 def _head(state: str) -> Answer:

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from releve.adapters.engines.files.marks import Mark, mark_of
-from releve.adapters.ledger.register import Register, vouched
+from releve.adapters.ledger.register import Register, read_only, vouched
 from releve.adapters.vault.repository import snapshot_value
 from releve.adapters.vault.store import Absent, Kind
 from releve.cycle.protect.register import Listed, Roll, Trouble, compare, doubt
 from releve.cycle.protect.retention import Held, Ruling
-from releve.domain.errors import BadInput, PromiseBroken, Refused
+from releve.domain.errors import BadInput, PromiseBroken, Refused, ReleveError
 
 if TYPE_CHECKING:
     from releve.adapters.vault.repository import Repository, Snapshot
@@ -32,6 +32,7 @@ _ENTRIES = 5_000  # entries, after which the list is carried over
 _AT_ONCE = 500  # snapshots in one entry
 _HEAD_EVERY = timedelta(days=1)
 _HEADS = 7  # of them stay in the vault
+DAMAGED = "register-damaged"  # code of the error when an entry of a list cannot be read
 
 
 class Watch:
@@ -48,7 +49,8 @@ class Watch:
     ) -> None:
         """Opens the register of `state`; raises `Refused` when it is that of another vault or scope.
 
-        `scope` None: whatever it is of; then raises `BadInput` where there is none.
+        `scope` None: whatever it is of; then raises `BadInput` where there is none. Raises `PromiseBroken`
+        ("register-damaged") when an entry can no longer be read: so do all that read the list.
         """
         if scope is None and not (state / "register.sqlite3").exists():
             raise no_register(state)
@@ -58,7 +60,11 @@ class Watch:
         self.register = Register(state)
         self.roll = Roll()
         self._count = 0
-        self._refresh()
+        try:
+            self._refresh()
+        except ReleveError:
+            self.register.close()
+            raise
         if not self.roll.vault or self.register.public not in self.roll.keys:
             mine = {"vault": self.roll.vault or vault.id, "scope": self.roll.scope or scope or ""}
             self._add("opened", {**mine, "key": self.register.public})
@@ -95,7 +101,7 @@ class Watch:
             self._add("seen", {"snapshots": [one.value() for one in part]} | ({"base": True} if base else {}))
         if found.returned:
             self._add("returned", {"snapshots": list(found.returned)})
-        if len(self.roll.gone) > _LET_GO or self._count > _ENTRIES:
+        if self.roll.let_go > _LET_GO or self._count > _ENTRIES:
             self._add("carried", self.roll.carried())
             self._count = 0
         return troubles
@@ -235,15 +241,16 @@ def uptime() -> Up:
 
 
 def read_roll(state: Path) -> Roll | None:
-    """What the list of a state folder amounts to, without the store; None where none is kept."""
-    if not (state / "register.sqlite3").exists():
+    """What the list of a state folder amounts to, without the store; None where none is kept. Writes nothing.
+
+    Raises `Unreachable` or `PromiseBroken` when it cannot be read.
+    """
+    found = read_only(state)
+    if found is None:
         return None
-    register, roll = Register(state), Roll()
-    try:
-        for one in register.entries(0):
-            roll = _with(roll, one.entry)
-    finally:
-        register.close()
+    roll = Roll()
+    for one in found:
+        roll = _with(roll, one.entry)
     return roll
 
 
@@ -265,10 +272,22 @@ def _scope(mark: Mark | None, one: Snapshot) -> str:
 
 
 def _with(roll: Roll, entry: Entry) -> Roll:
-    """The same and one entry more; a `carried` one that does not follow stands for all that was let go of."""
+    """The same and one entry more; a `carried` one that does not follow stands for all that was let go of.
+
+    Raises `PromiseBroken` when it cannot be read: what somebody, or a disk, did to a row is no fault of ours.
+    """
     if entry.kind == "carried" and entry.seq > roll.seq + 1:
         roll = Roll()
-    roll.learn(entry.seq, entry.kind, entry.body, entry.at)
+    try:
+        roll.learn(entry.seq, entry.kind, entry.body, entry.at)
+    except (LookupError, ValueError, TypeError, AttributeError, ArithmeticError) as error:
+        raise PromiseBroken(
+            DAMAGED,
+            f"l'entrée {entry.seq} de la liste des instantanés ne se lit plus : la liste est abîmée",
+            hint="gardez ce dossier d'état tel qu'il est ; releve vault register check dit ce qui ne va pas ; "
+            "un dossier d'état neuf commence une nouvelle liste",
+            context={"entrée": str(entry.seq)},
+        ) from error
     return roll
 
 
@@ -316,4 +335,4 @@ def _shown(mark: Mark | None, one: Snapshot, now: datetime) -> Listed:
     return replace(listed, share=mark.share, epoch=mark.epoch, number=mark.number) if mark else listed
 
 
-__all__ = ["Watch", "database_scope", "head_of", "of_scope", "read_roll", "told", "uptime"]
+__all__ = ["DAMAGED", "Watch", "database_scope", "head_of", "of_scope", "read_roll", "told", "uptime"]

@@ -42,7 +42,7 @@ class Thinner:
             self._running = None
             self._ended(code)
             if code:
-                say(f"l'éclaircissage a échoué (code {code}) ; il sera repris")
+                say(f"l'éclaircissage a fini par le code {code} ; il sera repris")
         if self._command and self._running is None and time.monotonic() >= self._next:
             self._next = time.monotonic() + EVERY
             self._running = subprocess.Popen(

@@ -6,6 +6,7 @@ import hashlib
 import random
 import shutil
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,12 +16,13 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from releve.adapters.engines.postgresql.archive import instants
-from releve.adapters.engines.postgresql.archive.catalogue import Catalogue, Wal, chapters, wal_of
+from releve.adapters.engines.postgresql.archive.catalogue import Catalogue, Wal, chapters, files_of, wal_of
 from releve.adapters.engines.postgresql.archive.covering import covered
-from releve.adapters.engines.postgresql.archive.keeping import Claim, Keeper, _Chapter
-from releve.adapters.engines.postgresql.archive.marks import Place, mark_of, place
+from releve.adapters.engines.postgresql.archive.keeping import Claim, Keeper, _Chapter, _plain
+from releve.adapters.engines.postgresql.archive.marks import BaseMark, Place, mark_of, place
 from releve.adapters.engines.postgresql.archive.pieces import LARGEST, MANY, grown
 from releve.adapters.engines.postgresql.archive.spool import Spool
+from releve.adapters.vault.pack import BlobKind
 from releve.adapters.vault.repository import Repository
 from releve.adapters.vault.verify import verify
 from releve.domain.errors import Refused
@@ -189,6 +191,93 @@ def test_an_emptied_snapshot_hides_nothing_and_covers_nothing(writing: Writing) 
     assert covered(writing.vault, same) == set()
     numbers = {at.number for at in writing.known().segments}
     assert {1, 2, 3} <= numbers
+
+
+def _forge(writing: Writing, chapter: str, until: int, files: dict[str, bytes]) -> None:
+    """A snapshot of a chapter with any files in it, as somebody may write who has the key and may only add."""
+    forged = Keeper(writing.vault, "dossiers", "7", now=now)
+    forged._look()
+    nodes = {
+        name: _plain(name, len(data), 1, (forged._writer.save(BlobKind.DATA, data),))
+        for name, data in files.items()
+    }
+    forged._write({chapter: _Chapter(nodes, until)}, None)
+    forged.close()
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {},
+        {"abc": b"1", "x.history": b"1", "000000010000000000000zzz": b"1", "wal.instants": b"1", "é": b"1"},
+        {Place(1, 1).name(SEGMENT): b"\1" * SEGMENT},
+        {Place(1, number).name(SEGMENT): b"court" for number in range(1, 10)},
+        {Place(1, number).name(SEGMENT): b"\1" * 2 * SEGMENT for number in range(1, 10)},
+        {"0000000100000001" + tail: b"\1" * SEGMENT for tail in ("00000000", "00000001")},
+        {"00000002.history": b"1 123456789/0"},
+    ],
+    ids=["nothing", "odd names", "a part", "too short", "too long", "another chapter", "no history"],
+)
+def test_a_forged_snapshot_hides_no_wal(writing: Writing, files: dict[str, bytes]) -> None:
+    """Whatever it holds and claims: what is good is read, nothing crashes, nothing goes, and archiving goes on."""
+    for number in (1, 2, 3):
+        writing.write(number, SEGMENT)
+        writing.keep()
+    _forge(writing, "0000000100000000", 10 * SEGMENT, files)
+    (same,) = chapters(Catalogue(writing.vault, "dossiers").look()).values()
+    assert same[-1].mark.until == 10 * SEGMENT
+    assert not covered(writing.vault, same) & {one.snapshot.id for one in same[2:]}
+    wal = writing.known()
+    assert wal.size == SEGMENT
+    assert not wal.histories
+    assert {1, 2, 3} <= {at.number for at in wal.segments}
+    assert all(_read(writing.vault, wal, number) == writing.content[number] for number in (1, 2, 3))
+    assert max(wal.segments.values(), key=lambda one: one.at.number).at.number <= 9
+    if "abc" in files:
+        writing.keeper = Keeper(writing.vault, "dossiers", "7", now=now)
+        writing.write(4, SEGMENT)
+        writing.keep()
+        (same,) = chapters(Catalogue(writing.vault, "dossiers").look()).values()
+        kept = next(one for one in same if Place(1, 4).name(SEGMENT) in files_of(writing.vault, one.snapshot))
+        assert not files.keys() & files_of(writing.vault, kept.snapshot).keys()
+
+
+@pytest.mark.parametrize(
+    ("tag", "value"),
+    [
+        ("wal", "zz"),
+        ("wal", "00000001000000000"),
+        ("wal", "0000000100000000\n"),
+        ("wal", "000000010000000g"),
+        ("wal", "0000000200000000"),
+        ("timeline", "٠"),
+        ("timeline", "0"),
+        ("timeline", "99999999999"),
+        ("until", "zz"),
+        ("safe", "hier"),
+    ],
+)
+def test_a_mark_that_does_not_parse_is_none(writing: Writing, tag: str, value: str) -> None:
+    """To the letter: a chapter of sixteen digits of its own timeline, a number, a position, an instant."""
+    writing.write(1, 5000)
+    good = writing.vault.snapshot(writing.keep(T0))
+    assert mark_of(good) is not None
+    others = tuple(one for one in good.tags if not one.startswith(f"{tag}="))
+    assert mark_of(replace(good, tags=(*others, f"{tag}={value}"))) is None
+
+
+@pytest.mark.parametrize(
+    "wrong", ["segment=0", "segment=5", "segment=8589934592", "version=x", "stop=0/1", "timeline=-1"]
+)
+def test_a_mark_of_a_base_that_cannot_be_is_none(writing: Writing, wrong: str) -> None:
+    """Segments of a size that no server has, an end before the beginning."""
+    writing.write(1, 5000)
+    snapshot = writing.vault.snapshot(writing.keep(T0))
+    base = BaseMark("dossiers", "7", "b1", 1, SEGMENT, 2 * SEGMENT, T0, 160014, SEGMENT)
+    assert mark_of(replace(snapshot, tags=base.tags())) == base
+    tag = wrong.partition("=")[0]
+    others = tuple(one for one in base.tags() if not one.startswith(f"{tag}="))
+    assert mark_of(replace(snapshot, tags=(*others, wrong))) is None
 
 
 def test_a_file_that_becomes_whole_after_it_was_listed_is_kept_with_the_claim(writing: Writing) -> None:

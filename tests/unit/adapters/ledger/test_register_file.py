@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import stat
 from datetime import UTC, datetime
@@ -9,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from releve.adapters.ledger.register import CARRIED, Register, exported, flaws, imported
-from releve.domain.errors import BadInput
+from releve.adapters.ledger.register import CARRIED, Register, exported, flaws, imported, read_only
+from releve.domain.errors import BadInput, Unreachable
 
 T0 = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
@@ -131,3 +132,43 @@ def test_a_key_that_is_no_key_is_said(tmp_path: Path) -> None:
     (tmp_path / "r" / "register.key").write_text("rien")
     with pytest.raises(BadInput, match="ne se lit pas"):
         Register(tmp_path / "r")
+
+
+def test_a_list_is_shown_without_a_byte_written(tmp_path: Path) -> None:
+    """Alone, beside a writer and after a cut: the same entries, and the folder as it was, its lock not even made."""
+    folder = tmp_path / "liste d'ici ?#"
+    assert read_only(folder) is None
+    made(folder).close()
+    for name in ("register.lock", "register.head", "register.key"):
+        (folder / name).unlink()
+    before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    assert [one.entry.seq for one in read_only(folder) or ()] == [1, 2, 3, 4]
+    assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+    writer = made(folder, 1)
+    seqs = [one.entry.seq for one in read_only(folder) or ()]
+    assert seqs[-1] == writer.end()[0] > 4
+    cut = tmp_path / "coupé"
+    shutil.copytree(folder, cut)
+    writer.close()
+    assert [one.entry.seq for one in read_only(cut) or ()] == seqs
+    (folder / "register.sqlite3").write_bytes(b"")
+    assert read_only(folder) == []
+    (folder / "register.sqlite3").write_bytes(b"rien de bon" * 1000)
+    with pytest.raises(Unreachable, match="ne peut pas être lu"):
+        read_only(folder)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE entry SET at = '2026-11-24T12:00:00' WHERE seq = 2",
+        "UPDATE entry SET at = 'hier' WHERE seq = 2",
+        "UPDATE entry SET hash = 5, previous = x'00' WHERE seq = 2",
+        "UPDATE entry SET signature = 'x' WHERE seq = 2",
+    ],
+)
+def test_a_row_that_is_no_entry_is_a_flaw_and_no_crash(tmp_path: Path, statement: str) -> None:
+    """An hour without its zone, a hash that is no text, a signature that is no bytes."""
+    made(tmp_path / "r").close()
+    edit(tmp_path / "r", statement)
+    assert codes(tmp_path / "r") & {"altered", "unsigned"}

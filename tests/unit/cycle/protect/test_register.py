@@ -6,9 +6,11 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from releve.cycle.protect import register
 from releve.cycle.protect.register import Listed, Roll, Trouble, compare, doubt
 from releve.cycle.protect.retention import Flow, Held, Policy, rule, thin
 
@@ -67,6 +69,31 @@ def test_what_we_removed_and_comes_back_is_told() -> None:
     assert told(later, [replace(one(799), id="f" * 64), *live]) == set(), (
         "a number written twice in doubt is no return"
     )
+
+
+def test_the_return_of_what_had_no_number_is_told_after_the_list_was_carried_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A database's snapshots have none: their names are carried, the last ones, time after time."""
+    monkeypatch.setattr(register, "_PAST", 3)
+    plain = [replace(one(number), share="", number=0) for number in range(1, 7)]
+    roll = Roll()
+    roll.learn(1, "seen", {"snapshots": [each.value() for each in plain]}, T0)
+    for seq, each in enumerate(plain[:5], 2):
+        roll.learn(seq, "removed", {"snapshots": [each.id]}, T0)
+    assert told(roll, plain) == {("back", each.id) for each in plain[:5]}
+    for seq in (7, 8):
+        body = json.loads(json.dumps(roll.carried()))
+        roll = Roll()
+        roll.learn(seq, "carried", body, T0)
+        assert told(roll, plain) == {("back", each.id) for each in plain[2:5]}
+        assert roll.let_go == 0, "what is carried over does not ask to be carried over again"
+    roll.learn(9, "accepted", {"troubles": [["back", plain[4].id]]}, T0)
+    assert plain[4].id not in roll.carried()["gone"]  # type: ignore[operator]
+    del body["gone"]
+    older = Roll()
+    older.learn(8, "carried", body, T0)
+    assert told(older, plain) == set(), "a list of before is read as it was"
 
 
 def test_what_is_written_late_of_something_that_we_removed_meanwhile_counts_for_nothing() -> None:

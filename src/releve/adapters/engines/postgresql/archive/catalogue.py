@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -14,6 +15,10 @@ from releve.adapters.engines.postgresql.archive.marks import (
     BaseMark,
     Place,
     WalMark,
+    chapter_of,
+    is_history,
+    is_size,
+    is_wal,
     mark_of,
     place,
 )
@@ -126,37 +131,77 @@ def wal_of(vault: Repository, found: Sequence[Base | Chapter]) -> Wal:
     """Everything known of the WAL.
 
     The fullest snapshot of a chapter is believed, unless a file is missing in it: then all of that chapter are looked
-    through, so that whoever may only add an emptied snapshot hides nothing.
+    through, so that whoever may only add an emptied snapshot hides nothing. A file that no archiver of ours would have
+    put there counts for nothing.
     """
-    wal = Wal()
-    for same in chapters(found).values():
+    every = sorted(chapters(found).values(), key=lambda same: min(_arrival(one) for one in same))
+    wal = Wal(_size(vault, found))
+    for same in every:
         wal.marks += [one.mark for one in same]
-        files = _versions(vault, same[-1:])
-        if len(same) > 1 and not _whole(files, _versions(vault, [min(same, key=_arrival)])):
-            files = _versions(vault, same)
+        files = _versions(vault, same[-1:], wal.size)
+        first = min(same, key=_arrival)
+        if len(same) > 1 and not _whole(files, _versions(vault, [first], wal.size), same[-1].mark, wal.size):
+            files = _versions(vault, same, wal.size)
         for name, node, mark in files:
             _add(vault, wal, name, node, mark)
     return wal
 
 
-def _versions(vault: Repository, same: Sequence[Chapter]) -> list[tuple[str, Node, WalMark]]:
-    """Every file of these snapshots; what the store saw first comes first."""
-    ordered = sorted(same, key=_arrival)
-    return [(name, node, one.mark) for one in ordered for name, node in files_of(vault, one.snapshot).items()]
+def _size(vault: Repository, found: Sequence[Base | Chapter]) -> int:
+    """Bytes of a segment, as the first base that came says it, or else the first WAL; 0 when nothing does."""
+    first = min((one for one in found if isinstance(one, Base)), key=_seen, default=None)
+    if first is not None:
+        return first.mark.segment
+    for one in sorted((one for one in found if isinstance(one, Chapter)), key=_arrival):
+        for name, node in files_of(vault, one.snapshot).items():
+            if is_wal(name) and is_size(node.size):
+                return node.size
+    return 0
+
+
+def _versions(vault: Repository, same: Sequence[Chapter], size: int) -> list[tuple[str, Node, WalMark]]:
+    """Every file of these snapshots that belongs there; what the store saw first comes first."""
+    return [
+        (name, node, one.mark)
+        for one in sorted(same, key=_arrival)
+        for name, node in files_of(vault, one.snapshot).items()
+        if _belongs(name, node, one.mark.chapter, size)
+    ]
+
+
+def _belongs(name: str, node: Node, chapter: str, size: int) -> bool:
+    """Whether an archiver puts such a file in a snapshot of that chapter."""
+    if is_wal(name):
+        return chapter_of(name) == chapter and node.size == size
+    return is_history(name) or name == chapter + INSTANTS
+
+
+def _seen(one: Base | Chapter) -> datetime:
+    return one.snapshot.seen or one.snapshot.at
 
 
 def _arrival(one: Chapter) -> tuple[datetime, int]:
-    return one.snapshot.seen or one.snapshot.at, one.mark.until
+    return _seen(one), one.mark.until
 
 
-def _whole(fullest: Sequence[tuple[str, Node, WalMark]], first: Sequence[tuple[str, Node, WalMark]]) -> bool:
-    """Whether the fullest snapshot of a chapter has no hole, and all that the first one to arrive had."""
+def _whole(
+    fullest: Sequence[tuple[str, Node, WalMark]],
+    first: Sequence[tuple[str, Node, WalMark]],
+    mark: WalMark,
+    size: int,
+) -> bool:
+    """Whether the fullest snapshot of a chapter has no hole up to where it says, and all that the first to come had."""
     names, before = (
-        {name.removesuffix(PARTIAL) for name, _node, _mark in files if name.removesuffix(PARTIAL).isalnum()}
+        {name.removesuffix(PARTIAL) for name, _node, _mark in files if is_wal(name)}
         for files in (fullest, first)
     )
-    tails = sorted(int(name[16:24], 16) for name in names)
-    return bool(tails) and tails[-1] - tails[0] + 1 == len(tails) and before <= names
+    numbers = sorted(at.number for name in names if (at := place(name, size)))
+    return (
+        bool(numbers)
+        and numbers[-1] - numbers[0] + 1 == len(numbers)
+        and mark.until <= (numbers[-1] + 1) * size
+        and before <= names
+    )
 
 
 def _text(vault: Repository, node: Node) -> str:
@@ -167,13 +212,13 @@ def _add(vault: Repository, wal: Wal, name: str, node: Node, mark: WalMark) -> N
     if name.endswith(HISTORY):
         if name not in wal.history_files:
             timeline = int(name.removesuffix(HISTORY), 16)
-            wal.history_files[name] = node
-            wal.histories[timeline] = history(timeline, _text(vault, node))
+            with suppress(ValueError):  # a history that does not read as one is none
+                wal.histories[timeline] = history(timeline, _text(vault, node))
+                wal.history_files[name] = node
         return
     if name.endswith(INSTANTS):
         wal.proofs += [(mark.timeline, until, at) for until, at in read_instants(_text(vault, node)).items()]
         return
-    wal.size = wal.size or node.size
     at = place(name, wal.size)
     if at is None:
         return

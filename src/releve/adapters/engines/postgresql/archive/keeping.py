@@ -15,12 +15,13 @@ from releve import __version__
 from releve.adapters.engines.postgresql.archive import instants
 from releve.adapters.engines.postgresql.archive.catalogue import Catalogue, chapters, files_of
 from releve.adapters.engines.postgresql.archive.marks import (
-    HISTORY,
     INSTANTS,
     PARTIAL,
     WalMark,
     chapter_of,
     group_of,
+    is_history,
+    is_wal,
 )
 from releve.adapters.engines.postgresql.archive.pieces import Piece, grown
 from releve.adapters.engines.postgresql.archive.spool import Received
@@ -154,10 +155,14 @@ class Keeper:
         chapter = _Chapter()
         for one in chapters(self._catalogue.look()).get(name, [])[-1:]:
             found = files_of(self._vault, one.snapshot)
-            self._histories |= {name: node for name, node in found.items() if name.endswith(HISTORY)}
+            self._histories |= {name: node for name, node in found.items() if is_history(name)}
             noted = found.get(name + INSTANTS)
-            said = b"".join(self._vault.blob(blob) for blob in noted.content).decode() if noted else ""
-            wal = {name: node for name, node in found.items() if not name.endswith((HISTORY, INSTANTS))}
+            said = (
+                b"".join(self._vault.blob(blob) for blob in noted.content).decode(errors="replace")
+                if noted
+                else ""
+            )
+            wal = {file: node for file, node in found.items() if is_wal(file) and chapter_of(file) == name}
             chapter = _Chapter(wal, one.mark.until, instants.read(said))
         self._chapters[name] = chapter
         return chapter

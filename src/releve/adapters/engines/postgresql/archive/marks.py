@@ -20,6 +20,8 @@ PARTIAL = ".partial"
 HISTORY = ".history"
 INSTANTS = ".instants"  # of a chapter: "position instant" a line, what was claimed as each segment ended
 _NAME = re.compile(r"([0-9A-F]{8})([0-9A-F]{8})([0-9A-F]{8})")
+_WORD = re.compile(r"[0-9A-F]{8}")
+_COUNT = re.compile(r"[1-9][0-9]{0,9}")
 _CHAPTER = 16  # digits
 _GROUP = 23  # digits: sixteen segments a folder, so that a snapshot rewrites one small tree
 _LOG = 1 << 32  # bytes that the first sixteen digits count
@@ -44,6 +46,21 @@ def place(name: str, size: int) -> Place | None:
     if match is None or not size:
         return None
     return Place(int(match[1], 16), int(match[2], 16) * (_LOG // size) + int(match[3], 16))
+
+
+def is_wal(name: str) -> bool:
+    """Whether a file name is one of a segment, `.partial` or not."""
+    return _NAME.fullmatch(name.removesuffix(PARTIAL)) is not None
+
+
+def is_history(name: str) -> bool:
+    """Whether a file name is one of a timeline's history."""
+    return name.endswith(HISTORY) and _WORD.fullmatch(name.removesuffix(HISTORY)) is not None
+
+
+def is_size(size: int) -> bool:
+    """Whether a segment may have that many bytes: a power of two from 1 MiB to 1 GiB (`initdb --wal-segsize`)."""
+    return 1 << 20 <= size <= 1 << 30 and size.bit_count() == 1
 
 
 def chapter_of(name: str) -> str:
@@ -117,7 +134,10 @@ class BaseMark:
 
 
 def mark_of(snapshot: Snapshot) -> WalMark | BaseMark | None:
-    """What a snapshot says that it is; None when it is neither."""
+    """What a snapshot says that it is; None when it is neither.
+
+    Whoever may add to the vault may write any tag: what does not parse to the letter is no mark.
+    """
     found = dict(tag.split("=", 1) for tag in snapshot.tags if "=" in tag)
     try:
         if "wal" in found:
@@ -129,19 +149,37 @@ def mark_of(snapshot: Snapshot) -> WalMark | BaseMark | None:
 
 def _wal(found: Mapping[str, str]) -> WalMark:
     safe = to_datetime(found["safe"]) if "safe" in found else None
-    timeline = int(found["timeline"])
-    return WalMark(found["database"], found["system"], timeline, found["wal"], lsn(found["until"]), safe)
+    timeline, chapter = _timeline(found), found["wal"]
+    if len(chapter) != _CHAPTER or not is_wal(chapter + "0" * 8) or int(chapter[:8], 16) != timeline:
+        raise ValueError(f"not a chapter of timeline {timeline}: {chapter!r}")
+    return WalMark(found["database"], found["system"], timeline, chapter, lsn(found["until"]), safe)
 
 
 def _base(found: Mapping[str, str]) -> BaseMark:
+    start, stop, segment = lsn(found["start"]), lsn(found["stop"]), _count(found["segment"])
+    if start > stop or not is_size(segment):
+        raise ValueError("no base is like that")
     return BaseMark(
         found["database"],
         found["system"],
         found["base"],
-        int(found["timeline"]),
-        lsn(found["start"]),
-        lsn(found["stop"]),
+        _timeline(found),
+        start,
+        stop,
         to_datetime(found["ready"]),
-        int(found["version"]),
-        int(found["segment"]),
+        _count(found["version"]),
+        segment,
     )
+
+
+def _timeline(found: Mapping[str, str]) -> int:
+    number = _count(found["timeline"])
+    if number >= _LOG:
+        raise ValueError(f"not a timeline: {number}")
+    return number
+
+
+def _count(text: str) -> int:
+    if _COUNT.fullmatch(text) is None:
+        raise ValueError(f"not a number: {text!r}")
+    return int(text)
