@@ -374,6 +374,68 @@ def test_a_file_without_rights_keeps_its_last_saved_state(rig: Rig) -> None:
     assert (rig.hot / "secret").read_text() == "avant"
 
 
+def test_what_could_not_be_read_is_no_longer_named_once_it_is_gone(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Deleted, renamed away, with the folder it was in, or readable again: hints alone take it off the list."""
+    for name in ("efface", "renomme", "sous/dedans", "sous/reste", "ferme/f"):
+        (rig.root / name).parent.mkdir(exist_ok=True)
+        (rig.root / name).write_text("avant")
+    rig.take()
+    reader, listing = rig.capture._reader.content, os.listdir
+    denied = {"efface", "renomme", "sous/dedans", "neuf", "ferme"}
+    paths = {os.fsencode(rig.root / name) for name in denied}
+
+    def content(one: bytes) -> Any:
+        if one in paths:
+            raise PermissionError(13, "Permission denied", one)
+        return reader(one)
+
+    def listed(one: Any) -> Any:
+        if one in paths:
+            raise PermissionError(13, "Permission denied", one)
+        return listing(one)
+
+    monkeypatch.setattr(rig.capture._reader, "content", content)
+    monkeypatch.setattr(os, "listdir", listed)
+    for name in ("efface", "renomme", "sous/dedans", "neuf"):
+        (rig.root / name).write_text("apres")
+    (rig.root / "ferme").chmod(0o700)
+    rig.take()
+    assert set(rig.capture.unread) == {os.fsencode(name) for name in denied}
+    (rig.root / "efface").unlink()
+    (rig.root / "neuf").unlink()
+    (rig.root / "renomme").rename(rig.root / "autre")
+    (rig.root / "sous").rename(rig.root / "la")
+    paths.clear()
+    (rig.root / "ferme").chmod(0o755)
+    rig.take()
+    assert rig.capture.unread == {}
+    assert rig.strangers(rig.whole()) == []
+
+
+def test_a_folder_that_can_be_listed_again_is_no_longer_named(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own dates did not change: the comparison of the folder above it is enough."""
+    (rig.root / "a" / "b").mkdir(parents=True)
+    (rig.root / "a" / "b" / "f").write_text("un")
+    rig.take()
+    listing, closed = os.listdir, os.fsencode(rig.root / "a" / "b")
+
+    def listed(one: Any) -> Any:
+        if one == closed:
+            raise OSError(5, "Input/output error", one)
+        return listing(one)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "listdir", listed)
+        rig.capture.take(Hints(everything=True))
+    assert list(rig.capture.unread) == [b"a/b"]
+    rig.capture.take(Hints(folders={b"a"}))
+    assert rig.capture.unread == {}
+
+
 def test_a_full_disk_under_the_cache_is_said_and_taken_up_again(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
