@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import threading
@@ -17,6 +18,7 @@ from releve.adapters.engines.files import live
 from releve.adapters.engines.files.cache import Cache
 from releve.adapters.engines.files.capture import Capture, Share, Taken
 from releve.adapters.engines.files.events import Hints, Watcher
+from releve.adapters.vault.store import Kind
 from releve.domain.errors import Unreachable
 from releve.entrypoints.worker.resident import TURN
 from tests.features import CURRENT_RESTIC
@@ -434,6 +436,24 @@ def test_a_folder_that_can_be_listed_again_is_no_longer_named(
     assert list(rig.capture.unread) == [b"a/b"]
     rig.capture.take(Hints(folders={b"a"}))
     assert rig.capture.unread == {}
+
+
+def test_an_unreadable_snapshot_in_the_vault_does_not_stop_the_copy(rig: Rig) -> None:
+    """Garbage under its own name: the copy goes on with the next snapshot, and names what it could not read."""
+    (rig.root / "a").write_text("un")
+    rig.take()
+    rig.follow()
+    raw = b"x" * 300
+    name = hashlib.sha256(raw).hexdigest()
+    rig.vault.store.write(Kind.SNAPSHOTS, name, [raw])
+    (rig.root / "a").write_text("deux")
+    rig.take()
+    rig.follow()
+    assert rig.behind() == []
+    assert list(rig.following.lag.unreadable) == [name]
+    rig.vault.store.remove(Kind.SNAPSHOTS, name)
+    rig.follow()
+    assert list(rig.following.lag.unreadable) == []
 
 
 def test_a_full_disk_under_the_cache_is_said_and_taken_up_again(
