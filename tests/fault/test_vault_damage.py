@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 import shutil
 from pathlib import Path
@@ -190,6 +191,34 @@ def test_an_index_lost_with_its_packs_comes_from_the_second_copy(vault: Path, tm
     assert done.left == []
     assert {path.name for path in (vault / "data").rglob("?" * 64)} == before
     assert len(reopened(vault).snapshots()) == 2
+
+
+def test_only_snapshots_that_nobody_can_read_are_dropped_and_only_when_asked(
+    vault: Path, tmp_path: Path
+) -> None:
+    """One comes back from the second copy, one is damaged there too, one is garbage: the last two go, nothing else."""
+    kept = keep(reopened(vault), tmp_path / "share").id
+    second = tmp_path / "second"
+    shutil.copytree(vault, second)
+    names = sorted(path.name for path in _files(vault / "snapshots"))
+    back, bad = [name for name in names if name != kept]
+    for side, name in ((vault, back), (vault, bad), (second, bad)):
+        _flip(side / "snapshots" / name, 99)
+    raw = b"x" * 200
+    garbage = hashlib.sha256(raw).hexdigest()
+    (vault / "snapshots" / garbage).write_bytes(raw)
+    files = {path: path.read_bytes() for path in _files(vault) if path.parent.name != "locks"}
+    done = heal(reopened(vault), FolderStore(second), now=now)
+    assert (done.unreadable, done.dropped) == (sorted([bad, garbage]), [])
+    assert (vault / "snapshots" / bad).exists()
+    done = heal(reopened(vault), FolderStore(second), drop_unreadable=True, now=now)
+    assert (done.unreadable, done.dropped, done.left) == ([], sorted([bad, garbage]), [])
+    assert done.after.sound
+    assert {one.id for one in reopened(vault).snapshots()} == {back, kept}
+    left = {path: path.read_bytes() for path in _files(vault)}
+    gone = {vault / "snapshots" / name for name in (bad, garbage)}
+    assert left.keys() == files.keys() - gone
+    assert [path for path in left if left[path] != files[path]] == [vault / "snapshots" / back]
 
 
 def test_a_damaged_pack_in_no_index_gives_what_still_opens(vault: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import threading
@@ -18,6 +19,7 @@ from releve.adapters.engines.files.cache import Cache
 from releve.adapters.engines.files.capture import Capture, Share, Taken
 from releve.adapters.engines.files.events import Hints, Watcher
 from releve.adapters.engines.files.marks import Mark, Snapshots, shared_base
+from releve.adapters.vault.store import Kind
 from releve.domain.errors import Unreachable
 from releve.entrypoints.worker.resident import TURN
 from tests.features import CURRENT_RESTIC
@@ -425,6 +427,86 @@ def test_a_file_without_rights_keeps_its_last_saved_state(rig: Rig) -> None:
     assert list(rig.capture.unread) == [b"secret"]
     rig.follow()
     assert (rig.hot / "secret").read_text() == "avant"
+
+
+def test_what_could_not_be_read_is_no_longer_named_once_it_is_gone(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Deleted, renamed away, with the folder it was in, or readable again: hints alone take it off the list."""
+    for name in ("efface", "renomme", "sous/dedans", "sous/reste", "ferme/f"):
+        (rig.root / name).parent.mkdir(exist_ok=True)
+        (rig.root / name).write_text("avant")
+    rig.take()
+    reader, listing = rig.capture._reader.content, os.listdir
+    denied = {"efface", "renomme", "sous/dedans", "neuf", "ferme"}
+    paths = {os.fsencode(rig.root / name) for name in denied}
+
+    def content(one: bytes) -> Any:
+        if one in paths:
+            raise PermissionError(13, "Permission denied", one)
+        return reader(one)
+
+    def listed(one: Any) -> Any:
+        if one in paths:
+            raise PermissionError(13, "Permission denied", one)
+        return listing(one)
+
+    monkeypatch.setattr(rig.capture._reader, "content", content)
+    monkeypatch.setattr(os, "listdir", listed)
+    for name in ("efface", "renomme", "sous/dedans", "neuf"):
+        (rig.root / name).write_text("apres")
+    (rig.root / "ferme").chmod(0o700)
+    rig.take()
+    assert set(rig.capture.unread) == {os.fsencode(name) for name in denied}
+    (rig.root / "efface").unlink()
+    (rig.root / "neuf").unlink()
+    (rig.root / "renomme").rename(rig.root / "autre")
+    (rig.root / "sous").rename(rig.root / "la")
+    paths.clear()
+    (rig.root / "ferme").chmod(0o755)
+    rig.take()
+    assert rig.capture.unread == {}
+    assert rig.strangers(rig.whole()) == []
+
+
+def test_a_folder_that_can_be_listed_again_is_no_longer_named(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own dates did not change: the comparison of the folder above it is enough."""
+    (rig.root / "a" / "b").mkdir(parents=True)
+    (rig.root / "a" / "b" / "f").write_text("un")
+    rig.take()
+    listing, closed = os.listdir, os.fsencode(rig.root / "a" / "b")
+
+    def listed(one: Any) -> Any:
+        if one == closed:
+            raise OSError(5, "Input/output error", one)
+        return listing(one)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "listdir", listed)
+        rig.capture.take(Hints(everything=True))
+    assert list(rig.capture.unread) == [b"a/b"]
+    rig.capture.take(Hints(folders={b"a"}))
+    assert rig.capture.unread == {}
+
+
+def test_an_unreadable_snapshot_in_the_vault_does_not_stop_the_copy(rig: Rig) -> None:
+    """Garbage under its own name: the copy goes on with the next snapshot, and names what it could not read."""
+    (rig.root / "a").write_text("un")
+    rig.take()
+    rig.follow()
+    raw = b"x" * 300
+    name = hashlib.sha256(raw).hexdigest()
+    rig.vault.store.write(Kind.SNAPSHOTS, name, [raw])
+    (rig.root / "a").write_text("deux")
+    rig.take()
+    rig.follow()
+    assert rig.behind() == []
+    assert list(rig.following.lag.unreadable) == [name]
+    rig.vault.store.remove(Kind.SNAPSHOTS, name)
+    rig.follow()
+    assert list(rig.following.lag.unreadable) == []
 
 
 def test_a_full_disk_under_the_cache_is_said_and_taken_up_again(

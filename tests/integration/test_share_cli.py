@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import random
@@ -16,8 +17,11 @@ from typing import Any
 
 import pytest
 
+from releve.adapters.vault.store import Kind
 from releve.adapters.vault.verify import verify
+from releve.domain.errors import PromiseBroken
 from releve.entrypoints.worker.register import Watch, of_scope
+from releve.entrypoints.worker.thinning import thin_share
 from tests.commands import here
 from tests.shares import Chaos, inside
 from tests.vaults import PASSWORD, fresh, keep, reopened
@@ -163,6 +167,35 @@ def test_a_vault_that_goes_away_is_told_and_taken_up_again(site: Site) -> None:
     _until(lambda: site.status("capture")[0] == 0)
     site.start("follow")
     _until(site.equal)
+
+
+def test_an_unreadable_snapshot_is_told_stops_nobody_and_can_be_dropped(site: Site) -> None:
+    """Both processes begin and go on beside it, thinning refuses; the status names it until heal has dropped it."""
+    raw = b"ni cle ni sceau"
+    name = hashlib.sha256(raw).hexdigest()
+    reopened(site.base / "vault").store.write(Kind.SNAPSHOTS, name, [raw])
+    site.start("capture")
+    site.start("follow", "--no-thin")
+    Chaos(site.root, 2).work(20)
+    _until(site.equal)
+    _until(lambda: site.status("follow")[1]["follow"]["unreadable_snapshots"] == [name])
+    assert site.status("follow")[0] == 3
+    said = here(["share", "status", str(site.state("follow"))], site.environment()).stdout
+    assert f"un instantané du coffre ne se lit pas : {name[:8]} ; releve vault heal" in said
+    with pytest.raises(PromiseBroken):
+        thin_share(reopened(site.base / "vault"), "documents", site.state("follow"), yes=True)
+    site.stop_all()
+    told = here(["vault", "heal", str(site.base / "vault")], site.environment())
+    assert told.returncode == 3
+    assert f"instantané qui reste illisible : {name}" in told.stdout
+    assert "--drop-unreadable-snapshots" in told.stdout
+    words = ["vault", "heal", str(site.base / "vault"), "--drop-unreadable-snapshots", "--json"]
+    done = here(words, site.environment())
+    assert (done.returncode, json.loads(done.stdout)["dropped_snapshots"]) == (0, [name])
+    site.start("capture")
+    site.start("follow", "--no-thin")
+    _until(lambda: site.status("follow")[0] == 0)
+    assert site.status("follow")[1]["follow"]["unreadable_snapshots"] == []
 
 
 def test_a_share_is_captured_once(site: Site) -> None:

@@ -32,6 +32,8 @@ class Healed:
     replaced: list[str] = field(default_factory=list)  # files put back from the second copy
     indexed: list[str] = field(default_factory=list)  # packs listed again from their own tables
     left: list[str] = field(default_factory=list)  # files that stay damaged
+    unreadable: list[str] = field(default_factory=list)  # snapshot files among them that nobody can read
+    dropped: list[str] = field(default_factory=list)  # those that were removed, as was asked
     after: Verdict = field(default_factory=Verdict)
 
 
@@ -39,12 +41,14 @@ def heal(
     repository: Repository,
     second: Store | None,
     *,
+    drop_unreadable: bool = False,
     now: Callable[[], datetime],
     progress: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> Healed:
     """Replace damaged files by sound ones of `second`; list again the packs that hold what no index has any more.
 
-    Nothing is deleted but index files that cannot be read, once their packs are listed anew. Raises `BadInput` when
+    Nothing is deleted but index files that cannot be read, once their packs are listed anew; and, with
+    `drop_unreadable`, the snapshot files that still cannot be read when all else was tried. Raises `BadInput` when
     `second` is no copy of this vault.
     """
     if second is not None:
@@ -68,8 +72,34 @@ def heal(
         if before.lost and second is not None:
             roots = _roots(repository, {name for name, _path in before.lost})
             _bring_missing(repository, second, roots, done)
+        done.unreadable = _unreadable(repository)
+        if drop_unreadable:
+            _drop(repository, done)
     done.after = verify(repository, progress=progress)
     return done
+
+
+def _unreadable(repository: Repository) -> list[str]:
+    """Snapshot files that the store gives and that are no snapshot. One that it does not give may be whole."""
+    found = []
+    for entry in repository.store.entries(Kind.SNAPSHOTS):
+        try:
+            repository.read_snapshot(entry)
+        except Absent:
+            continue
+        except PromiseBroken:
+            found.append(entry.name)
+    return sorted(found)
+
+
+def _drop(repository: Repository, done: Healed) -> None:
+    """What only they kept is in no snapshot any more; its packs stay until a pruning."""
+    for name in done.unreadable:
+        repository.store.remove(Kind.SNAPSHOTS, name)
+        done.dropped.append(name)
+    gone = {f"{Kind.SNAPSHOTS}/{name}" for name in done.dropped}
+    done.left = [name for name in done.left if name not in gone]
+    done.unreadable = []
 
 
 def _must_be_a_copy(repository: Repository, second: Store) -> None:

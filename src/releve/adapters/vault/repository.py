@@ -516,7 +516,7 @@ def _snapshot(name: str, raw: bytes, seen: int) -> Snapshot:
             {key: item for key, item in summary.items() if isinstance(item, int)},
             datetime.fromtimestamp(seen / 1e9, UTC) if seen else None,
         )
-    except (ValueError, KeyError, TypeError, OverflowError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise damaged(f"snapshots/{name}", "il ne se lit pas") from error
 
 

@@ -121,7 +121,7 @@ class _Look:
         for name, raw in self._files(Kind.SNAPSHOTS, verdict):
             try:
                 found.append((name, bytes.fromhex(json.loads(raw)["tree"])))
-            except (ValueError, KeyError) as error:
+            except (ValueError, KeyError, TypeError) as error:
                 verdict.troubles.append(Trouble(Kind.SNAPSHOTS, name, str(error)))
         verdict.snapshots = len(found)
         return found

@@ -310,6 +310,11 @@ def _role(role: str, value: Mapping[str, object], now: datetime) -> tuple[bool, 
     troubles += [f"  {line}" for line in (missing if isinstance(missing, list) else [])]
     if value.get("register_troubled"):
         troubles.append(f"  la liste des instantanés n'est plus tenue : {value['register_troubled']}")
+    unreadable = value.get("unreadable_snapshots")
+    troubles += [
+        f"  un instantané du coffre ne se lit pas : {str(name)[:8]} ; releve vault heal"
+        for name in (unreadable if isinstance(unreadable, list) else [])
+    ]
     late = value.get("late")
     if isinstance(late, list) and late:
         lines.append(f"  {len(late)} instantanés d'une époque passée, gardés et non appliqués")

@@ -79,11 +79,18 @@ def register(group: typer.Typer) -> None:
         second: Annotated[
             str, typer.Option("--from", help="Une seconde copie du même coffre, fichier pour fichier.")
         ] = "",
+        drop: Annotated[
+            bool,
+            typer.Option(
+                "--drop-unreadable-snapshots",
+                help="Retirer les instantanés que nul ne peut plus lire ; ce qu'eux seuls gardaient sera perdu.",
+            ),
+        ] = False,
         key: KeyRef = DEFAULT_KEY,
         as_json: Json = False,
     ) -> None:
         """Réparer le coffre : fichiers repris de la seconde copie, index refaits."""
-        answer(as_json, lambda: _heal(where, key, second))
+        answer(as_json, lambda: _heal(where, key, second, drop=drop))
 
 
 def _forget(where: str, key: str, counts: dict[str, int], minimum: str, state: str, *, yes: bool) -> Answer:
@@ -184,16 +191,30 @@ def _prune(where: str, key: str, *, yes: bool) -> Answer:
     return Answer(data, "rien à ranger" if decided.nothing else text)
 
 
-def _heal(where: str, key: str, second: str) -> Answer:
+def _heal(where: str, key: str, second: str, *, drop: bool) -> Answer:
     from releve.adapters.vault.healing import heal
     from releve.entrypoints.cli.vault_session import utc_now
 
     vault = opened(where, key)
     with bar("réparation") as tell:
-        done = heal(vault, store_at(second) if second else None, now=utc_now, progress=tell)
+        copy = store_at(second) if second else None
+        done = heal(vault, copy, drop_unreadable=drop, now=utc_now, progress=tell)
     after = vault_work.said(done.after)
     lines = [f"repris de la seconde copie : {name}" for name in done.replaced]
     lines += [f"relu dans son propre paquet : {name[:16]}" for name in done.indexed]
     lines += [f"reste abîmé : {name}" for name in done.left]
-    data = {"replaced": done.replaced, "indexed": done.indexed, "left": done.left, "after": after.data}
+    lines += [f"instantané illisible, retiré : {name}" for name in done.dropped]
+    if done.unreadable:
+        lines += [f"instantané qui reste illisible : {name}" for name in done.unreadable]
+        lines.append(
+            "  --drop-unreadable-snapshots les retire ; ce qu'eux seuls gardaient sera perdu : essayez d'abord --from"
+        )
+    data = {
+        "replaced": done.replaced,
+        "indexed": done.indexed,
+        "left": done.left,
+        "unreadable_snapshots": done.unreadable,
+        "dropped_snapshots": done.dropped,
+        "after": after.data,
+    }
     return Answer(data, "\n".join([*lines, str(after.text)]), after.exit_code)

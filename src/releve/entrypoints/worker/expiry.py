@@ -52,7 +52,10 @@ def expire_database(
             stack.enter_context(hold(vault, exclusive=False, now=_now))
         watch = Watch(vault, state, database_scope(database), now=_now)
         stack.callback(watch.close)
-        found = Catalogue(vault, database).look()
+        catalogue = Catalogue(vault, database)
+        found = catalogue.look()
+        if catalogue.unreadable:
+            vault.snapshots()  # refuses: beside one that cannot be read, nobody knows what else it needs
         known = [(None, one.snapshot) for one in found]
         for trouble in watch.look(known):
             say(f"ALERTE sur le coffre : {told(trouble)}")

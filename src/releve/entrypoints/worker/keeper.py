@@ -46,7 +46,7 @@ from releve.adapters.vault.metadata import put_back
 from releve.domain.errors import Refused, ReleveError, Unreachable
 from releve.domain.os_errors import reason, unwritable
 from releve.entrypoints.worker.resident import boot, say
-from releve.entrypoints.worker.share import Copying, Post, capturing, dated, followed
+from releve.entrypoints.worker.share import Copying, Post, capturing, dated, followed, unreadable
 from releve.entrypoints.worker.thinner import Thinner
 
 if TYPE_CHECKING:
@@ -348,7 +348,7 @@ class Keeper:
             aside=len(copy.copy.done.aside) or self._voice.answer.aside,
             alert=lag.alert.reason if lag.alert is not None and not lag.alert.decision else "",
             owed=len(lag.position.owed),
-            missing=copy.clerk.missing,
+            missing=copy.clerk.missing or unreadable(lag),
             late=len(lag.late),
             troubled=f"{copy.trouble.sentence} [{copy.trouble.code}]" if copy.trouble else "",
         )

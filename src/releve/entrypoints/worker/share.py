@@ -22,7 +22,7 @@ from releve.adapters.engines.files.cache import Cache
 from releve.adapters.engines.files.capture import Capture, Share
 from releve.adapters.engines.files.events import Scans, Watcher
 from releve.adapters.engines.files.follow import Applied, HotCopy
-from releve.adapters.engines.files.following import POLL, Following
+from releve.adapters.engines.files.following import POLL, Following, Lag
 from releve.adapters.engines.files.live import Freshness, Live
 from releve.adapters.engines.files.marks import Snapshots
 from releve.adapters.engines.files.mounts import deaf_mount, mounted_inside
@@ -210,7 +210,7 @@ class Copying:
         if news or not self._looked or time.monotonic() - self._looked > _RETRY:
             self._looked = time.monotonic()
             _tell(self._post, "follow", {**_follow_value(self.following, self.trouble), **self.clerk.value()})
-        said = f"{self.trouble.sentence} [{self.trouble.code}]" if self.trouble else ""
+        said = f"{self.trouble.sentence} [{self.trouble.code}]" if self.trouble else unreadable(lag)
         self._told = told_once(self._told, said)
         return _RETRY if self.trouble else POLL
 
@@ -299,6 +299,17 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
+def unreadable(lag: Lag) -> str:
+    """The first snapshot of the vault that nobody can read, in one line."""
+    return next(
+        (
+            f"un instantané du coffre ne se lit pas : {name[:8]} ; releve vault heal"
+            for name in lag.unreadable
+        ),
+        "",
+    )
+
+
 def told_once(before: str, now: str) -> str:
     """Say `now` if it is news; what stands from now on."""
     if now and now != before:
@@ -374,6 +385,7 @@ def _follow_value(following: Following, trouble: ReleveError | None) -> Mapping[
         "alert": asdict(lag.alert) if lag.alert else None,
         "late": lag.late,
         "lost": [{"path": _shown(path), "why": why} for path, why in lag.lost],
+        "unreadable_snapshots": list(lag.unreadable),
         "troubled": f"{trouble.sentence} [{trouble.code}]" if trouble else "",
     }
 

@@ -36,7 +36,10 @@ def thin_share(
     """Rule on each snapshot of the share; with `yes`, remove and merge. Safe to cut anywhere and to repeat."""
     with ExitStack() as stack:
         stack.enter_context(only_one(state / "thin.lock", f"l'éclaircissage de « {share} »"))
-        known = Snapshots(vault, share).look()
+        snapshots = Snapshots(vault, share)
+        known = snapshots.look()
+        if snapshots.unreadable:
+            vault.snapshots()  # refuses: nothing is removed beside what nobody can read
         watch = Watch(vault, state, share, now=_now)
         stack.callback(watch.close)
         watch.look(known)
@@ -67,7 +70,9 @@ def _now() -> datetime:
 
 
 def remove_snapshots(vault: Repository, names: Sequence[str]) -> None:
-    """Under a lock that the caller holds."""
+    """Under a lock that the caller holds. Raises `PromiseBroken` beside a snapshot that nobody can read."""
+    if names:
+        vault.snapshots()
     for name in names:
         vault.store.remove(Kind.SNAPSHOTS, name)
 

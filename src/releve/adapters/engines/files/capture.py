@@ -167,6 +167,7 @@ class Capture:
                 self._whole(last)
             self._again_folders(hints.folders)
             self._spots(hints.spots | hints.writing)
+            self._forget_unread(inode)
             before, old_root = self._cache.snapshot
             changed = bool(self._dirty or self._touched) or not before
             if not changed and not force:
@@ -382,6 +383,7 @@ class Capture:
         except OSError as error:
             self.unread[path] = reason(error)
             return
+        self.unread.pop(path, None)
         rows = self._cache.rows(folder)
         row = next(rows, None)
         for name in names:
@@ -459,11 +461,23 @@ class Capture:
                 self._gone(folder, row)
             return None
         if stat.S_ISDIR(facts.st_mode):
-            return self._subfolder(folder, name, facts, row)
+            child = self._subfolder(folder, name, facts, row)
+            if inside in self.unread:
+                self._dirty.add(child)  # it is listed again: it may be readable now
+            return child
         if row is not None and row.child is None and _same(row, facts):
+            self.unread.pop(inside, None)
             return None
         self._file(folder, path, name, full, row)
         return None
+
+    def _forget_unread(self, inode: int) -> None:
+        """What is there no more is not to be read any more. Raises `Unreachable` when that is the share itself."""
+        gone = [path for path in self.unread if _is_gone(os.path.join(self._share.root, path))]
+        if gone:
+            _still(self._share.root, inode)
+        for path in gone:
+            del self.unread[path]
 
     def _excluded(self, path: bytes, name: bytes) -> bool:
         if not path and name == WORKROOM:
@@ -637,6 +651,16 @@ def _same(row: Row, facts: os.stat_result) -> bool:
         fit(facts.st_mtime_ns),
         fit(facts.st_ctime_ns),
     ) and (not stat.S_ISREG(facts.st_mode) or row.size == facts.st_size)
+
+
+def _is_gone(full: bytes) -> bool:
+    try:
+        os.lstat(full)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _spot(path: bytes) -> Spot:

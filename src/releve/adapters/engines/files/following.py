@@ -71,6 +71,7 @@ class Lag:
     late: list[str] = field(default_factory=list)  # snapshots of an older epoch: kept, never applied
     lost: list[tuple[bytes, str]] = field(default_factory=list)
     alert: Alert | None = None
+    unreadable: Sequence[str] = ()  # snapshot files of the vault that nobody can read
 
 
 class Following:
@@ -115,6 +116,7 @@ class Following:
     def step(self) -> Applied | None:
         """Look, and follow if there is something newer; what was done. Raises what the store and the disk raise."""
         self.known = known = self._snapshots.look()
+        self.lag.unreadable = self._snapshots.unreadable
         mine = [one for one in known if one[0].epoch == self.epoch]
         self.lag.late = [one for one in late(known, self.epoch) if one != self.lag.position.snapshot]
         self._in_place()

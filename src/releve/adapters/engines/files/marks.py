@@ -11,7 +11,7 @@ from datetime import datetime
 
 from releve.adapters.vault.clock import rfc3339, to_datetime
 from releve.adapters.vault.repository import Repository, Snapshot
-from releve.adapters.vault.store import Absent, Kind
+from releve.adapters.vault.sight import Sight
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -78,22 +78,21 @@ class Snapshots:
     """The snapshots of one share, each file read once."""
 
     def __init__(self, repository: Repository, share: str) -> None:
-        self._repository = repository
         self._share = share
-        self._known: dict[str, tuple[Mark, Snapshot] | None] = {}
+        self._sight = Sight(repository, self._ours)
+
+    @property
+    def unreadable(self) -> Sequence[str]:
+        """The snapshot files that the last look could not read, whosever they are."""
+        return self._sight.unreadable
 
     def look(self) -> Sequence[tuple[Mark, Snapshot]]:
-        """Those that are there now, oldest first by epoch and number; of two under one number, by their writer's time."""
-        names = {entry.name: entry for entry in self._repository.store.entries(Kind.SNAPSHOTS)}
-        for gone in self._known.keys() - names.keys():
-            del self._known[gone]
-        for name in names.keys() - self._known.keys():
-            try:
-                snapshot = self._repository.read_snapshot(names[name])
-            except Absent:
-                continue  # thinned away since it was listed
-            mark = mark_of(snapshot)
-            self._known[name] = (mark, snapshot) if mark and mark.share == self._share else None
-        return sorted(
-            (one for one in self._known.values() if one is not None), key=lambda one: (one[0], one[1].at)
-        )
+        """Those that are there now and can be read, oldest first by epoch and number.
+
+        Of two under one number, by their writer's time.
+        """
+        return sorted(self._sight.look(), key=lambda one: (one[0], one[1].at))
+
+    def _ours(self, snapshot: Snapshot) -> tuple[Mark, Snapshot] | None:
+        mark = mark_of(snapshot)
+        return (mark, snapshot) if mark and mark.share == self._share else None

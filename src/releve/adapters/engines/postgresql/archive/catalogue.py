@@ -25,7 +25,7 @@ from releve.adapters.engines.postgresql.archive.marks import (
 from releve.adapters.engines.postgresql.timelines import History, history
 from releve.adapters.vault.node import Node
 from releve.adapters.vault.repository import Repository, Snapshot, walk
-from releve.adapters.vault.store import Absent, Kind
+from releve.adapters.vault.sight import Sight
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,22 +74,17 @@ class Catalogue:
     """The snapshots of one database, each file read once."""
 
     def __init__(self, vault: Repository, database: str) -> None:
-        self._vault = vault
         self._database = database
-        self._known: dict[str, Base | Chapter | None] = {}
+        self._sight: Sight[Base | Chapter] = Sight(vault, self._ours)
+
+    @property
+    def unreadable(self) -> Sequence[str]:
+        """The snapshot files that the last look could not read, whosever they are."""
+        return self._sight.unreadable
 
     def look(self) -> Sequence[Base | Chapter]:
-        """Those that are there now."""
-        names = {entry.name: entry for entry in self._vault.store.entries(Kind.SNAPSHOTS)}
-        for gone in self._known.keys() - names.keys():
-            del self._known[gone]
-        for name in names.keys() - self._known.keys():
-            try:
-                snapshot = self._vault.read_snapshot(names[name])
-            except Absent:
-                continue  # thinned away since it was listed
-            self._known[name] = self._ours(snapshot)
-        return [one for one in self._known.values() if one is not None]
+        """Those that are there now and can be read."""
+        return self._sight.look()
 
     def _ours(self, snapshot: Snapshot) -> Base | Chapter | None:
         mark = mark_of(snapshot)
