@@ -343,3 +343,29 @@ def test_a_decision_that_is_none(site: Site, words: list[str]) -> None:
     """Neither back nor resume, or nobody: refused."""
     ran = subprocess.run(site.argv("decide", str(site.base), *words), capture_output=True, check=False)
     assert ran.returncode == 2
+
+
+def test_the_captured_folder_is_no_place_for_its_copy(site: Site) -> None:
+    """The copy would shut the users out and undo what they save: refused, and the folder stays as it is."""
+    site.start("capture")
+    (site.root / "a").write_text("a")
+    _until(lambda: site.status("capture")[0] == 0)
+    before = site.root.stat().st_mode
+    argv = ["share", "follow", str(site.base / "vault"), "-s", "documents", "-r", str(site.root), "--json"]
+    ran = here([*argv, "--state", str(site.base / "autre")], site.environment())
+    assert (ran.returncode, json.loads(ran.stdout)["error"]["code"]) == (4, "share-captured-here")
+    assert site.root.stat().st_mode == before
+    assert not (site.root / ".releve").exists()
+
+
+def test_what_stood_in_the_place_of_the_copy_is_put_aside_and_said(site: Site) -> None:
+    """A folder with something else in it: nothing is lost, and the log says where it is."""
+    (site.root / "a").write_text("a")
+    site.hot.mkdir()
+    (site.hot / "précieux.txt").write_text("x")
+    site.start("capture")
+    site.start("follow")
+    _until(site.equal)
+    (aside,) = (site.state("follow") / "aside").iterdir()
+    assert (aside / "précieux.txt").read_text() == "x"
+    _until(lambda: "mises de côté" in site.log("follow"))

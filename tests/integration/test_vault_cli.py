@@ -108,6 +108,37 @@ def test_one_path_alone_comes_back(vault: Path, share: Path, tmp_path: Path) -> 
     )
 
 
+def test_an_unknown_place_is_no_vault_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another program's kinds of address, a letter that slipped, a disk that is not mounted: refused, nothing made."""
+    monkeypatch.chdir(tmp_path)
+    for where in ("sftp:nas:/coffre", "s4:https://serveur/seau", "b2:seau"):
+        assert refusal("init", where, code=2) == "vault-address"
+    assert refusal("init", tmp_path / "absent" / "coffre", code=2) == "vault-parent"
+    assert list(tmp_path.iterdir()) == []
+    told("init", tmp_path / "coffre", "-k", f"file:{tmp_path}/releve/coffre.cle")
+    assert (tmp_path / "releve").stat().st_mode & 0o777 == 0o700
+
+
+def test_what_is_brought_back_is_named_or_asked_for(vault: Path, share: Path, tmp_path: Path) -> None:
+    """One thing in the vault: the newest of it; several: the newest is not all, and the command asks."""
+    told("save", vault, share)
+    said = releve("restore", vault, "--target", tmp_path / "un").stdout
+    assert str(share) in said
+    told("save", vault, share / "projets")
+    assert refusal("restore", vault, "--target", tmp_path / "deux", code=2) == "which-snapshot"
+    assert not (tmp_path / "deux").exists()
+    told("restore", vault, "latest", "--target", tmp_path / "deux")
+
+
+def test_a_folder_that_has_nothing_left_is_not_green(vault: Path, share: Path) -> None:
+    """Its disk is not mounted, or all was removed: saved as it is, and said."""
+    told("save", vault, share)
+    share.rename(share.with_name("ailleurs"))
+    share.mkdir()
+    assert told("save", vault, share, code=3)["emptied"] == 2
+    assert told("save", vault, share)["emptied"] == 0  # said once: the time before, there was nothing either
+
+
 def test_bad_inputs_are_named(vault: Path, share: Path, tmp_path: Path) -> None:
     """Wrong key, no vault, wrong snapshot, a full target, a key in clear, a vault inside what it saves."""
     told("save", vault, share)

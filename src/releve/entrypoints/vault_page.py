@@ -107,14 +107,15 @@ _DATABASE: tuple[Step, ...] = (
     (
         (
             "Donnez tout au compte postgres, journaux compris (ceux qu'il ne peut pas lire manqueraient sans un mot), et "
-            "démarrez. La dernière commande montre les bases : c'est fini. /srv/retour-NOM/log dit jusqu'où on est allé."
+            "démarrez. La dernière commande attend que tout soit rejoué (« FATAL » d'ici là est normal), puis montre les bases. /srv/retour-NOM/log dit jusqu'où on est allé."
         ),
         (
             "chown -R postgres: /srv/retour-$NOM",
             "chmod 700 /srv/retour-$NOM data",
             "runuser -u postgres -- /usr/lib/postgresql/VERSION/bin/pg_ctl start -w \\",
             "  -t 86400 -D /srv/retour-$NOM/data -l /srv/retour-$NOM/log",
-            "psql -h /srv/retour-$NOM -p 5432 -U postgres -l",
+            "until psql -h /srv/retour-$NOM -p 5432 -U postgres -l",
+            "do sleep 5; done",
         ),
     ),
 )

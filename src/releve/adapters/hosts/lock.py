@@ -38,11 +38,25 @@ def hold(path: str | os.PathLike[str], who: str) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise _held(place, os.pread(handle, 4096, 0)) from None
-        _sign(handle, who)
+        try:
+            _sign(handle, who)
+        except OSError as error:
+            raise Unreachable(
+                "lock-failed",
+                f"le verrou {place} ne peut pas être écrit : {reason(error)}",
+                hint="libérez de la place sur ce disque, ou donnez un dossier d'un autre",
+                retryable=True,
+            ) from error
         yield
         os.ftruncate(handle, 0)
     finally:
         os.close(handle)
+
+
+_WAIT = (
+    "attendez qu'il finisse ; s'il tourne sans fin (worker, capture, copie, archivage), arrêtez-le d'abord : "
+    "« releve status », « share status » ou « database status » disent où il en est"
+)
 
 
 def _sign(handle: int, who: str) -> None:
@@ -61,14 +75,14 @@ def _held(place: Path, text: bytes) -> Refused:
         return Refused(
             "already-running",
             "un autre Relève tient déjà ce verrou, à l'instant",
-            hint="attendez qu'il finisse, ou demandez-lui (releve status)",
+            hint=_WAIT,
             context={"lock": str(place)},
             retryable=True,
         )
     return Refused(
         "already-running",
         f"{who} tourne déjà (processus {pid}, depuis le {since:%d/%m/%Y à %H:%M:%S} UTC)",
-        hint="attendez qu'il finisse, ou demandez-lui (releve status)",
+        hint=_WAIT,
         context={"pid": pid, "who": who, "since": since.isoformat(), "lock": str(place)},
         retryable=True,
     )

@@ -80,7 +80,7 @@ def _work(command: str, line: _Line) -> int:
             case "save":
                 return vault_work.save(where, key, more, lists["tag"], lists["exclude"])
             case "restore":
-                name = more[0] if more else "latest"
+                name = more[0] if more else ""
                 again = "again" in line.switches
                 return vault_work.restore(where, key, name, one("target", ""), lists["path"], again=again)
             case _:

@@ -77,7 +77,13 @@ def register(app: typer.Typer) -> None:
     @group.command()
     def restore(
         where: Where,
-        snapshot: Which = "latest",
+        snapshot: Annotated[
+            str,
+            typer.Argument(
+                metavar="INSTANTANÉ",
+                help="Son identifiant, ou latest ; vide : le plus récent, si le coffre ne garde qu'une chose.",
+            ),
+        ] = "",
         target: Annotated[
             str, typer.Option("--target", "-t", help="Le dossier, vide, qui recevra tout.")
         ] = "",
@@ -106,20 +112,31 @@ def _init(where: str, key: str) -> Answer:
     from releve.adapters.hosts.secrets import resolve
     from releve.adapters.vault.repository import create
     from releve.adapters.vault.shares import password_of
+    from releve.adapters.vault.store import FolderStore
+    from releve.domain.errors import BadInput
     from releve.domain.os_errors import unwritable
     from releve.entrypoints.cli.vault_session import utc_now
 
     ref = secret_ref(key)
+    store = store_at(where)
+    above = Path(where).absolute().parent
+    if isinstance(store, FolderStore) and not above.is_dir():
+        raise BadInput(
+            "vault-parent",
+            f"le dossier « {above} », où serait le coffre, n'existe pas",
+            hint="branchez ou montez le disque du coffre ; si ce dossier est à faire, faites-le d'abord (mkdir)",
+        )
     drawn = ""
     if ref.scheme == "file" and not Path(ref.target).exists():
         drawn = password_of(secrets.token_bytes(16))
         try:
             handle = Path(ref.target)
+            handle.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             handle.touch(mode=0o600, exist_ok=False)
             handle.write_text(f"{drawn}\n", encoding="utf-8")
         except OSError as error:
             raise unwritable(Path(ref.target), error) from error
-    vault = create(store_at(where), drawn or resolve(ref), utc_now())
+    vault = create(store, drawn or resolve(ref), utc_now())
     lines = [f"coffre fait : {where}", f"identifiant : {vault.id[:16]}"]
     lines += [f"ce serveur : {one} ; Relève fait avec" for one in vault.lacking]
     if drawn:

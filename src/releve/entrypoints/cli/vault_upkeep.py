@@ -95,6 +95,7 @@ def register(group: typer.Typer) -> None:
 
 def _forget(where: str, key: str, counts: dict[str, int], minimum: str, state: str, *, yes: bool) -> Answer:
     from contextlib import ExitStack
+    from dataclasses import replace
     from datetime import timedelta
     from pathlib import Path
 
@@ -132,6 +133,8 @@ def _forget(where: str, key: str, counts: dict[str, int], minimum: str, state: s
             with lock(vault, exclusive=False, now=utc_now):
                 clock = store_clock(vault)
         at = watch.now(clock) if state else min(utc_now(), clock or utc_now())
+        # Copied without its dates, a vault shows everything as of one day: then each keeps its own, which only keeps more.
+        held = [replace(one, arrived=min(one.arrived or one.claimed, one.claimed)) for one in held]
         rulings = rule(held, policy, at.astimezone())
         gone = [one for one in rulings if not one.keep]
         if yes and state:

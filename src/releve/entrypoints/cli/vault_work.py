@@ -8,8 +8,10 @@ from releve.entrypoints.cli.telling import Answer
 from releve.entrypoints.cli.vault_session import bar, opened, processes, shown_path
 
 if TYPE_CHECKING:
+    from releve.adapters.vault.repository import Repository
     from releve.adapters.vault.verify import Verdict
 
+_LATEST = "latest"
 _SHOWN = 20  # lines of a list of troubles that a person is shown; --json has them all
 
 
@@ -44,6 +46,7 @@ def save(where: str, key: str, paths: list[str], tags: list[str], excludes: list
             progress=lambda seen: tell(seen.size, 0),
         )
     tally = saved.tally
+    emptied = _files(vault, saved.parent) if saved.parent and not tally.files else 0
     led = [  # a link, or below one: what a person means is what is there
         (path, real)
         for path, real in zip(paths, whole, strict=True)
@@ -63,6 +66,7 @@ def save(where: str, key: str, paths: list[str], tags: list[str], excludes: list
         "followed": [{"path": shown_path(path), "saved": shown_path(real)} for path, real in led],
         "unread": [{"path": shown_path(path), "why": why} for path, why in tally.unread],
         "unsettled": [shown_path(path) for path in tally.unsettled],
+        "emptied": emptied,
     }
     lines = [
         f"instantané {saved.id[:8]} : {tally.files} fichiers, {say_bytes(tally.size)}",
@@ -75,8 +79,23 @@ def save(where: str, key: str, paths: list[str], tags: list[str], excludes: list
     )
     lines += _listed("non lu", [f"{shown_path(path)} : {why}" for path, why in tally.unread])
     lines += _listed("changeait pendant la lecture", [shown_path(path) for path in tally.unsettled])
-    complete = not tally.unread and not tally.unsettled
+    if emptied:
+        lines.append(
+            f"  PLUS RIEN : la fois d'avant il y avait {emptied} fichiers ; un disque n'est peut-être pas monté"
+        )
+    complete = not tally.unread and not tally.unsettled and not emptied
     return Answer(data, "\n".join(lines), Exit.DONE if complete else Exit.PROMISE_NOT_KEPT)
+
+
+def _series(vault: Repository) -> int:
+    """How many machines, folders, shares and databases it keeps."""
+    from releve.entrypoints.worker.register import head_of
+
+    return len({(one.hostname, *one.paths) for one in vault.snapshots() if not head_of(one)})
+
+
+def _files(vault: Repository, snapshot: str) -> int:
+    return int(vault.snapshot(snapshot).summary.get("total_files_processed", 0))
 
 
 def _listed(what: str, items: list[str]) -> list[str]:
@@ -95,7 +114,14 @@ def restore(where: str, key: str, name: str, target: str, paths: list[str], *, a
             "usage", "il manque --target : le dossier qui recevra tout", hint="--target /chemin/vide"
         )
     vault = opened(where, key)
-    snapshot = vault.snapshot(name)
+    snapshot = vault.snapshot(name or _LATEST)
+    several = 1 if name else _series(vault)
+    if several > 1:
+        raise BadInput(
+            "which-snapshot",
+            f"le coffre garde {several} choses différentes : la plus récente n'est pas tout",
+            hint="« releve vault snapshots » les montre ; donnez l'identifiant de celle qu'il faut, ou « latest »",
+        )
     vault.load_index()
     total = int(snapshot.summary.get("total_bytes_processed", 0))
     with bar("restauration") as tell:
@@ -119,8 +145,10 @@ def restore(where: str, key: str, name: str, target: str, paths: list[str], *, a
         "metadata_missed": [{"path": shown_path(path), "what": what} for path, what in done.missed],
     }
     kept = f", {done.kept} déjà là" if done.kept else ""
+    what = ", ".join(shown_path(path) for path in snapshot.paths)
     lines = [
-        f"ramené dans {target} : {done.files} fichiers{kept}, {done.folders} dossiers, {say_bytes(done.size)}"
+        f"instantané {snapshot.id[:8]} du {snapshot.at.astimezone():%d/%m/%Y %H:%M:%S} : {what}",
+        f"ramené dans {target} : {done.files} fichiers{kept}, {done.folders} dossiers, {say_bytes(done.size)}",
     ]
     lines += _listed("perdu", [f"{shown_path(path)} : {why}" for path, why in done.lost])
     lines += _listed("non remis", [f"{shown_path(path)} : {what}" for path, what in done.missed])

@@ -138,6 +138,7 @@ def capturing(vault: Repository, post: Post) -> Iterator[Live]:
 def follow_share(vault: Repository, post: Post, thin: Sequence[str] = ()) -> int:
     """Follow until SIGTERM or SIGINT. `thin`: the command that thins the history, started from time to time."""
     stop = Stop()
+    _not_captured_here(vault, post)
     with (
         only_one(post.state / "share.lock", f"la copie de « {post.share} »"),
         followed(vault, post, dated(post)) as copy,
@@ -148,6 +149,19 @@ def follow_share(vault: Repository, post: Post, thin: Sequence[str] = ()) -> int
             stop.wait(copy.turn())
             thinner.tick()
     return 0
+
+
+def _not_captured_here(vault: Repository, post: Post) -> None:
+    """Raises `Refused` when this very folder is the share: a copy would shut its users out and undo their work."""
+    newest = Snapshots(vault, post.share).look()[-1:]
+    for mark, one in newest:
+        here = os.path.realpath(post.root)
+        if mark.epoch == post.epoch and one.hostname == socket.gethostname() and here in one.paths:
+            raise Refused(
+                "share-captured-here",
+                f"« {post.root} » est le partage lui-même, capturé sur cette machine : ce n'est pas un endroit pour sa copie",
+                hint="donnez à --root un autre dossier, sur une autre machine",
+            )
 
 
 @contextmanager
@@ -204,6 +218,11 @@ class Copying:
             self.trouble = error
         else:
             self.clerk.tick(self.following)
+        if done is not None and done.aside:
+            say(
+                f"{len(done.aside)} chose(s) que « {self._post.root} » avait et que le partage n'a pas sous cette forme : "
+                f"mises de côté, rien n'est perdu ({self._post.state / 'aside'}, ou le dossier du retour)"
+            )
         lag = self.following.lag
         news = done is not None or self.trouble is not None or lag.alert != self._alerted
         self._alerted = lag.alert

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -269,3 +270,17 @@ def test_no_error_holds_the_value(tmp_path: Path) -> None:
         while told is not None:
             assert "s3cret" not in repr(told.args) + repr(vars(told))
             told = told.__cause__ or told.__context__
+
+
+def test_a_lock_on_a_full_disk_is_one_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It can be made and not written: said, and the next one holds it."""
+    with monkeypatch.context() as full:
+
+        def refuse(*_: object) -> int:
+            raise OSError(errno.ENOSPC, "no room")
+
+        full.setattr("releve.adapters.hosts.lock.os.pwrite", refuse)
+        with pytest.raises(Unreachable, match="plein"), hold(tmp_path / "one.lock", "l'essai"):
+            pass
+    with hold(tmp_path / "one.lock", "l'essai"):
+        pass
