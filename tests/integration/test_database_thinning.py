@@ -30,7 +30,7 @@ from releve.domain.errors import Refused
 from releve.entrypoints.cli.root import app
 from releve.entrypoints.worker import expiry, history
 from releve.entrypoints.worker import thinner as thinner_room
-from releve.entrypoints.worker.database import DatabasePost
+from releve.entrypoints.worker.database import DatabasePost, note_base
 from releve.entrypoints.worker.expiry import expire_database
 from releve.entrypoints.worker.history import HistoryPost, _Bases
 from releve.entrypoints.worker.register import Watch, database_scope, head_of, of_scope, read_roll
@@ -254,8 +254,16 @@ def test_a_list_that_cannot_be_read_hides_nothing_else_of_an_archive(tmp_path: P
         "spool_bytes": 0,
     }
     (tmp_path / "archive.json").write_text(json.dumps(said))
+    note_base(tmp_path, now())
     ran = CliRunner().invoke(app, ["database", "status", str(tmp_path)])
     assert ran.exit_code == 0, ran.output
+    base = (tmp_path / "base.json").read_bytes()
+    (tmp_path / "base.json").write_text("rien de bon")
+    ran = CliRunner().invoke(app, ["database", "status", str(tmp_path)])
+    assert ran.exit_code == 3, ran.output
+    assert "à l'abri dans le coffre jusqu'au" in ran.output
+    assert "base.json ne se lit pas" in ran.output
+    (tmp_path / "base.json").write_bytes(base)
     (tmp_path / "register.sqlite3").write_bytes(b"rien de bon" * 1000)
     ran = CliRunner().invoke(app, ["database", "status", str(tmp_path)])
     assert ran.exit_code == 3, ran.output

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -285,16 +286,20 @@ def _status(state: str) -> Answer:
         line = f"  à l'abri dans le coffre jusqu'au {_shown(safe)} (il y a {say_seconds(behind)}), position {said['lsn']}"
         (troubles if behind > _STALE else lines).append(line)
     lines.append(f"  {say_bytes(int(str(said['spool_bytes'])))} dans la réserve")
-    gaps = open_gaps(Path(state))
+    gaps: Sequence[Mapping[str, str]] = []
+    base: datetime | None = None
+    try:
+        base, gaps = last_base(Path(state)), open_gaps(Path(state))
+        if base is None:
+            troubles.append("  aucune base : sans elle, ces journaux ne ramènent rien (releve database base)")
+        else:
+            lines.append(f"  dernière base du {_shown(base)}")
+        troubles += [f"  {line}" for line in read_failures(Path(state))]
+    except ReleveError as error:  # the rest is said all the same
+        troubles.append(f"  {error.sentence} ; {error.hint}")
     troubles += [
         f"  TROU dans les journaux ({one['at']}) : {one['why']} ; il faut une nouvelle base" for one in gaps
     ]
-    base = last_base(Path(state))
-    if base is None:
-        troubles.append("  aucune base : sans elle, ces journaux ne ramènent rien (releve database base)")
-    else:
-        lines.append(f"  dernière base du {_shown(base)}")
-    troubles += [f"  {line}" for line in read_failures(Path(state))]
     if said.get("slot_without_limit"):
         lines.append(
             "  attention : sans max_slot_wal_keep_size, un archivage arrêté finirait par remplir le disque du serveur"
