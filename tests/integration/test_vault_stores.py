@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
@@ -552,6 +553,39 @@ def test_an_account_of_the_environment_opens_a_rest_server(
         assert "un autre mot" not in caught.value.sentence + caught.value.hint
         inside = "rest:http://compte:se%2Fcr%40t%3A%C3%A9@" + server.where.removeprefix("rest:http://")
         assert verify(_opened(inside)).sound  # what the address says comes first
+    finally:
+        server.stop()
+
+
+def test_a_list_that_is_still_being_written_behind_a_rest_server_is_no_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Shown before its bytes, without a date: read again while it grows; what stays wrong is damage."""
+    behind = tmp_path / "behind"
+    server = Rclone(behind)
+    try:
+        save(_made(server.where), [str(_source(tmp_path / "source"))], now=now)
+        (index,) = (behind / "index").iterdir()
+        whole = index.read_bytes()
+        vault = open_vault(store_at(server.where), PASSWORD)
+        index.write_bytes(whole[:40])
+
+        def grow() -> None:
+            for size in range(41, len(whole) + 1, max(1, len(whole) // 20)):
+                time.sleep(0.01)
+                index.write_bytes(whole[:size])
+            index.write_bytes(whole)
+
+        writing = threading.Thread(target=grow)
+        writing.start()
+        try:
+            vault.load_index()
+            assert len(vault.index) > 0
+        finally:
+            writing.join()
+        index.write_bytes(whole[:40])
+        with pytest.raises(PromiseBroken):
+            _opened(server.where)
     finally:
         server.stop()
 

@@ -35,6 +35,7 @@ _MOST_KEYS = 20  # of which restic tries one after the other, in the order of th
 _YOUNG = 10_000_000_000  # ns: a file that the store dates so lately may still be being written
 _BECOMES = 2.0  # seconds that it is given to become whole
 _LOOK = 0.05  # seconds between two looks at it
+_STILL = 4  # looks that show the same: it changes no more
 
 _T = TypeVar("_T")
 
@@ -107,10 +108,12 @@ class Repository:
         """The JSON of a small file. Raises `PromiseBroken` when it is not what was written, `Absent`.
 
         `seen`: as in `Entry`. A server in front of a folder that we read ourselves (rclone's) shows a name before its
-        bytes: a young file is read again while it grows, before anybody is told that the vault is damaged.
+        bytes: a young file, or one that the store does not date (REST), is read again while it grows, before anybody is
+        told that the vault is damaged.
         """
         raw = self.store.read(kind, name)
-        if hashlib.sha256(raw).hexdigest() != name and abs(time.time_ns() - seen) < _YOUNG:
+        young = not seen or abs(time.time_ns() - seen) < _YOUNG
+        if hashlib.sha256(raw).hexdigest() != name and young:
             raw = self._grown(kind, name, raw)
         if hashlib.sha256(raw).hexdigest() != name:
             raise damaged(f"{kind}/{name}", "son contenu ne correspond plus à son nom")
@@ -122,11 +125,11 @@ class Repository:
     def _grown(self, kind: Kind, name: str, raw: bytes) -> bytes:
         """A file that is not what its name says, once it is, or once it changes no more."""
         until = time.monotonic() + _BECOMES
-        while time.monotonic() < until:
+        same = 0
+        while time.monotonic() < until and same < _STILL:
             time.sleep(_LOOK)
             before, raw = raw, self.store.read(kind, name)
-            if raw == before and raw:
-                break
+            same = same + 1 if raw == before and raw else 0
         return raw
 
     def load_index(self) -> Index:
