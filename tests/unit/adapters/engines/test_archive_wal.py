@@ -299,7 +299,7 @@ def test_a_file_that_becomes_whole_after_it_was_listed_is_kept_with_the_claim(wr
 def test_no_look_at_the_spool_misses_a_file_while_they_take_their_names(tmp_path: Path) -> None:
     """Files become whole and the next ones begin, as fast as they can: each look has all up to its newest."""
     spool = Spool(tmp_path / "spool", 1024)
-    names = [Place(1, number).name(1024) for number in range(2048)]
+    names = [Place(1, number).name(1024) for number in range(4096)]
     (spool.folder / names[0]).write_bytes(b"\1" * 1024)
 
     def receive() -> None:
@@ -316,7 +316,7 @@ def test_no_look_at_the_spool_misses_a_file_while_they_take_their_names(tmp_path
         assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
         looks += 1
     receiving.join()
-    assert looks > 5  # how many there is time for is the machine's affair
+    assert looks > 20
     assert spool.files()[-1].at.number == len(names) - 1
 
 
