@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from datetime import time as clock_time
 from pathlib import Path
@@ -306,6 +306,22 @@ def test_clocks_that_disagree_remove_nothing(
     assert len(of_scope(hour_old.vault, "database=dossiers")) == 6
 
 
+@contextmanager
+def _at_work(post: HistoryPost) -> Iterator[threading.Thread]:
+    """Bases and thinnings as they are due; they end with their owner."""
+    over = threading.Event()
+    bases = _Bases(post)
+    thread = threading.Thread(target=bases.run, args=(over,))
+    thread.start()
+    try:
+        yield thread
+    finally:
+        over.set()
+        bases.stop()
+        thread.join(10)
+    assert not thread.is_alive()
+
+
 def test_a_history_is_thinned_while_a_base_takes_hours(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -324,20 +340,11 @@ def test_a_history_is_thinned_while_a_base_takes_hours(
         clock_time(3),
         "Europe/Paris",
     )
-    over = threading.Event()
-    bases = _Bases(post)
-    thread = threading.Thread(target=bases.run, args=(over,))
-    thread.start()
-    try:
+    with _at_work(post):
         until(begun.exists)
         before = len(thinned.read_text()) if thinned.exists() else 0
         until(lambda: thinned.exists() and len(thinned.read_text()) >= before + 6)
         assert begun.read_text() == "x\n"
-    finally:
-        over.set()
-        bases.stop()
-        thread.join(10)
-    assert not thread.is_alive()
 
 
 def test_what_fails_beside_an_archiver_is_told_and_never_ends_it(
@@ -365,11 +372,7 @@ def test_what_fails_beside_an_archiver_is_told_and_never_ends_it(
         clock_time(3),
         "Europe/Paris",
     )
-    over = threading.Event()
-    bases = _Bases(post)
-    thread = threading.Thread(target=bases.run, args=(over,))
-    thread.start()
-    try:
+    with _at_work(post) as thread:
         time.sleep(0.3)  # there is no such program yet
         assert thread.is_alive()
         becomes("[ $1 = base ] && exit 5; exit 3")
@@ -379,8 +382,3 @@ def test_what_fails_beside_an_archiver_is_told_and_never_ends_it(
         assert "code 3" in said
         becomes("exit 0")
         until(lambda: not history.read_failures(tmp_path))
-    finally:
-        over.set()
-        bases.stop()
-        thread.join(10)
-    assert not thread.is_alive()
