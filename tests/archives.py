@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,10 +18,13 @@ from typing import Any
 
 from typer.testing import CliRunner
 
-from releve.adapters.engines.postgresql.archive.catalogue import Base, Catalogue, Chapter, files_of, wal_of
+from releve.adapters.engines.postgresql.archive.catalogue import Base, Catalogue, Chapter, chapters
 from releve.adapters.engines.postgresql.archive.marks import PARTIAL
-from releve.adapters.vault.node import encode, tree
+from releve.adapters.engines.postgresql.archive.segments import wal_of
+from releve.adapters.engines.postgresql.archive.trees import Trees
+from releve.adapters.vault.node import Node, encode, tree
 from releve.adapters.vault.pack import BlobKind
+from releve.adapters.vault.repository import Repository
 from releve.adapters.vault.store import Kind
 from releve.adapters.vault.writer import Writer
 from releve.entrypoints.cli.root import app
@@ -29,6 +32,7 @@ from tests.integration import pg
 from tests.vaults import PASSWORD, fresh, reopened
 
 RELEVE = Path(sys.executable).parent / "releve"
+SEGMENT = 1 << 20  # bytes: `--wal-segsize=1`
 NAME = "dossiers"
 
 
@@ -99,8 +103,8 @@ class Archive:
         assert code == 0, said
         return said
 
-    def restore(self, at: str = "latest", name: str = "retour") -> tuple[int, dict[str, Any]]:
-        return self.run("restore", "--target", str(self.root / name), "--at", at, *self.account())
+    def restore(self, at: str = "latest", name: str = "retour", *more: str) -> tuple[int, dict[str, Any]]:
+        return self.run("restore", "--target", str(self.root / name), "--at", at, *self.account(), *more)
 
     def account(self) -> list[str]:
         """Under whom restored servers run."""
@@ -187,34 +191,39 @@ class Archive:
         vault = reopened(self.vault)
         found = Catalogue(vault, NAME).look()
         stop = min(one.mark.stop for one in found if isinstance(one, Base))
-        wal = wal_of(vault, found)
+        vault.load_index()
+        wal = wal_of(vault, found, SEGMENT)
         whole = sorted(
             one.name for one in wal.segments.values() if not one.partial and one.end > stop + wal.size
         )
         missing = whole[0]
-        with contextlib.closing(Writer(vault)) as writer:
-            for one in found:
-                names = files_of(vault, one.snapshot) if isinstance(one, Chapter) else {}
-                if {missing, missing + PARTIAL} & names.keys():
-                    (top,) = vault.tree(one.snapshot.tree)
-                    inside = []
-                    for node in vault.tree(top.subtree):
-                        left = node
-                        if node.is_dir:
-                            kept = [
-                                encode(leaf)
-                                for leaf in vault.tree(node.subtree)
-                                if leaf.name.decode().removesuffix(PARTIAL) != missing
-                            ]
-                            left = replace(node, subtree=writer.save(BlobKind.TREE, tree(kept)))
-                        inside.append(encode(left))
-                    wal_tree = writer.save(BlobKind.TREE, tree(inside))
-                    root = writer.save(BlobKind.TREE, tree([encode(replace(top, subtree=wal_tree))]))
-                    writer.flush()
-                    value = json.loads(vault.get(Kind.SNAPSHOTS, one.snapshot.id))
-                    vault.save_snapshot({**value, "tree": root.hex()})
-                    vault.store.remove(Kind.SNAPSHOTS, one.snapshot.id)
+        trees = Trees(vault)
+        for one in found:
+            names = trees.files(one.snapshot.tree) if isinstance(one, Chapter) else {}
+            if {missing, missing + PARTIAL} & names.keys():
+                _rewritten(
+                    vault,
+                    one.snapshot.id,
+                    lambda node: None if node.name.decode().removesuffix(PARTIAL) == missing else node,
+                )
+                vault.store.remove(Kind.SNAPSHOTS, one.snapshot.id)
         return missing
+
+    def forge(self) -> str:
+        """A snapshot of the last chapter that says to go further, with other bytes in every WAL file; its id."""
+        vault = reopened(self.vault)
+        every = chapters(Catalogue(vault, NAME).look())
+        fullest = every[max(every)][-1]
+        with contextlib.closing(Writer(vault)) as writer:
+            garbage = writer.save(BlobKind.DATA, b"\7" * SEGMENT)
+            writer.flush()
+        further = replace(fullest.mark, until=fullest.mark.until + 5 * SEGMENT).tags()
+        return _rewritten(
+            vault,
+            fullest.snapshot.id,
+            lambda node: replace(node, content=(garbage,)) if node.size == SEGMENT else node,
+            {"tags": list(further)},
+        )
 
     def stop_all(self) -> None:
         for one in self._started:
@@ -224,6 +233,28 @@ class Archive:
             server.kill()
         for pid in receivers(self.state):
             os.kill(pid, signal.SIGKILL)
+
+
+def _rewritten(
+    vault: Repository,
+    snapshot: str,
+    change: Callable[[Node], Node | None],
+    more: Mapping[str, object] | None = None,
+) -> str:
+    """A copy of a snapshot of WAL in which each file is what `change` makes of it; its id."""
+    with contextlib.closing(Writer(vault)) as writer:
+
+        def below(identity: bytes) -> bytes:
+            kept = []
+            for node in vault.tree(identity):
+                left = replace(node, subtree=below(node.subtree)) if node.is_dir else change(node)
+                kept += [encode(left)] if left else []
+            return writer.save(BlobKind.TREE, tree(kept))
+
+        value = json.loads(vault.get(Kind.SNAPSHOTS, snapshot))
+        root = below(bytes.fromhex(value["tree"]))
+        writer.flush()
+    return vault.save_snapshot({**value, "tree": root.hex(), **(more or {})})
 
 
 def _quoted(text: str) -> str:

@@ -122,6 +122,25 @@ def test_a_missing_segment_is_named_and_not_passed_over(copied: Story) -> None:
     assert rig.restore("latest", "fin")[0] == 0  # from the base that came after the hole
 
 
+def test_a_forged_snapshot_is_told_and_all_comes_back(copied: Story) -> None:
+    """Somebody who may only add wrote other bytes under every name, and says to go further: the first to come are read."""
+    rig = copied.rig
+    forged = rig.forge()
+    code, said = rig.run("times")
+    assert code == 3
+    assert {one["other"] for one in said["doubled"]} == {forged}
+    code, said = rig.restore(copied.after.isoformat(), "malgré")
+    assert code == 0, said
+    assert rig.values("malgré") == ["a", "b", "c"]
+    assert said["doubled"]
+    code, said = rig.run("times", "--without", forged[:8])
+    assert (code, said["doubled"]) == (0, [])
+    code, said = rig.restore("latest", "sans lui", "--without", forged[:8])
+    assert code == 0, said
+    assert rig.values("sans lui") == ["a", "b", "c", *MANY, "e"]
+    assert rig.run("times", "--without", "0000")[1]["error"]["code"] == "unknown-snapshot"
+
+
 def test_verify_tries_and_leaves_nothing(story: Story) -> None:
     """A trial restores, opens, reads every row and removes all: its answer is a dated fact."""
     rig = story.rig

@@ -56,7 +56,7 @@ def test_the_relief_keeps_the_history_of_a_database_across_a_switch(tmp_path: Pa
         catalogue = Catalogue(kept, "dossiers")
 
         def based() -> bool:
-            return bool(bases(catalogue.look()) and known(kept, "dossiers"))
+            return bool(bases(catalogue.look()) and known(kept, "dossiers").windows)
 
         scene.wait_for(based, "la première base")
         assert releve("database", "times", "--database", "dossiers", *vault)["windows"]

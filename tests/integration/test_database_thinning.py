@@ -17,8 +17,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from releve.adapters.engines.postgresql.archive.catalogue import Catalogue, Chapter, wal_of
+from releve.adapters.engines.postgresql.archive.catalogue import Catalogue, Chapter
 from releve.adapters.engines.postgresql.archive.restore import Means, restore
+from releve.adapters.engines.postgresql.archive.segments import wal_of
 from releve.adapters.engines.postgresql.archive.source import Server
 from releve.adapters.engines.postgresql.archive.windows import LATEST
 from releve.adapters.vault import merging
@@ -34,7 +35,7 @@ from releve.entrypoints.worker.database import DatabasePost, note_base
 from releve.entrypoints.worker.expiry import expire_database
 from releve.entrypoints.worker.history import HistoryPost, _Bases
 from releve.entrypoints.worker.register import Watch, database_scope, head_of, of_scope, read_roll
-from tests.archives import NAME, Archive, archive
+from tests.archives import NAME, SEGMENT, Archive, archive
 from tests.integration import pg
 from tests.integration.pg import no_templates_left, until  # noqa: F401
 from tests.integration.test_vault_stores import Rclone
@@ -126,7 +127,8 @@ def test_a_restore_that_takes_hours_has_its_wal_before_the_thinning_comes(hasty:
     rig.until_safe(rig.write("a"))
     forget = ["--state", str(rig.root / "ménage"), "--yes"]
     vault = reopened(rig.vault)
-    wal = wal_of(vault, Catalogue(vault, NAME).look())
+    vault.load_index()
+    wal = wal_of(vault, Catalogue(vault, NAME).look(), SEGMENT)
     tail = max(wal.segments.values(), key=lambda one: one.at.number).node.content[-1]
     pack = vault.where(tail).pack
     done: list[str] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,12 +14,16 @@ from releve.entrypoints.cli.vault_options import KeyRef, Where
 from releve.entrypoints.cli.vault_session import DEFAULT_KEY, bar, made, opened
 
 if TYPE_CHECKING:
-    from releve.adapters.engines.postgresql.archive.restore import Means, Reached
+    from releve.adapters.engines.postgresql.archive.restore import Known, Means, Reached
     from releve.adapters.engines.postgresql.archive.windows import Goal, Window
     from releve.domain.errors import Exit
 
 Name = Annotated[str, typer.Option("--database", "-d", help="Le nom de ces données dans le coffre.")]
 Timeline = Annotated[int, typer.Option("--timeline", min=0, help="Une ligne de temps ; 0 : la plus récente.")]
+Without = Annotated[
+    list[str] | None,
+    typer.Option("--without", help="Faire comme si cet instantané n'était pas là ; se répète."),
+]
 BinDir = Annotated[
     str,
     typer.Option(
@@ -33,6 +37,7 @@ OsUser = Annotated[
     typer.Option("--os-user", help="Sous root, le compte qui lance le serveur ; vide : postgres, ou nobody."),
 ]
 Admin = Annotated[str, typer.Option("--admin", help="Un superutilisateur de la base.")]
+_MANY = 5  # lines of one kind
 ReadAll = Annotated[
     bool, typer.Option("--read-all", help="Relire aussi chaque ligne, et chaque somme de contrôle.")
 ]
@@ -43,10 +48,15 @@ def register(group: typer.Typer) -> None:
 
     @group.command()
     def times(
-        where: Where, database: Name, timeline: Timeline = 0, key: KeyRef = DEFAULT_KEY, as_json: Json = False
+        where: Where,
+        database: Name,
+        timeline: Timeline = 0,
+        without: Without = None,
+        key: KeyRef = DEFAULT_KEY,
+        as_json: Json = False,
     ) -> None:
         """Dire à quels instants on peut revenir, base par base, et où il manque un journal."""
-        answer(as_json, lambda: _times(where, key, database, timeline))
+        answer(as_json, lambda: _times(where, key, database, timeline, without or ()))
 
     @group.command()
     def restore(
@@ -63,6 +73,7 @@ def register(group: typer.Typer) -> None:
             str, typer.Option("--lsn", help="Ou une position des journaux (0/3000148).")
         ] = "",
         timeline: Timeline = 0,
+        without: Without = None,
         bin_dir: BinDir = "",
         os_user: OsUser = "",
         admin: Admin = "postgres",
@@ -80,6 +91,7 @@ def register(group: typer.Typer) -> None:
                 target,
                 goal_of(at, position),
                 timeline,
+                without or (),
                 _means(bin_dir, os_user, admin, read_all=read_all),
             ),
         )
@@ -153,31 +165,61 @@ def _means(bin_dir: str, os_user: str, admin: str, *, read_all: bool) -> Means:
     return Means(bin_dir, os_user, admin, read_all)
 
 
-def _times(where: str, key: str, database: str, timeline: int) -> Answer:
+def _times(where: str, key: str, database: str, timeline: int, without: Sequence[str]) -> Answer:
     from releve.adapters.engines.postgresql.archive.restore import known
     from releve.adapters.engines.postgresql.parse import say_lsn
     from releve.domain.errors import Exit
 
-    found = known(opened(where, key), database, timeline)
+    there = known(opened(where, key), database, timeline, without)
     lines = []
-    for one in found:
+    for one in there.windows:
         lines.append(f"{one.base.mark.label}  du {_shown(one.since)} au {_shown(one.until)}")
         if one.gap:
             lines.append(
                 f"  il manque le journal {one.gap} : rien de ce qui suit ne peut être rejoint à partir de cette base"
             )
     lines.append(
-        "aucune base sur cette ligne de temps : releve database base en prend une"
-        if not found
-        else f"ligne de temps {found[-1].timeline}"
+        f"ligne de temps {there.timeline}"
+        if there.windows
+        else "aucune base sur cette ligne de temps : releve database base en prend une"
     )
+    doubts, doubted = _doubts(there)
     data = {
         "windows": [
-            {**_window(one), "position": say_lsn(one.end), "missing": one.gap or None} for one in found
-        ]
+            {**_window(one), "position": say_lsn(one.end), "missing": one.gap or None}
+            for one in there.windows
+        ],
+        **doubted,
     }
-    well = bool(found) and not found[-1].gap
-    return Answer(data, "\n".join(lines), Exit.DONE if well else Exit.PROMISE_NOT_KEPT)
+    well = bool(there.windows) and not there.windows[-1].gap and not there.doubled and not there.unreadable
+    return Answer(data, "\n".join([*lines, *doubts]), Exit.DONE if well else Exit.PROMISE_NOT_KEPT)
+
+
+def _doubts(there: Known) -> tuple[list[str], dict[str, object]]:
+    """What a person must know before believing what was chosen: other ways, contradictions, what cannot be read."""
+    lines = [
+        f"aussi dans le coffre : la ligne de temps {one}, jusqu'au {_shown(until)} (--timeline {one})"
+        for one, until in sorted(there.others.items())
+    ]
+    lines += [
+        f"ALERTE : le journal {one.name} est deux fois dans le coffre, et différent ; celui de l'instantané "
+        f"{one.believed[:8]}, arrivé le premier, est pris (l'autre : --without {one.believed[:8]})"
+        for one in there.doubled[:_MANY]
+    ]
+    if len(there.doubled) > _MANY:
+        lines.append(f"ALERTE : et {len(there.doubled) - _MANY} autres journaux dans le même cas")
+    lines += [
+        f"ALERTE : l'instantané {one[:8]} ne se lit pas en entier (releve vault verify) : ce qui manque est laissé de côté"
+        for one in there.unreadable[:_MANY]
+    ]
+    return lines, {
+        "timeline": there.timeline,
+        "others": {str(one): until.isoformat() for one, until in there.others.items()},
+        "doubled": [
+            {"file": one.name, "believed": one.believed, "other": one.other} for one in there.doubled
+        ],
+        "unreadable": list(there.unreadable),
+    }
 
 
 def _window(one: Window) -> Mapping[str, object]:
@@ -191,13 +233,29 @@ def _window(one: Window) -> Mapping[str, object]:
 
 
 def _restore(
-    where: str, key: str, database: str, target: str, goal: Goal, timeline: int, means: Means
+    where: str,
+    key: str,
+    database: str,
+    target: str,
+    goal: Goal,
+    timeline: int,
+    without: Sequence[str],
+    means: Means,
 ) -> Answer:
     from releve.adapters.engines.postgresql.archive.restore import restore
 
     place = Path(target).absolute()
     with bar("retour") as tell:
-        reached = restore(opened(where, key), database, goal, place, means, timeline=timeline, progress=tell)
+        reached = restore(
+            opened(where, key),
+            database,
+            goal,
+            place,
+            means,
+            timeline=timeline,
+            without=without,
+            progress=tell,
+        )
     said = _reached(reached, goal)
     lines = [
         *said[1],
@@ -270,7 +328,9 @@ def _reached(reached: Reached, goal: Goal) -> tuple[dict[str, object], list[str]
         lines.append(
             f"  le coffre disait avoir tout jusqu'au {_shown(reached.window.until)} : la reprise ne le prouve pas"
         )
-    return data, lines, Exit.PROMISE_NOT_KEPT if short else Exit.DONE
+    doubts, doubted = _doubts(reached.known)
+    lines += [f"  {line}" for line in doubts]
+    return data | doubted, lines, Exit.PROMISE_NOT_KEPT if short else Exit.DONE
 
 
 def _forget(

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
+import json
 import random
 import shutil
 import threading
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,15 +20,21 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from releve.adapters.engines.postgresql.archive import instants
-from releve.adapters.engines.postgresql.archive.catalogue import Catalogue, Wal, chapters, files_of, wal_of
+from releve.adapters.engines.postgresql.archive.catalogue import Base, Catalogue, chapters
 from releve.adapters.engines.postgresql.archive.covering import covered
 from releve.adapters.engines.postgresql.archive.keeping import Claim, Keeper, _Chapter, _plain
-from releve.adapters.engines.postgresql.archive.marks import BaseMark, Place, mark_of, place
-from releve.adapters.engines.postgresql.archive.pieces import LARGEST, MANY, grown
+from releve.adapters.engines.postgresql.archive.marks import BaseMark, Place, WalMark, mark_of, place
+from releve.adapters.engines.postgresql.archive.pieces import LARGEST, MANY, begins_as, grown
+from releve.adapters.engines.postgresql.archive.segments import Wal, wal_of
 from releve.adapters.engines.postgresql.archive.spool import Spool
+from releve.adapters.engines.postgresql.archive.trees import Trees
+from releve.adapters.engines.postgresql.archive.windows import timelines
+from releve.adapters.vault.node import Node
 from releve.adapters.vault.pack import BlobKind
-from releve.adapters.vault.repository import Repository
+from releve.adapters.vault.repository import Repository, Snapshot
+from releve.adapters.vault.store import Kind
 from releve.adapters.vault.verify import verify
+from releve.adapters.vault.writer import Writer
 from releve.domain.errors import Refused
 from releve.entrypoints.cli.root import app
 from tests.fault.recording_disk import RecordingDisk, replay
@@ -32,6 +42,7 @@ from tests.vaults import PASSWORD, fresh, now, reopened
 
 SEGMENT = 1 << 20
 T0 = datetime(2026, 3, 9, 12, tzinfo=UTC)
+_NO_SNAPSHOT = Snapshot("s", T0, b"", ())
 
 
 class Blobs:
@@ -129,7 +140,8 @@ class Writing:
 
     def known(self) -> Wal:
         vault = reopened(Path(self.vault.store.where))
-        return wal_of(vault, Catalogue(vault, "dossiers").look())
+        vault.load_index()
+        return wal_of(vault, Catalogue(vault, "dossiers").look(), SEGMENT)
 
 
 @pytest.fixture
@@ -150,7 +162,7 @@ def test_the_last_snapshot_of_a_chapter_has_all_of_it(writing: Writing) -> None:
             writing.keep(T0 + timedelta(seconds=number))
     assert len(writing.spool.files()) == 1
     (same,) = chapters(Catalogue(writing.vault, "dossiers").look()).values()
-    wal = wal_of(writing.vault, same[-1:])
+    wal = wal_of(writing.vault, same[-1:], SEGMENT)
     assert sorted(at.number for at in wal.segments) == [1, 2, 3, 4]
     assert all(_read(writing.vault, wal, number) == writing.content[number] for number in range(1, 5))
     assert max(wal.proofs)[1:] == (5 * SEGMENT, T0 + timedelta(seconds=4))
@@ -188,7 +200,7 @@ def test_an_emptied_snapshot_hides_nothing_and_covers_nothing(writing: Writing) 
     forged.keep(thief.files(), [], None)
     (same,) = chapters(Catalogue(writing.vault, "dossiers").look()).values()
     assert same[-1].mark.until == 10 * SEGMENT
-    assert covered(writing.vault, same) == set()
+    assert covered(writing.vault, same) == {one.snapshot.id for one in same[:2]}  # by the third, which stays
     numbers = {at.number for at in writing.known().segments}
     assert {1, 2, 3} <= numbers
 
@@ -201,7 +213,7 @@ def _forge(writing: Writing, chapter: str, until: int, files: dict[str, bytes]) 
         name: _plain(name, len(data), 1, (forged._writer.save(BlobKind.DATA, data),))
         for name, data in files.items()
     }
-    forged._write({chapter: _Chapter(nodes, until)}, None)
+    forged._write({chapter: _Chapter(nodes, claimed=until)}, None)
     forged.close()
 
 
@@ -238,8 +250,180 @@ def test_a_forged_snapshot_hides_no_wal(writing: Writing, files: dict[str, bytes
         writing.write(4, SEGMENT)
         writing.keep()
         (same,) = chapters(Catalogue(writing.vault, "dossiers").look()).values()
-        kept = next(one for one in same if Place(1, 4).name(SEGMENT) in files_of(writing.vault, one.snapshot))
-        assert not files.keys() & files_of(writing.vault, kept.snapshot).keys()
+        kept = next(
+            one for one in same if Place(1, 4).name(SEGMENT) in Trees(writing.vault).files(one.snapshot.tree)
+        )
+        assert not files.keys() & Trees(writing.vault).files(kept.snapshot.tree).keys()
+
+
+def _rival(writing: Writing, until: int, change: Callable[[_Chapter], None]) -> str:
+    """A snapshot that has all that the vault has, but for what a thief changes, and says that it goes further; its id."""
+    forged = Keeper(writing.vault, "dossiers", "7", now=now)
+    forged._look()
+    chapter = forged._chapter("0000000100000000").copy()
+    change(chapter)
+    chapter.claimed = until
+    written = forged._write({"0000000100000000": chapter}, None)
+    forged.close()
+    return written
+
+
+def _garbage(writing: Writing, name: str) -> Node:
+    """A WAL file of the right size, with bytes of a thief's."""
+    with closing(Writer(writing.vault)) as writer:
+        blob = writer.save(BlobKind.DATA, b"\7" * SEGMENT)
+        writer.flush()
+    return _plain(name, SEGMENT, 1, (blob,))
+
+
+@pytest.mark.parametrize("kind", [".partial", ""], ids=["partial", "whole"])
+def test_a_forged_end_of_the_last_segment_covers_and_hides_nothing(writing: Writing, kind: str) -> None:
+    """The archiver has stopped; a fuller snapshot has every file by its name, and garbage where the last one was filled."""
+    writing.write(1, SEGMENT)
+    for size in (1000, 400_000, 700_000):
+        writing.write(2, size)
+        last = writing.keep()
+    name = Place(1, 2).name(SEGMENT)
+
+    def forge(chapter: _Chapter) -> None:
+        chapter.drop(name)
+        chapter.files[name + kind] = _garbage(writing, name + kind)
+
+    other = _rival(writing, 3 * SEGMENT, forge)
+    (same,) = chapters(Catalogue(writing.vault, "dossiers").look()).values()
+    assert same[-1].snapshot.id == other
+    assert covered(writing.vault, same) == {one.snapshot.id for one in same[:-2]}
+    assert same[-2].snapshot.id == last
+    wal = writing.known()
+    assert _read(writing.vault, wal, 2) == writing.content[2] + bytes(SEGMENT - 700_000)
+    assert [(one.believed, one.other) for one in wal.doubled.values()] == [(last, other)]
+
+
+@pytest.mark.parametrize("left", [0, 1])
+def test_a_snapshot_that_lost_instants_covers_nothing(writing: Writing, left: int) -> None:
+    """What was claimed, and when, is what a restore is proved by: a fuller snapshot without it takes nobody's place."""
+    for number in (1, 2):
+        writing.write(number, SEGMENT)
+        last = writing.keep(T0 + timedelta(seconds=number))
+
+    def forge(chapter: _Chapter) -> None:
+        chapter.instants = dict(sorted(chapter.instants.items())[2 - left :])
+
+    _rival(writing, 3 * SEGMENT, forge)
+    (same,) = chapters(Catalogue(writing.vault, "dossiers").look()).values()
+    assert covered(writing.vault, same) == {same[0].snapshot.id}
+    assert same[1].snapshot.id == last
+    assert max(writing.known().proofs)[1:] == (3 * SEGMENT, T0 + timedelta(seconds=2))
+
+
+def test_garbage_under_right_names_hides_no_wal(writing: Writing) -> None:
+    """A fuller snapshot with other bytes in whole files: those that came first are read, and the others are told."""
+    for number in (1, 2, 3):
+        writing.write(number, SEGMENT)
+        writing.keep()
+    names = [Place(1, number).name(SEGMENT) for number in (1, 2, 3)]
+    other = _rival(
+        writing,
+        9 * SEGMENT,
+        lambda chapter: chapter.files.update({name: _garbage(writing, name) for name in names}),
+    )
+    wal = writing.known()
+    assert all(_read(writing.vault, wal, number) == writing.content[number] for number in (1, 2, 3))
+    assert {(name, one.other) for name, one in wal.doubled.items()} == {(name, other) for name in names}
+
+
+def test_a_snapshot_that_cannot_be_read_stops_nothing(writing: Writing) -> None:
+    """A tree, or the bytes of a file, that no list has: all the rest is read, and the snapshot is named."""
+    for number in (1, 2):
+        writing.write(number, SEGMENT)
+        good = writing.keep()
+    value = json.loads(writing.vault.get(Kind.SNAPSHOTS, good))
+    nowhere = _plain(Place(1, 7).name(SEGMENT), SEGMENT, 1, (hashlib.sha256(b"nulle part").digest(),))
+    bad = {
+        writing.vault.save_snapshot({**value, "tree": hashlib.sha256(b"aucun").hexdigest()}),
+        _rival(writing, 8 * SEGMENT, lambda chapter: chapter.files.update({nowhere.name.decode(): nowhere})),
+    }
+    wal = writing.known()
+    assert wal.unreadable.keys() == bad
+    assert {at.number for at in wal.segments} == {1, 2}
+    (same,) = chapters(Catalogue(writing.vault, "dossiers").look()).values()
+    assert good not in covered(writing.vault, same)
+    writing.keeper = Keeper(writing.vault, "dossiers", "7", now=now)
+    writing.write(3, SEGMENT)
+    kept = writing.keep()
+    files = Trees(writing.vault).files(writing.vault.snapshot(kept).tree)
+    assert Place(1, 3).name(SEGMENT) in files
+    assert nowhere.name.decode() not in files
+
+
+@pytest.mark.parametrize("size", [700_000, SEGMENT])
+def test_an_archiver_believes_nothing_of_the_vault_that_it_did_not_compare(
+    writing: Writing, size: int
+) -> None:
+    """It starts anew after somebody wrote garbage, beyond its end too: what it received is stored, and only then let go."""
+    writing.write(1, SEGMENT)
+    writing.keep()
+    writing.write(2, size)
+    later = Place(1, 200).name(SEGMENT)
+    names = [Place(1, 2).name(SEGMENT), later]
+
+    def forge(chapter: _Chapter) -> None:
+        chapter.files |= {name: _garbage(writing, name) for name in names}
+
+    _rival(writing, 201 * SEGMENT, forge)
+    writing.keeper = Keeper(writing.vault, "dossiers", "7", now=now)
+    files = writing.spool.files()
+    kept = writing.keeper.keep(files, [], Claim(1, files[-1].end, T0))
+    assert kept.snapshot
+    snapshot = writing.vault.snapshot(kept.snapshot)
+    mark = mark_of(snapshot)
+    assert isinstance(mark, WalMark)
+    assert mark.until == SEGMENT * 2 + size
+    there = Trees(reopened(Path(writing.vault.store.where))).files(snapshot.tree)
+    assert later not in there
+    node = there[names[0] if size == SEGMENT else names[0] + ".partial"]
+    assert b"".join(map(writing.vault.blob, node.content)) == writing.content[2] + bytes(SEGMENT - size)
+    assert kept.names == {one.name for one in files if not one.partial}
+    writing.write(2, SEGMENT)
+    writing.keep()
+    assert names[0] in writing.keeper.keep(writing.spool.files(), [], None).names
+
+
+def test_a_forged_timeline_is_no_way(writing: Writing) -> None:
+    """A number in a tag, or a history that says nothing: the newest timeline is one that a base leads to."""
+    for number in (1, 2):
+        writing.write(number, SEGMENT)
+        writing.keep()
+    base = Base(BaseMark("dossiers", "7", "b", 1, SEGMENT, SEGMENT + 9, T0, 160014, SEGMENT), _NO_SNAPSHOT)
+    _forge(
+        writing, "0000000900000000", 9 * SEGMENT, {"FFFFFFFF.history": b"rien", "00000009.history": b"1 0/5"}
+    )
+    _forge(writing, "0000000900000000", 9 * SEGMENT, {Place(9, 3).name(SEGMENT): b"\1" * SEGMENT})
+    assert timelines(writing.known(), [base]) == [1]
+
+
+@given(data=st.data())
+def test_two_segments_are_compared_wherever_they_were_cut(data: st.DataObject) -> None:
+    """The same bytes cut in any two ways begin alike; a byte that differs before the end is seen, after it is not."""
+    whole = data.draw(st.binary(min_size=1, max_size=60))
+    other = bytearray(whole)
+    end = data.draw(st.integers(0, len(whole)))
+    wrong = data.draw(st.none() | st.integers(0, len(whole) - 1))
+    if wrong is not None:
+        other[wrong] ^= 1
+    blobs = Blobs()
+
+    def cut(text: bytes) -> list[bytes]:
+        at = sorted({0, len(text), *data.draw(st.lists(st.integers(0, len(text)), max_size=5))})
+        return [blobs.save(memoryview(text[a:b])) for a, b in itertools.pairwise(at)]
+
+    alike = begins_as(
+        cut(whole), cut(bytes(other)), end, lambda one: len(blobs.kept[one]), blobs.kept.__getitem__
+    )
+    assert alike == (wrong is None or wrong >= end)
+    assert not begins_as(
+        cut(whole), cut(whole[:-1]), len(whole), lambda one: len(blobs.kept[one]), blobs.kept.__getitem__
+    )
 
 
 @pytest.mark.parametrize(
@@ -290,7 +474,7 @@ def test_a_file_that_becomes_whole_after_it_was_listed_is_kept_with_the_claim(wr
     writing.write(2, SEGMENT)
     writing.keeper.keep(files, [], Claim(1, files[-1].end, T0))
     wal = writing.known()
-    assert wal.proofs == [(1, files[-1].end, T0)]
+    assert max(wal.proofs) == (1, files[-1].end, T0)
     assert _read(writing.vault, wal, 2)[:600_000] == writing.content[2][:600_000]
     writing.keep()
     assert _read(writing.vault, writing.known(), 2) == writing.content[2]

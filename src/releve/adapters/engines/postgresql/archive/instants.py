@@ -30,10 +30,21 @@ def write(known: Mapping[int, datetime]) -> str:
     return "".join(f"{say_lsn(position)} {rfc3339(at)}\n" for position, at in sorted(known.items()))
 
 
+def within(one: Mapping[int, datetime], other: Mapping[int, datetime]) -> bool:
+    """Whether `other` proves all that `one` does. Its last one alone may have made way: for one as far, and as late."""
+    *before, last = sorted(one) or [0]
+    newer = min((position for position in other if position >= last), default=None)
+    return all(other.get(position) == one[position] for position in before) and (
+        not one or (newer is not None and other[newer] >= one[last])
+    )
+
+
 def with_one(known: Mapping[int, datetime], until: int, at: datetime, size: int) -> dict[int, datetime]:
     """The same with one more; only the last of each segment (`size` bytes) stays."""
-    last: dict[int, int] = {}
-    every = {**known, until: at}
-    for position in sorted(every):
-        last[max(0, position - 1) // size] = position
-    return {position: every[position] for position in last.values()}
+    return last_of_each({**known, until: at}, size)
+
+
+def last_of_each(known: Mapping[int, datetime], size: int) -> dict[int, datetime]:
+    """The last of each segment (`size` bytes)."""
+    last = {max(0, position - 1) // size: position for position in sorted(known)}
+    return {position: known[position] for position in last.values()}

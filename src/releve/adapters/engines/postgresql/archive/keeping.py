@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
+import hashlib
 import mmap
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 from releve import __version__
 from releve.adapters.engines.postgresql.archive import instants
-from releve.adapters.engines.postgresql.archive.catalogue import Catalogue, chapters, files_of
+from releve.adapters.engines.postgresql.archive.catalogue import Catalogue, Chapter, chapters
 from releve.adapters.engines.postgresql.archive.marks import (
     INSTANTS,
     PARTIAL,
     WalMark,
     chapter_of,
+    filled,
     group_of,
     is_history,
-    is_wal,
+    is_size,
+    place,
 )
 from releve.adapters.engines.postgresql.archive.pieces import Piece, grown
 from releve.adapters.engines.postgresql.archive.spool import Received
+from releve.adapters.engines.postgresql.archive.trees import Trees
 from releve.adapters.vault.metadata import node_of
 from releve.adapters.vault.node import Node, encode, tree
 from releve.adapters.vault.pack import BlobKind
@@ -47,11 +52,45 @@ class Claim:
 
 @dataclass(slots=True)
 class _Chapter:
-    """What the last snapshot of a chapter holds."""
+    """What the next snapshot of a chapter goes on from.
+
+    By the whole name of a file, in bytes since the beginning: `ends`, up to where it is filled; `proven`, up to where
+    it was seen to be what was received. What is not proven, anybody who may add to the vault may have written.
+    """
 
     files: dict[str, Node] = field(default_factory=dict)
-    until: int = 0
+    ends: dict[str, int] = field(default_factory=dict)
+    proven: dict[str, int] = field(default_factory=dict)
     instants: dict[int, datetime] = field(default_factory=dict)
+    claimed: int = 0
+
+    @property
+    def until(self) -> int:
+        """Bytes since the beginning up to which it has everything."""
+        return max([self.claimed, *self.ends.values()])
+
+    def copy(self) -> _Chapter:
+        """One that may be changed."""
+        return _Chapter(
+            dict(self.files), dict(self.ends), dict(self.proven), dict(self.instants), self.claimed
+        )
+
+    def put(self, one: Received, node: Node) -> None:
+        """A file as it was received."""
+        self.drop(one.whole_name)
+        self.files[one.name] = node
+        self.ends[one.whole_name] = self.proven[one.whole_name] = one.end
+
+    def drop(self, name: str) -> None:
+        """A file, whole or not."""
+        for there in (name, name + PARTIAL):
+            self.files.pop(there, None)
+        self.ends.pop(name, None)
+        self.proven.pop(name, None)
+
+    def kept(self) -> set[str]:
+        """The whole files that are those that were received."""
+        return {name for name in self.files if name in self.ends and self.proven.get(name) == self.ends[name]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,17 +150,18 @@ class Keeper:
             grew: dict[str, _Chapter] = {}
             for name in sorted({chapter_of(one.name) for one in files}):
                 chapter = self._chapter(name)
-                if (
-                    now := self._filled(chapter, [one for one in files if chapter_of(one.name) == name])
-                ) or fresh:
-                    grew[name] = now or chapter
+                more = chapter.copy()
+                if self._fill(more, [one for one in files if chapter_of(one.name) == name]) or fresh:
+                    grew[name] = more
+                else:
+                    self._chapters[name] = more  # what was proven meanwhile
             if claim is not None and files:
                 self._claimed(grew, files, claim)
             written = self._write(grew, claim)
         except BaseException:
             self._restart()
             raise
-        names = {name for chapter in self._chapters.values() for name in chapter.files}
+        names = {name for chapter in self._chapters.values() for name in chapter.kept()}
         for past in sorted(self._chapters)[:-2]:
             del self._chapters[past]  # looked up again should it ever be needed
         return Kept(written, frozenset(names), self._writer.stored_bytes - stored)
@@ -154,58 +194,88 @@ class Keeper:
             return known
         chapter = _Chapter()
         for one in chapters(self._catalogue.look()).get(name, [])[-1:]:
-            found = files_of(self._vault, one.snapshot)
-            self._histories |= {name: node for name, node in found.items() if is_history(name)}
-            noted = found.get(name + INSTANTS)
-            said = (
-                b"".join(self._vault.blob(blob) for blob in noted.content).decode(errors="replace")
-                if noted
-                else ""
-            )
-            wal = {file: node for file, node in found.items() if is_wal(file) and chapter_of(file) == name}
-            chapter = _Chapter(wal, one.mark.until, instants.read(said))
+            try:
+                chapter = self._begun(name, one)
+            except PromiseBroken:  # what it has stays in the vault; this chapter begins anew beside it
+                chapter = _Chapter()
         self._chapters[name] = chapter
+        return chapter
+
+    def _begun(self, name: str, one: Chapter) -> _Chapter:
+        trees = Trees(self._vault)
+        found = trees.files(one.snapshot.tree)
+        self._histories |= {file: node for file, node in found.items() if is_history(file)}
+        noted = found.get(name + INSTANTS)
+        chapter = _Chapter(instants=instants.read(trees.text(noted)) if noted else {})
+        for file, node in found.items():
+            at = place(file, node.size) if is_size(node.size) and chapter_of(file) == name else None
+            if at is not None and all(map(self._length, node.content)):
+                whole = not file.endswith(PARTIAL)
+                chapter.files[file] = node
+                chapter.ends[file.removesuffix(PARTIAL)] = at.number * node.size + (
+                    node.size if whole else filled(file, node.size, one.mark.until)
+                )
         return chapter
 
     def _histories_of(self, paths: Sequence[Path]) -> bool:
         """Whether there are new ones."""
-        fresh = [path for path in paths if path.name not in self._histories]
-        for path in fresh:
+        fresh = False
+        for path in paths:
             data = path.read_bytes()
-            content = (self._writer.save(BlobKind.DATA, data),) if data else ()
-            self._histories[path.name] = node_of(
-                os.fsencode(path.name), os.fsencode(path), path.stat(), len(data), content
-            )
-        return bool(fresh)
+            known = self._histories.get(path.name)
+            if known is None or known.content != ((hashlib.sha256(data).digest(),) if data else ()):
+                content = (self._writer.save(BlobKind.DATA, data),) if data else ()
+                name = os.fsencode(path.name)
+                self._histories[path.name] = node_of(name, os.fsencode(path), path.stat(), len(data), content)
+                fresh = True
+        return fresh
 
-    def _filled(self, chapter: _Chapter, files: Sequence[Received]) -> _Chapter | None:
-        """The chapter with what it did not have of these files; None when it has all."""
-        nodes = dict(chapter.files)
-        until = chapter.until
+    def _fill(self, chapter: _Chapter, files: Sequence[Received]) -> bool:
+        """Put into the chapter what it did not have of these files; whether there was any."""
         changed = False
         for one in files:
-            start = one.at.number * one.size
-            if one.whole_name in nodes:
+            name = one.whole_name
+            whole, begun = chapter.files.get(name), chapter.files.get(name + PARTIAL)
+            proven = chapter.proven.get(name, 0)
+            if one.end <= max(proven, one.at.number * one.size) and (one.partial or whole is not None):
                 continue
-            before = nodes.get(one.whole_name + PARTIAL)
-            if one.partial and (one.end <= start or (before is not None and one.end <= until)):
+            there = whole or (begun if one.partial else None)
+            if there is not None and proven < chapter.ends[name] and self._holds(there, one):
+                chapter.proven[name] = one.end
                 continue
-            node = self._node(one, before)
-            nodes.pop(one.whole_name + PARTIAL, None)
-            nodes[one.name] = node
-            until = max(until, one.end)
+            chapter.put(one, self._node(one, begun))
             changed = True
-        return _Chapter(nodes, until, chapter.instants) if changed else None
+        return changed
+
+    def _holds(self, node: Node, one: Received) -> bool:
+        """Whether a file of the vault begins with all that was received of it."""
+        end = one.end - one.at.number * one.size
+        at = 0
+        with _mapped(one) as (data, _stamp):
+            for blob in node.content:
+                if at >= end:
+                    break
+                length = self._length(blob)
+                if not length or not self._is(
+                    blob, data[at : min(at + length, end)], whole=at + length <= end
+                ):
+                    return False
+                at += length
+        return at >= end
+
+    def _is(self, blob: bytes, data: memoryview, *, whole: bool) -> bool:
+        if whole:
+            return hashlib.sha256(data).digest() == blob
+        try:
+            return self._vault.blob(blob)[: len(data)] == data
+        except PromiseBroken:
+            return False  # then it is stored again
 
     def _node(self, one: Received, before: Node | None) -> Node:
         known = [(blob, self._length(blob)) for blob in before.content] if before else []
-        with one.open() as file:
-            facts = os.fstat(file.fileno())
-            if facts.st_size != one.size:
-                raise PromiseBroken("wal-short", f"le journal {one.path} n'a pas la taille d'un segment")
-            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole, memoryview(whole) as data:
-                content = grown(data, one.end - one.at.number * one.size, known, self._save)
-        return _plain(one.name, one.size, facts.st_mtime_ns, content)
+        with _mapped(one) as (data, stamp):
+            content = grown(data, one.end - one.at.number * one.size, known, self._save)
+        return _plain(one.name, one.size, stamp, content)
 
     def _length(self, blob: bytes) -> int:
         where = self._vault.index.find(blob)
@@ -215,12 +285,20 @@ class Keeper:
         return self._writer.save(BlobKind.DATA, piece)
 
     def _claimed(self, grew: dict[str, _Chapter], files: Sequence[Received], claim: Claim) -> None:
-        """Note the claim in the chapter of the newest file, which gets a snapshot of its own for it."""
+        """Note the claim in the chapter of the newest file, which gets a snapshot of its own for it.
+
+        Nothing of a timeline lies beyond where its server is: what the vault had there, nobody of ours wrote.
+        """
         newest = files[-1]
         name = chapter_of(newest.name)
-        chapter = grew.get(name) or self._chapter(name)
-        noted = instants.with_one(chapter.instants, claim.until, claim.at, newest.size)
-        grew[name] = _Chapter(chapter.files, max(chapter.until, newest.end, claim.until), noted)
+        chapter = grew.get(name) or self._chapter(name).copy()
+        for file in [file for file in chapter.ends if file not in chapter.proven]:
+            at = place(file, newest.size)
+            if at is None or at.number * newest.size >= claim.until:
+                chapter.drop(file)
+        chapter.instants = instants.with_one(chapter.instants, claim.until, claim.at, newest.size)
+        chapter.claimed = max(chapter.claimed, claim.until)
+        grew[name] = chapter
 
     def _write(self, grew: Mapping[str, _Chapter], claim: Claim | None) -> str:
         trees = {name: self._tree(name, chapter) for name, chapter in grew.items()}
@@ -276,6 +354,17 @@ class Keeper:
     def _folder_tree(self, nodes: Sequence[Node]) -> bytes:
         ordered = sorted(nodes, key=lambda node: node.name)
         return self._writer.save(BlobKind.TREE, tree([encode(node) for node in ordered]))
+
+
+@contextmanager
+def _mapped(one: Received) -> Iterator[tuple[memoryview, int]]:
+    """Its bytes, and when it was written last (nanoseconds)."""
+    with one.open() as file:
+        facts = os.fstat(file.fileno())
+        if facts.st_size != one.size:
+            raise PromiseBroken("wal-short", f"le journal {one.path} n'a pas la taille d'un segment")
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole, memoryview(whole) as data:
+            yield data, facts.st_mtime_ns
 
 
 def _folder(name: str, inside: Sequence[Node], subtree: bytes) -> Node:

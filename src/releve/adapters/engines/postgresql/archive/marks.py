@@ -48,6 +48,13 @@ def place(name: str, size: int) -> Place | None:
     return Place(int(match[1], 16), int(match[2], 16) * (_LOG // size) + int(match[3], 16))
 
 
+def filled(name: str, size: int, until: int) -> int:
+    """Bytes of a partial file (`size` in all) up to `until`, a position; 0 when that lies in another segment."""
+    at = place(name, size)
+    within = until - at.number * size if at else 0
+    return within if 0 < within <= size else 0
+
+
 def is_wal(name: str) -> bool:
     """Whether a file name is one of a segment, `.partial` or not."""
     return _NAME.fullmatch(name.removesuffix(PARTIAL)) is not None

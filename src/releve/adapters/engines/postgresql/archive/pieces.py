@@ -47,6 +47,35 @@ def grown(
     return tuple(identity for identity, _length in pieces)
 
 
+def begins_as(
+    one: Sequence[bytes],
+    other: Sequence[bytes],
+    end: int,
+    size: Callable[[bytes], int],
+    read: Callable[[bytes], bytes],
+) -> bool:
+    """Whether two segments (their blobs) have the same first `end` bytes.
+
+    `size` and `read` ask for a blob's bytes, in number and themselves: only what lies where the cuts differ is read.
+    """
+    at = shared = 0
+    for mine, theirs in zip(one, other, strict=False):
+        if mine != theirs or at >= end:
+            break
+        at += size(mine)
+        shared += 1
+    left = right = b""
+    mine_left, theirs_left = iter(one[shared:]), iter(other[shared:])
+    while at < end:
+        left = left or next((piece for blob in mine_left if (piece := read(blob))), b"")
+        right = right or next((piece for blob in theirs_left if (piece := read(blob))), b"")
+        length = min(len(left), len(right), end - at)
+        if not length or left[:length] != right[:length]:
+            return False
+        left, right, at = left[length:], right[length:], at + length
+    return True
+
+
 def _small(pieces: Sequence[Piece]) -> int:
     """How many pieces at the end are smaller than the largest."""
     count = 0

@@ -5,22 +5,23 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from releve.adapters.engines.postgresql.archive.account import give, server_account
 from releve.adapters.engines.postgresql.archive.base import FOLDER
-from releve.adapters.engines.postgresql.archive.catalogue import Catalogue, Wal, bases, wal_of
+from releve.adapters.engines.postgresql.archive.catalogue import Base, Catalogue, Chapter, bases
 from releve.adapters.engines.postgresql.archive.manifest import check
+from releve.adapters.engines.postgresql.archive.segments import Doubled, Wal, wal_of
 from releve.adapters.engines.postgresql.archive.trial import EndedShort, Seen, Trial
 from releve.adapters.engines.postgresql.archive.windows import (
     Goal,
     Window,
     choose,
-    newest_timeline,
     proofs,
+    timelines,
     windows,
 )
 from releve.adapters.engines.postgresql.parse import say_lsn
@@ -48,6 +49,29 @@ class Means:
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """What can be reached along a timeline, oldest base first, and what else a person must know.
+
+    `others`: until when one can go along each other timeline. `wals`: by bytes of a segment, as the bases have it.
+    """
+
+    timeline: int
+    windows: Sequence[Window]
+    others: Mapping[int, datetime]
+    wals: Mapping[int, Wal]
+
+    @property
+    def doubled(self) -> Sequence[Doubled]:
+        """The WAL files of which the vault has two versions."""
+        return [one for wal in self.wals.values() for one in wal.doubled.values()]
+
+    @property
+    def unreadable(self) -> Sequence[str]:
+        """The snapshots (ids) of which not all could be read."""
+        return sorted({one for wal in self.wals.values() for one in wal.unreadable})
+
+
+@dataclass(frozen=True, slots=True)
 class Reached:
     """What a restored server was seen to be. `proved`: all that was acknowledged before that instant is in it.
 
@@ -55,6 +79,7 @@ class Reached:
     """
 
     window: Window
+    known: Known
     seen: Seen
     proved: datetime
     checks: tuple[str, ...]
@@ -62,12 +87,31 @@ class Reached:
     wal_bytes: int = 0
 
 
-def known(vault: Repository, database: str, timeline: int = 0) -> list[Window]:
-    """What can be reached, oldest base first; along the newest timeline when none is said."""
-    return _known(vault, database, timeline)[0]
+def known(vault: Repository, database: str, timeline: int = 0, without: Sequence[str] = ()) -> Known:
+    """What the vault gives, along the newest timeline when none is said. Raises `BadInput` where it has nothing.
+
+    `without`: snapshots to be taken for absent, by the beginnings of their ids.
+    """
+    found = _found(vault, database, without)
+    vault.load_index()
+    every: dict[int, list[Base]] = {}
+    for base in bases(found):
+        every.setdefault(base.mark.segment, []).append(base)
+    wals = {size: wal_of(vault, found, size) for size in every}
+    there = {one for size, wal in wals.items() for one in timelines(wal, every[size])}
+    wanted = timeline or max(there, default=1)
+    ways = {
+        one: sorted(
+            (window for size, wal in wals.items() for window in windows(every[size], wal, one)),
+            key=lambda window: window.since,
+        )
+        for one in {*there, wanted}
+    }
+    others = {one: max(window.until for window in way) for one, way in ways.items() if one != wanted and way}
+    return Known(wanted, ways[wanted], others, wals)
 
 
-def _known(vault: Repository, database: str, timeline: int) -> tuple[list[Window], Wal]:
+def _found(vault: Repository, database: str, without: Sequence[str]) -> Sequence[Base | Chapter]:
     found = Catalogue(vault, database).look()
     if not found:
         raise BadInput(
@@ -75,10 +119,14 @@ def _known(vault: Repository, database: str, timeline: int) -> tuple[list[Window
             f"le coffre ne garde rien sous le nom « {database} »",
             hint="releve vault snapshots montre les noms (database=…)",
         )
-    vault.load_index()
-    wal = wal_of(vault, found)
-    all_bases = bases(found)
-    return windows(all_bases, wal, timeline or newest_timeline(wal, all_bases)), wal
+    for name in without:
+        if len(name) < 4 or not any(one.snapshot.id.startswith(name) for one in found):
+            raise BadInput(
+                "unknown-snapshot",
+                f"aucun instantané de « {database} » ne commence par « {name} »",
+                hint="--without suivi d'au moins quatre chiffres, comme releve vault snapshots les montre",
+            )
+    return [one for one in found if not one.snapshot.id.startswith(tuple(without))]
 
 
 def restore(
@@ -89,6 +137,7 @@ def restore(
     means: Means,
     *,
     timeline: int = 0,
+    without: Sequence[str] = (),
     progress: Progress = lambda _done, _all: None,
 ) -> Reached:
     """Bring the database back as it was at `goal` into `target`/data, and prove it by starting it.
@@ -98,8 +147,9 @@ def restore(
     proved to be what was asked.
     """
     account = server_account(means.os_user)
-    known_windows, wal = _known(vault, database, timeline)
-    window = choose(known_windows, goal)
+    there = known(vault, database, timeline, without)
+    window = choose(there.windows, goal)
+    wal = there.wals[window.base.mark.segment]
     _empty(target)
     took: dict[str, float] = {}
     with _timed(took, "wal"):
@@ -132,7 +182,8 @@ def restore(
     with _timed(took, "recovery"):
         seen, checks = _recover(trial, window, goal, target / WAL, means, progress)
     shutil.rmtree(target / WAL)
-    reached = Reached(window, seen, _proved(wal, window, seen, goal), (compared, *checks), took, wal_bytes)
+    proved = _proved(wal, window, seen, goal)
+    reached = Reached(window, there, seen, proved, (compared, *checks), took, wal_bytes)
     _as_asked(reached, goal)
     return reached
 

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from releve.adapters.engines.postgresql.archive.catalogue import Base, Segment, Wal
+from releve.adapters.engines.postgresql.archive.catalogue import Base
 from releve.adapters.engines.postgresql.archive.marks import Place
+from releve.adapters.engines.postgresql.archive.segments import Segment, Wal
 from releve.adapters.engines.postgresql.parse import say_lsn
 from releve.adapters.engines.postgresql.timelines import History
 from releve.domain.errors import BadInput, Refused
@@ -34,10 +35,10 @@ class Window:
     gap: str = ""
 
 
-def newest_timeline(wal: Wal, bases: Sequence[Base]) -> int:
-    """The newest timeline that the vault knows; 1 when it knows none."""
-    known = [mark.timeline for mark in wal.marks] + [base.mark.timeline for base in bases]
-    return max([*known, *wal.histories], default=1)
+def timelines(wal: Wal, bases: Sequence[Base]) -> list[int]:
+    """Those to which a base leads and of which something is there, oldest first: a mere name, or a history, is none."""
+    known = {at.timeline for at in wal.segments} | {base.mark.timeline for base in bases}
+    return [one for one in sorted(known) if windows(bases, wal, one)]
 
 
 def windows(bases: Sequence[Base], wal: Wal, timeline: int) -> list[Window]:
