@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -153,6 +156,58 @@ def test_verify_tries_and_leaves_nothing(story: Story) -> None:
     assert "lecture de toutes les lignes" in said["checks"]
     assert datetime.fromisoformat(said["verified_at"]) > datetime.fromisoformat(said["last_commit"])
     assert list(room.iterdir()) == []
+
+
+def test_a_trial_is_noted_and_one_that_was_killed_is_cleared_away(story: Story) -> None:
+    """Told by the status; killed, its folder goes with the next one; ended in order, nothing stays, its server neither."""
+    rig = story.rig
+    room = rig.root / "essais"
+    room.mkdir(mode=0o755)
+    argv = ["verify", "--workroom", str(room), "--state", str(rig.state), *rig.account()]
+    command = [*rig.releve, "database", argv[0], rig.address, "-d", NAME, *argv[1:]]
+
+    def cut(number: signal.Signals) -> None:
+        with subprocess.Popen(command, env=rig.environment(), stdout=-3, stderr=-3) as trial:
+            until(lambda: bool(list(room.glob("*/restore.log")) or list(room.glob("*/base/restore.log"))))
+            trial.send_signal(number)
+
+    cut(signal.SIGKILL)
+    (left,) = room.iterdir()
+    assert rig.status()[1]["verified_at"] is None
+    code, said = rig.run(*argv)
+    assert code == 0, said
+    assert not left.exists()
+    assert rig.status()[1]["verified_at"] == said["verified_at"]
+    cut(signal.SIGTERM)
+    assert list(room.iterdir()) == []
+    assert not [line for line in _commands() if str(room) in line and str(left) not in line]
+    assert rig.status()[1]["verified_at"] == said["verified_at"]
+
+
+def _commands() -> list[str]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            found.append(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+    return found
+
+
+def test_a_trial_without_room_for_it_is_refused(story: Story) -> None:
+    """A small disk is not filled by what nobody watches: what is needed and what there is are said."""
+    rig = story.rig
+    room = rig.root / "petit"
+    room.mkdir()
+    command = [*rig.releve, "database", "verify", rig.address, "-d", NAME, "--workroom", str(room), "--json"]
+    script = f'mount -t tmpfs -o size=1m essai {room} && exec "$@"'
+    ran = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", script, "sh", *command],
+        env=rig.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 4, ran.stderr
+    assert json.loads(ran.stdout)["error"]["code"] == "workroom-small"
 
 
 def test_old_bases_and_their_wal_go_and_what_is_kept_still_comes_back(copied: Story) -> None:

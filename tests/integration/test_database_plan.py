@@ -54,20 +54,25 @@ def test_the_relief_keeps_the_history_of_a_database_across_a_switch(tmp_path: Pa
         vault = [str(estate.layout.vault), "-k", f"file:{secret}"]
         kept = open_vault(FolderStore(estate.layout.vault), secret.read_text().strip())
         catalogue = Catalogue(kept, "dossiers")
+        state = Path(estate.layout.site(RELIEF).state, "databases", "dossiers")
 
         def based() -> bool:
             return bool(bases(catalogue.look()) and known(kept, "dossiers").windows)
 
         scene.wait_for(based, "la première base")
         assert releve("database", "times", "--database", "dossiers", *vault)["windows"]
+        scene.wait_for((state / "verified.json").exists, "l'essai de ce qui est gardé")
+        (seen,) = releve("status", "--plan", str(estate.plan))["data_sets"]  # type: ignore[misc]
+        assert seen["history"]["verified_at"] > seen["history"]["base_ready_at"]
+        assert seen["history"]["troubles"] == []
         run = str(scene.order("launch", direction="switch", target=RELIEF, incident="", words={})["run"])
         scene.end_of(run)
-        state = Path(estate.layout.site(RELIEF).state, "databases", "dossiers", "archive.json")
-        scene.wait_for(lambda: json.loads(state.read_text())["timeline"] == 2, "le journal de la base promue")
+        told = state / "archive.json"
+        scene.wait_for(lambda: json.loads(told.read_text())["timeline"] == 2, "le journal de la base promue")
         _write(estate, RELIEF, "après la bascule")
         written = utc_now()
         scene.wait_for(
-            lambda: (json.loads(state.read_text())["safe_until"] or "") > written.isoformat(), "l'archivage"
+            lambda: (json.loads(told.read_text())["safe_until"] or "") > written.isoformat(), "l'archivage"
         )
         bin_dir = ["--bin-dir", estate.layout.bin_dir, "--os-user", estate.layout.os_user]
         found = releve("database", "verify", "--database", "dossiers", *bin_dir, *vault)

@@ -31,7 +31,7 @@ from releve.domain.errors import Refused
 from releve.entrypoints.cli.root import app
 from releve.entrypoints.worker import expiry, history
 from releve.entrypoints.worker import thinner as thinner_room
-from releve.entrypoints.worker.database import DatabasePost, note_base
+from releve.entrypoints.worker.database import DatabasePost, note_base, note_trial
 from releve.entrypoints.worker.expiry import expire_database
 from releve.entrypoints.worker.history import HistoryPost, _Bases
 from releve.entrypoints.worker.register import Watch, database_scope, head_of, of_scope, read_roll
@@ -339,6 +339,7 @@ def test_a_history_is_thinned_while_a_base_takes_hours(
         lambda: vault,
         ["sh", "-c", f"echo x >> {begun}; exec sleep 600"],
         ["sh", "-c", f"echo x >> {thinned}"],
+        [],
         clock_time(3),
         "Europe/Paris",
     )
@@ -355,6 +356,7 @@ def test_what_fails_beside_an_archiver_is_told_and_never_ends_it(
     """A base that fails, a thinning that has something to say, a program that cannot be started; then all is well."""
     monkeypatch.setattr(history, "_LOOK", 0.05)
     monkeypatch.setattr(history, "_SOON", timedelta(seconds=0.1))
+    monkeypatch.setattr(history, "_TRY_AGAIN", timedelta(seconds=0.1))
     monkeypatch.setattr(history, "_FIRST_THINNING", 0.0)
     monkeypatch.setattr(thinner_room, "EVERY", 0.1)
     (tmp_path / "archive.json").write_text("{}")
@@ -371,16 +373,49 @@ def test_what_fails_beside_an_archiver_is_told_and_never_ends_it(
         lambda: vault,
         [str(program), "base"],
         [str(program), "forget"],
+        [str(program), "verify"],
         clock_time(3),
         "Europe/Paris",
     )
     with _at_work(post) as thread:
         time.sleep(0.3)  # there is no such program yet
         assert thread.is_alive()
-        becomes("[ $1 = base ] && exit 5; exit 3")
+        becomes("[ $1 = base ] && exit 5; exit 3")  # without a base, nothing is tried
         until(lambda: len(history.read_failures(tmp_path)) == 2)
         said = "".join(history.read_failures(tmp_path))
         assert "code 5" in said
         assert "code 3" in said
+        becomes("[ $1 = verify ] && exit 4; exit 0")
+        until(
+            lambda: [line for line in history.read_failures(tmp_path) if "essai" in line and "code 4" in line]
+        )
+        until(lambda: len(history.read_failures(tmp_path)) == 1)
         becomes("exit 0")
         until(lambda: not history.read_failures(tmp_path))
+
+
+def test_what_is_kept_is_tried_after_the_first_base_then_once_a_week(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A trial that is a night old is not made again; one of eight nights is."""
+    monkeypatch.setattr(history, "_LOOK", 0.02)
+    (tmp_path / "archive.json").write_text("{}")
+    vault = fresh(tmp_path / "vault")
+    tried = tmp_path / "tried"
+    post = HistoryPost(
+        DatabasePost(NAME, Server("127.0.0.1", 1, "nobody", "", ""), tmp_path),
+        lambda: vault,
+        ["true"],
+        [],
+        ["sh", "-c", f"echo x >> {tried}"],
+        clock_time(3),
+        "Europe/Paris",
+    )
+    bases = _Bases(post)
+    over = threading.Event()
+    bases._tick(over)  # the base
+    for age, count in ((None, 1), (1, 1), (5, 1), (8, 2), (1, 2)):
+        if age is not None:
+            note_trial(tmp_path, datetime.now(UTC) - timedelta(days=age), {})
+        bases._tick(over)
+        assert len(tried.read_text().splitlines()) == count, age

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from releve.adapters.engines.postgresql.archive.source import Server
 
 HISTORY = {"daily": 14, "weekly": 8, "monthly": 12}  # bases of a plan's database that are kept (proposed)
-_STALE = 30.0  # seconds without a word, or without progress, of a process that speaks every few
 State = Annotated[
     str, typer.Option("--state", help="Un dossier à nous, sur un disque local, pour ces données ; gardez-le.")
 ]
@@ -155,6 +153,7 @@ def _archive(where: str, key: str, database: str, state: str, server: Server, ev
 
 
 def _keep(plan_file: str, site: str, database: str) -> Answer:
+    import os
     import sys
 
     from releve.adapters.hosts.secrets import resolve
@@ -162,7 +161,7 @@ def _keep(plan_file: str, site: str, database: str) -> Answer:
     from releve.domain.plan import ServerEnd
     from releve.entrypoints.cli.session import plan_of
     from releve.entrypoints.worker.database import DatabasePost
-    from releve.entrypoints.worker.history import HistoryPost, keep_history
+    from releve.entrypoints.worker.history import HistoryPost, folder_of, keep_history
     from releve.entrypoints.worker.resident import end_with_parent
 
     plan = plan_of(plan_file)
@@ -177,7 +176,7 @@ def _keep(plan_file: str, site: str, database: str) -> Answer:
             hint="ajoutez « vault: … » à ce jeu de données, et une adresse de ce coffre pour ce site",
         )
     secret = str(end.replication_password) if end.replication_password else ""
-    state = str(made(str(Path(worker.state) / "databases" / database)))
+    state = str(made(str(folder_of(worker.state, database))))
     server = _server(end.address, end.port, end.replication_user, secret, end.bin_dir)
     command = [sys.executable, "-P", "-m", "releve", "database"]
     common = [place.address, "--database", database, "--state", state, "-k", str(place.key)]
@@ -192,12 +191,14 @@ def _keep(plan_file: str, site: str, database: str) -> Answer:
         end.bin_dir,
     ]
     password_at = ["--password-at", secret] if secret else []
+    account = ["--os-user", end.os_user] if os.geteuid() == 0 else []
     kept = [word for name, count in HISTORY.items() for word in (f"--keep-{name}", str(count))]
     post = HistoryPost(
         DatabasePost(tagged(database), server, Path(state)),
         lambda: opened(place.address, str(place.key)),
         [*command, "base", *common, *reach, *password_at, "--spread"],
         [*command, "forget", *common, *kept, "--yes"],
+        [*command, "verify", *common, "--bin-dir", end.bin_dir, "--admin", end.admin_user, *account],
         found.protection.daily_at,
         plan.timezone,
     )
@@ -262,74 +263,16 @@ def _release(database: str, server: Server) -> Answer:
 
 
 def _status(state: str) -> Answer:
-    from releve.domain.errors import Exit, ReleveError
-    from releve.domain.units import say_bytes, say_seconds
+    from releve.domain.errors import Exit
     from releve.entrypoints.cli.vault_session import utc_now
-    from releve.entrypoints.worker.database import last_base, open_gaps, read_archive
-    from releve.entrypoints.worker.history import read_failures
-    from releve.entrypoints.worker.register import read_roll, told
+    from releve.entrypoints.worker.history_status import history_status
 
-    said = read_archive(Path(state))
-    roll, unread = None, ""
-    try:
-        roll = read_roll(Path(state))
-    except ReleveError as error:  # what the archiver says is worth showing without it
-        unread = error.sentence
-    now = utc_now()
-    lines = [f"archivage de « {said['database']} » ({said['server']})"]
-    troubles: list[str] = []
-    safe = datetime.fromisoformat(str(said["safe_until"])) if said.get("safe_until") else None
-    if safe is None:
-        troubles.append("  rien n'est encore à l'abri")
-    else:
-        behind = (now - safe).total_seconds()
-        line = f"  à l'abri dans le coffre jusqu'au {_shown(safe)} (il y a {say_seconds(behind)}), position {said['lsn']}"
-        (troubles if behind > _STALE else lines).append(line)
-    lines.append(f"  {say_bytes(int(str(said['spool_bytes'])))} dans la réserve")
-    gaps: Sequence[Mapping[str, str]] = []
-    base: datetime | None = None
-    try:
-        base, gaps = last_base(Path(state)), open_gaps(Path(state))
-        if base is None:
-            troubles.append("  aucune base : sans elle, ces journaux ne ramènent rien (releve database base)")
-        else:
-            lines.append(f"  dernière base du {_shown(base)}")
-        troubles += [f"  {line}" for line in read_failures(Path(state))]
-    except ReleveError as error:  # the rest is said all the same
-        troubles.append(f"  {error.sentence} ; {error.hint}")
-    troubles += [
-        f"  TROU dans les journaux ({one['at']}) : {one['why']} ; il faut une nouvelle base" for one in gaps
-    ]
-    if said.get("slot_without_limit"):
-        lines.append(
-            "  attention : sans max_slot_wal_keep_size, un archivage arrêté finirait par remplir le disque du serveur"
-        )
-    missing = [told(one) for one in roll.troubles.values()] if roll else []
-    if roll and roll.last_at:
-        lines.append(
-            f"  {len(roll.live)} instantanés sur la liste du ménage, écrite le {_shown(roll.last_at)}"
-        )
-    troubles += [f"  ALERTE : {line}" for line in missing]
-    if unread:
-        troubles.append(f"  la liste des instantanés ne se lit pas : {unread}")
-    if said.get("troubled"):
-        troubles.append(f"  en panne : {said['troubled']}")
-    silent = (now - datetime.fromisoformat(str(said["written_at"]))).total_seconds()
-    if silent > _STALE:
-        troubles.append(f"  plus aucune nouvelle depuis {say_seconds(silent)} : le processus est arrêté ?")
-    well = not troubles
+    said = history_status(Path(state), utc_now())
+    head = f"archivage de « {said.data['database']} » ({said.data['server']})"
     return Answer(
-        {
-            **said,
-            "gaps": gaps,
-            "base_ready_at": base and base.isoformat(),
-            "listed": len(roll.live) if roll else 0,
-            "missing": missing,
-            "list_unread": unread or None,
-            "well": well,
-        },
-        "\n".join([*lines, *troubles]),
-        Exit.DONE if well else Exit.PROMISE_NOT_KEPT,
+        said.data,
+        "\n".join([head, *(f"  {line}" for line in [*said.lines, *said.troubles])]),
+        Exit.PROMISE_NOT_KEPT if said.troubles else Exit.DONE,
     )
 
 

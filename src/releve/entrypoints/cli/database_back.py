@@ -101,8 +101,20 @@ def register(group: typer.Typer) -> None:
         where: Where,
         database: Name,
         workroom: Annotated[
-            str, typer.Option("--workroom", help="Où ramener la base le temps de l'essai.")
+            str,
+            typer.Option(
+                "--workroom",
+                envvar="TMPDIR",
+                help="Où ramener la base le temps de l'essai ; il y faut sa place entière.",
+            ),
         ] = "/var/tmp",  # noqa: S108 - a folder of our own is made in it
+        state: Annotated[
+            str,
+            typer.Option(
+                "--state",
+                help="Le dossier d'état de l'archivage : l'essai y est noté, et database status le dit.",
+            ),
+        ] = "",
         bin_dir: BinDir = "",
         os_user: OsUser = "",
         admin: Admin = "postgres",
@@ -114,7 +126,7 @@ def register(group: typer.Typer) -> None:
         answer(
             as_json,
             lambda: _verify(
-                where, key, database, workroom, _means(bin_dir, os_user, admin, read_all=read_all)
+                where, key, database, workroom, state, _means(bin_dir, os_user, admin, read_all=read_all)
             ),
         )
 
@@ -264,27 +276,19 @@ def _restore(
     return Answer({**said[0], "data": str(place / "data")}, "\n".join(lines), said[2])
 
 
-def _verify(where: str, key: str, database: str, workroom: str, means: Means) -> Answer:
-    import shutil
-    import tempfile
+def _verify(where: str, key: str, database: str, workroom: str, state: str, means: Means) -> Answer:
+    from releve.entrypoints.worker.trial import try_history
 
-    from releve.adapters.engines.postgresql.archive.restore import restore
-    from releve.adapters.engines.postgresql.archive.windows import LATEST
-    from releve.domain.os_errors import unwritable
-    from releve.entrypoints.cli.vault_session import utc_now
-
-    try:
-        room = Path(tempfile.mkdtemp(prefix="releve-essai-", dir=workroom))
-        room.chmod(0o711)  # the server's account walks through it
-    except OSError as error:
-        raise unwritable(Path(workroom), error, "workroom") from error
-    try:
-        with bar("essai") as tell:
-            reached = restore(opened(where, key), database, LATEST, room / "base", means, progress=tell)
-    finally:
-        shutil.rmtree(room)
-    at = utc_now()
-    data, lines, code = _reached(reached, LATEST)
+    with bar("essai") as tell:
+        at, reached = try_history(
+            opened(where, key),
+            database,
+            Path(workroom),
+            means,
+            Path(made(state)) if state else None,
+            progress=tell,
+        )
+    data, lines, code = _reached(reached, "latest")
     head = f"essai du {_shown(at)} : la base revient du coffre"
     return Answer(
         {"verified_at": at.isoformat(), "database": database, **data}, "\n".join([head, *lines]), code
@@ -300,7 +304,7 @@ def _reached(reached: Reached, goal: Goal) -> tuple[dict[str, object], list[str]
     asked = (
         goal.isoformat() if isinstance(goal, datetime) else say_lsn(goal) if isinstance(goal, int) else goal
     )
-    short = goal == "latest" and reached.proved < reached.window.until
+    short = goal == "latest" and not reached.complete
     data: dict[str, object] = {
         "asked": asked,
         **_window(reached.window),

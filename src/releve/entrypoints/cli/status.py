@@ -52,6 +52,9 @@ def register(app: typer.Typer) -> None:
                     f"  {item['promised']} : {PROMISE_FR[str(item['promise'])]} — {item['reason']}"
                     + (f" ({_since(item)})" if item["since"] else "")
                 )
+                if isinstance(history := item["history"], dict):
+                    lines += [f"  histoire : {said}" for said in history["lines"]]
+                    lines += [f"  histoire : ATTENTION, {said}" for said in history["troubles"]]
                 for site, warnings in _mapping(item["warnings"]).items():
                     lines += [f"  {site} : {said}" for said in warnings]
             lines += [""] + [incident_text(item, home.plan, now) for item in incidents]
@@ -89,6 +92,23 @@ def _warnings(home: House, item: DataSet) -> dict[str, list[str]]:
             if tenure is not None and tenure.site not in {site, facts.following}:
                 found[site].append("ne suit pas : le partage n'a d'autre copie que le coffre")
     return {site: said for site, said in found.items() if said}
+
+
+def _history(home: House, item: DataSet, now: datetime) -> dict[str, object] | None:
+    """What the worker of this site keeps of a database in a vault; None where it keeps nothing."""
+    from releve.domain.errors import Unreachable
+    from releve.domain.plan import ServerEnd
+    from releve.entrypoints.worker.history import folder_of
+    from releve.entrypoints.worker.history_status import history_status
+
+    worker = home.site.worker
+    if worker is None or home.site.id not in item.vault or not isinstance(item.ends[home.site.id], ServerEnd):
+        return None
+    try:
+        said = history_status(folder_of(worker.state, item.id), now)
+    except Unreachable as error:
+        return {"lines": [], "troubles": [error.sentence]}
+    return {**said.data, "lines": list(said.lines), "troubles": list(said.troubles)}
 
 
 def _mapping(value: object) -> dict[str, list[str]]:
@@ -130,6 +150,7 @@ def _data_set(home: House, item: DataSet, now: datetime) -> dict[str, object]:
         "reason": found.reason,
         "since": found.since.isoformat() if found.since else None,
         "warnings": _warnings(home, item),
+        "history": _history(home, item, now),
         "server_seen_at": seen[0].isoformat() if seen else None,
         "server": dict(seen[1]) if seen else None,
     }

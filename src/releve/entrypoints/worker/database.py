@@ -1,7 +1,8 @@
 """The resident archiver of a PostgreSQL server: its WAL goes into a vault as it is written.
 
 A process of its own. What it knows is `archive.json` in its state folder, written whole. Beside it, `base.json` says up
-to when the newest base goes, without which no WAL brings anything back.
+to when the newest base goes, without which no WAL brings anything back, and `verified.json` when all of it was last
+brought back and opened.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 STATE = "archive.json"
 BASE = "base.json"
+TRIAL = "verified.json"
 SPOOL = "spool"
 _RETRY = 2.0  # seconds between two attempts to reach the server for the first time
 
@@ -131,16 +133,26 @@ def note_base(state: Path, ready: datetime) -> None:
 
 def last_base(state: Path) -> datetime | None:
     """When the newest base that this folder knows of was ready; None: it knows of none. Raises `Unreachable`."""
+    return _instant_in(state / BASE, "ready_at", "supprimez-le : l'archivage le refait en repartant")
+
+
+def _instant_in(path: Path, name: str, hint: str) -> datetime | None:
     try:
-        return datetime.fromisoformat(json.loads((state / BASE).read_bytes())["ready_at"])
+        return datetime.fromisoformat(json.loads(path.read_bytes())[name])
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise Unreachable(
-            "archive-state",
-            f"{state / BASE} ne se lit pas : {error}",
-            hint="supprimez-le : l'archivage le refait en repartant",
-        ) from error
+        raise Unreachable("archive-state", f"{path} ne se lit pas : {error}", hint=hint) from error
+
+
+def note_trial(state: Path, at: datetime, facts: Mapping[str, object]) -> None:
+    """Remember that the database was brought back and opened then, and how far it went. Raises OSError."""
+    put(state / TRIAL, json.dumps({"verified_at": at.isoformat(), **facts}, ensure_ascii=False).encode())
+
+
+def last_trial(state: Path) -> datetime | None:
+    """When the database was last brought back and opened; None: never, that this folder knows. Raises `Unreachable`."""
+    return _instant_in(state / TRIAL, "verified_at", "supprimez-le : le prochain essai le refait")
 
 
 def open_gaps(state: Path) -> Sequence[Mapping[str, str]]:

@@ -1,8 +1,8 @@
 """The history of a database of the plan: its WAL archived without end, a base a day, what is superseded removed.
 
 Run by the relief's worker beside its own server, a standby or not: what is archived is what the relief received,
-and a switch changes nothing of it. Bases and the thinning are programs of their own, started when they are due: a
-base that takes hours holds no thinning up.
+and a switch changes nothing of it. Once a week all of it is brought back and opened: the proof that it can be. Bases,
+trials and the thinning are programs of their own, started when they are due: a base that takes hours holds no thinning up.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from datetime import time as clock_time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from releve.adapters.engines.postgresql.archive.catalogue import Catalogue, bases
@@ -22,21 +23,30 @@ from releve.adapters.notes import put
 from releve.cycle.protect.daily import due
 from releve.domain.errors import ReleveError, Unreachable
 from releve.domain.os_errors import reason
-from releve.entrypoints.worker.database import DatabasePost, archive_database, open_gaps, read_archive
+from releve.entrypoints.worker.database import (
+    DatabasePost,
+    archive_database,
+    last_trial,
+    open_gaps,
+    read_archive,
+)
 from releve.entrypoints.worker.resident import say
 from releve.entrypoints.worker.thinner import Thinner
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from releve.adapters.vault.repository import Repository
 
 FAILURES = "failures.json"
+_FOLDER = "databases"  # in the worker's state folder
 _LOOK = 5.0  # seconds between two looks at whether a base is due
 _AGAIN = timedelta(minutes=15)  # between two attempts at a base that failed
 _SOON = timedelta(
     seconds=20
 )  # the same while there is none at all: a standby that replayed nothing yet refuses
+TRIED_EVERY = timedelta(days=7)  # between two nights after which what is kept is brought back (proposed)
+_TRY_AGAIN = timedelta(
+    days=1
+)  # after a trial that failed: it costs the room and the time of the whole database
 _FIRST_THINNING = (
     60.0  # seconds after the start: a worker that starts anew again and again thins all the same
 )
@@ -44,7 +54,7 @@ _FIRST_THINNING = (
 
 @dataclass(frozen=True, slots=True)
 class HistoryPost:
-    """What is kept, and when. `base`, `forget`: the commands that take a base, and that remove old ones and superseded WAL.
+    """What is kept, and when. The commands: `base` takes one, `forget` removes what is superseded, `verify` brings all back.
 
     `at`: time of day of the base in `zone` (IANA name). `open_vault` may be called again after a failure.
     """
@@ -53,8 +63,14 @@ class HistoryPost:
     open_vault: Callable[[], Repository]
     base: Sequence[str]
     forget: Sequence[str]
+    verify: Sequence[str]
     at: clock_time
     zone: str
+
+
+def folder_of(worker_state: str, database: str) -> Path:
+    """Where the history of a database of the plan has its state, on the site whose worker keeps it."""
+    return Path(worker_state) / _FOLDER / database
 
 
 def keep_history(post: HistoryPost) -> int:
@@ -74,17 +90,22 @@ def keep_history(post: HistoryPost) -> int:
 def read_failures(state: Path) -> Sequence[str]:
     """What fails again and again beside the archiving, in one line each."""
     return [
-        f"la base de la nuit échoue depuis le {since:%d/%m/%Y %H:%M:%S} (code {code}) : releve database base dit pourquoi"
-        if what == "base"
-        else f"le ménage a quelque chose à dire depuis le {since:%d/%m/%Y %H:%M:%S} (code {code}) : releve database forget"
+        _FAILING[what].format(since=datetime.fromisoformat(at).astimezone(), code=code)
         for what, (at, code) in _failures(state / FAILURES).items()
-        for since in [datetime.fromisoformat(at).astimezone()]
     ]
+
+
+_FAILING = {
+    "base": "la base de la nuit échoue depuis le {since:%d/%m/%Y %H:%M:%S} (code {code}) : releve database base dit pourquoi",
+    "ménage": "le ménage a quelque chose à dire depuis le {since:%d/%m/%Y %H:%M:%S} (code {code}) : releve database forget",
+    "essai": "l'essai de retour échoue depuis le {since:%d/%m/%Y %H:%M:%S} (code {code}) : releve database verify dit pourquoi",
+}
 
 
 def _failures(path: Path) -> dict[str, tuple[str, int]]:
     try:
-        return {str(what): (str(at), int(code)) for what, (at, code) in json.loads(path.read_bytes()).items()}
+        read = {str(what): (str(at), int(code)) for what, (at, code) in json.loads(path.read_bytes()).items()}
+        return {what: one for what, one in read.items() if what in _FAILING}
     except FileNotFoundError:
         return {}
     except (ValueError, TypeError, AttributeError) as error:
@@ -98,13 +119,17 @@ def _said(error: ReleveError | OSError) -> str:
 
 
 class _Bases:
-    """Takes a base when one is due: every day, and at once where there is none or the WAL has a hole after it."""
+    """Takes a base when one is due: every day, and at once where there is none or the WAL has a hole after it.
+
+    Then, once a week and after the first one, tries whether all of it comes back.
+    """
 
     def __init__(self, post: HistoryPost) -> None:
         self._post = post
         self._thinner = Thinner(post.forget, _FIRST_THINNING, ended=lambda code: self._note("ménage", code))
         self._last: datetime | None = None  # None: not looked at yet, or none is there
         self._tried: datetime | None = None
+        self._trial: datetime | None = None  # the last one that failed
         self._running: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
 
@@ -131,20 +156,30 @@ class _Bases:
 
     def _tick(self, over: threading.Event) -> None:
         now = datetime.now(UTC)
-        if self._tried is not None and now - self._tried < (_AGAIN if self._last else _SOON):
-            return
-        fresh = read_archive(self._post.archive.state)
-        if fresh.get("troubled"):
+        if read_archive(self._post.archive.state).get("troubled"):
             return  # the WAL is not kept: a base alone leads nowhere
+        if self._base_due(now):
+            self._tried = now
+            if self._run("base", self._post.base, over):
+                self._last, self._tried = now, None
+        elif self._trial_due(now) and not self._run("essai", self._post.verify, over):
+            self._trial = now
+
+    def _base_due(self, now: datetime) -> bool:
+        if self._tried is not None and now - self._tried < (_AGAIN if self._last else _SOON):
+            return False
         if self._last is None:
             found = bases(Catalogue(self._post.open_vault(), self._post.archive.database).look())
             self._last = found[-1].mark.ready if found else None
         planned = due(self._last, self._post.at, self._post.zone, now)
-        if self._last is not None and planned is None and not open_gaps(self._post.archive.state):
-            return
-        self._tried = now
-        if self._run(self._post.base, over):
-            self._last, self._tried = now, None
+        return self._last is None or planned is not None or bool(open_gaps(self._post.archive.state))
+
+    def _trial_due(self, now: datetime) -> bool:
+        if self._last is None or (self._trial is not None and now - self._trial < _TRY_AGAIN):
+            return False
+        last = last_trial(self._post.archive.state)
+        planned = due(last, self._post.at, self._post.zone, now)
+        return last is None or (planned is not None and planned - last >= TRIED_EVERY - timedelta(days=1))
 
     def _note(self, what: str, code: int) -> None:
         """Remember what fails, since when, for whoever asks: a log is read by nobody."""
@@ -155,7 +190,7 @@ class _Bases:
         since = known.pop(what, (datetime.now(UTC).isoformat(), 0))[0]
         put(path, json.dumps(known | ({what: (since, code)} if code else {}), ensure_ascii=False).encode())
 
-    def _run(self, command: Sequence[str], over: threading.Event) -> bool:
+    def _run(self, what: str, command: Sequence[str], over: threading.Event) -> bool:
         with self._lock:
             if over.is_set():
                 return False
@@ -166,7 +201,7 @@ class _Bases:
         code = self._running.returncode
         if over.is_set():
             return code == 0
-        self._note("base", code)
+        self._note(what, code)
         if code:
             say(f"« {' '.join(command[4:6])} » a échoué (code {code}) ; ce sera repris")
         return code == 0

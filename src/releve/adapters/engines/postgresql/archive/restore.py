@@ -86,6 +86,11 @@ class Reached:
     took: Mapping[str, float] = field(default_factory=dict)
     wal_bytes: int = 0
 
+    @property
+    def complete(self) -> bool:
+        """Whether all that the vault said to have on that way is proved to have come back."""
+        return self.proved >= self.window.until
+
 
 def known(vault: Repository, database: str, timeline: int = 0, without: Sequence[str] = ()) -> Known:
     """What the vault gives, along the newest timeline when none is said. Raises `BadInput` where it has nothing.
