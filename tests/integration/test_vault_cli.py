@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -204,6 +205,25 @@ def test_the_worst_day_is_said_in_french(vault: Path, share: Path, tmp_path: Pat
     ran = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert ran.returncode != 0
     assert "Errno" not in ran.stderr
+
+
+def test_one_thing_is_said_in_the_singular(vault: Path, tmp_path: Path) -> None:
+    """One file, one snapshot, one pack: no command of the vault says them in the plural."""
+    alone = tmp_path / "seul"
+    alone.mkdir()
+    (alone / "fichier").write_text("une page")
+    state = ("--register", tmp_path / "liste")
+    told("forget", vault, *state)
+    said = [
+        releve("save", vault, alone).stdout,
+        releve("restore", vault, "--target", tmp_path / "retour").stdout,
+        releve("verify", vault).stdout,
+        releve("forget", vault, "--keep-last", "1", *state).stdout,
+        releve("register", "check", vault, "--state", tmp_path / "liste").stdout,
+    ]
+    assert all(said)
+    for text in said:
+        assert re.search(r"\b[01] \w+s\b", text) is None, text
 
 
 def test_a_word_taken_for_the_vault_is_said(vault: Path, share: Path, tmp_path: Path) -> None:

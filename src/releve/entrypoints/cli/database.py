@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from releve.domain.units import say_count
 from releve.entrypoints.cli import database_back
 from releve.entrypoints.cli.database_back import Name
 from releve.entrypoints.cli.speech import Answer, Json, PlanFile, answer, talk
@@ -240,7 +241,7 @@ def _base(where: str, key: str, database: str, state: str, server: Server, *, fa
         "stored_bytes": taken.stored,
     }
     lines = [
-        f"base {mark.label} : {taken.files} fichiers, {say_bytes(taken.size)}, {say_bytes(taken.stored)} ajoutés au coffre",
+        f"base {mark.label} : {say_count(taken.files, 'fichier')}, {say_bytes(taken.size)}, {say_bytes(taken.stored)} ajoutés au coffre",
         f"  on peut revenir à tout instant à partir du {_shown(mark.ready)}, tant que les journaux suivent",
     ]
     return Answer(data, "\n".join(lines))
@@ -307,7 +308,7 @@ def _status(state: str) -> Answer:
     missing = [told(one) for one in roll.troubles.values()] if roll else []
     if roll and roll.last_at:
         lines.append(
-            f"  {len(roll.live)} instantanés sur la liste du ménage, écrite le {_shown(roll.last_at)}"
+            f"  {say_count(len(roll.live), 'instantané')} sur la liste du ménage, écrite le {_shown(roll.last_at)}"
         )
     troubles += [f"  ALERTE : {line}" for line in missing]
     if unread:

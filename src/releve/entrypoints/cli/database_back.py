@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from releve.domain.units import say_count
+from releve.entrypoints.cli.rulings import ruling_values, say_going, say_rulings
 from releve.entrypoints.cli.speech import Answer, Json, answer
 from releve.entrypoints.cli.vault_options import KeyRef, Where
 from releve.entrypoints.cli.vault_session import DEFAULT_KEY, bar, made, opened
@@ -260,7 +262,7 @@ def _reached(reached: Reached, goal: Goal) -> tuple[dict[str, object], list[str]
     lines = [
         f"demandé : {asked} ; dernière transaction rejouée : {last}",
         f"  tout ce qui était acquis le {_shown(reached.proved)} y est",
-        f"  {len(seen.databases)} bases, position {say_lsn(seen.replayed)}",
+        f"  {say_count(len(seen.databases), 'base')}, position {say_lsn(seen.replayed)}",
         f"  {say_bytes(reached.wal_bytes)} de journaux rejoués, {say_seconds(sum(reached.took.values()))} en tout",
         f"  vérifié : {', '.join(reached.checks)}",
     ]
@@ -296,24 +298,15 @@ def _forget(
         rulings, merged = expire_database(
             opened(where, key), database, folder, policy, yes=yes, progress=tell
         )
-    gone = [one for one in rulings if not one.keep]
-    lines = [
-        f"{'garder ' if one.keep else 'retirer'}  {one.snapshot.id[:8]}  "
-        f"{(one.snapshot.seen or one.snapshot.claimed).astimezone():%Y-%m-%d %H:%M}  {', '.join(one.reasons)}"
-        for one in rulings
-    ]
-    verb = "retirés" if yes else "seraient retirés (rien n'est fait sans --yes)"
-    lines.append(f"{len(gone)} instantanés sur {len(rulings)} {verb}")
+    lines = [*say_rulings(rulings), say_going(rulings, done=yes)]
     if yes:
-        lines.append(f"{say_bytes(merged.freed)} rendus, {merged.waiting} paquets attendent")
+        lines.append(f"{say_bytes(merged.freed)} rendus, {say_count(merged.waiting, 'paquet')} en attente")
     roll = read_roll(folder)
     missing = [told(one) for one in roll.troubles.values()] if roll else []
     lines += [f"ALERTE : {line}" for line in missing]
     data = {
         "done": yes,
-        "rulings": [
-            {"snapshot": one.snapshot.id, "keep": one.keep, "reasons": list(one.reasons)} for one in rulings
-        ],
+        "rulings": ruling_values(rulings),
         "freed_bytes": merged.freed,
         "missing": missing,
     }

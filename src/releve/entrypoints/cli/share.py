@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from releve.domain.units import say_count
+from releve.entrypoints.cli.rulings import say_going
 from releve.entrypoints.cli.speech import Answer, Json, PlanFile, answer
 from releve.entrypoints.cli.vault_options import KeyRef, Where
 from releve.entrypoints.cli.vault_session import DEFAULT_KEY, bar, made, opened, tagged
@@ -224,12 +226,11 @@ def _thin(where: str, key: str, share: str, state: str, *, yes: bool) -> Answer:
         "freed_bytes": merged.freed,
         "waiting_packs": merged.waiting,
     }
-    verb = "retirés" if yes else "seraient retirés (rien n'est fait sans --yes)"
-    lines = [f"{len(gone)} instantanés sur {len(rulings)} {verb}"]
+    lines = [say_going(rulings, done=yes)]
     if yes:
         lines.append(
-            f"{merged.rewritten} paquets regroupés, {merged.removed} enlevés ({say_bytes(merged.freed)}), "
-            f"{merged.waiting} attendent que plus personne n'y compte"
+            f"{say_count(merged.rewritten, 'paquet regroupé')}, {say_count(merged.removed, 'enlevé')} ({say_bytes(merged.freed)}), "
+            f"{merged.waiting} en attente que plus personne n'y compte"
         )
     return Answer(data, "\n".join(lines))
 
@@ -298,7 +299,9 @@ def _role(role: str, value: Mapping[str, object], now: datetime) -> tuple[bool, 
     else:
         lines.append("  rien n'est encore à l'abri" if role == "capture" else "  la copie est encore vide")
     if role == "capture":
-        lines.append(f"  {value['files']} fichiers, {say_bytes(int(str(value['bytes'])))} ; {_heard(value)}")
+        lines.append(
+            f"  {say_count(int(str(value['files'])), 'fichier')}, {say_bytes(int(str(value['bytes'])))} ; {_heard(value)}"
+        )
         if value.get("slowed"):
             lines.append(f"  {value['slowed']}")
     if value.get("open_since"):
@@ -315,9 +318,11 @@ def _role(role: str, value: Mapping[str, object], now: datetime) -> tuple[bool, 
         f"  un instantané du coffre ne se lit pas : {str(name)[:8]} ; releve vault heal"
         for name in (unreadable if isinstance(unreadable, list) else [])
     ]
+    from releve.adapters.engines.files.marks import say_late
+
     late = value.get("late")
     if isinstance(late, list) and late:
-        lines.append(f"  {len(late)} instantanés d'une époque passée, gardés et non appliqués")
+        lines.append(f"  {say_late(len(late))}")
     alert = value.get("alert")
     if isinstance(alert, Mapping):
         troubles.append(f"  ALERTE : {alert['reason']} ; la copie ne suit plus")

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from releve.domain.units import say_count
 from releve.entrypoints.cli import vault_work
+from releve.entrypoints.cli.rulings import ruling_values, say_going, say_rulings
 from releve.entrypoints.cli.speech import Answer, Json, answer
 from releve.entrypoints.cli.vault_options import KeyRef, Where
 from releve.entrypoints.cli.vault_session import DEFAULT_KEY, bar, opened, store_at
@@ -141,21 +143,15 @@ def _forget(where: str, key: str, counts: dict[str, int], minimum: str, state: s
             watch.remove(rulings, lambda names: forget(vault, names, now=utc_now))
         elif yes and gone:
             forget(vault, [one.snapshot.id for one in gone], now=utc_now)
-    lines = [
-        f"{'garder ' if one.keep else 'retirer'}  {one.snapshot.id[:8]}  "
-        f"{(one.snapshot.seen or one.snapshot.claimed).astimezone():%Y-%m-%d %H:%M}  {', '.join(one.reasons)}"
-        for one in rulings
-    ]
-    verb = "retirés" if yes else "seraient retirés (rien n'est fait sans --yes)"
-    lines.append(f"{len(gone)} instantanés sur {len(rulings)} {verb}")
+    lines = [*say_rulings(rulings), say_going(rulings, done=yes)]
     if left:
-        lines.append(f"{left} de partages ou de bases, laissés : share thin et database forget s'en chargent")
+        lines.append(
+            f"{say_count(left, 'instantané laissé')}, de partages ou de bases : share thin et database forget s'en chargent"
+        )
     data = {
         "done": yes,
         "left": left,
-        "rulings": [
-            {"snapshot": one.snapshot.id, "keep": one.keep, "reasons": list(one.reasons)} for one in rulings
-        ],
+        "rulings": ruling_values(rulings),
     }
     return Answer(data, "\n".join(lines))
 
@@ -188,8 +184,8 @@ def _prune(where: str, key: str, *, yes: bool) -> Answer:
     }
     verb = "fait" if yes else "à faire (rien n'est fait sans --yes)"
     text = (
-        f"{verb} : {len(decided.delete)} paquets à retirer, {len(decided.repack)} à regrouper, "
-        f"{len(decided.unindexed)} restes ; {say_bytes(decided.freed)} rendus, {say_bytes(decided.moved)} déplacés"
+        f"{verb} : {say_count(len(decided.delete), 'paquet')} à retirer, {len(decided.repack)} à regrouper, "
+        f"{say_count(len(decided.unindexed), 'reste')} ; {say_bytes(decided.freed)} rendus, {say_bytes(decided.moved)} déplacés"
     )
     return Answer(data, "rien à ranger" if decided.nothing else text)
 

@@ -33,6 +33,7 @@ from releve.cycle.watch.attack import judge, within
 from releve.domain.errors import BadInput, Refused, ReleveError, Unreachable
 from releve.domain.os_errors import reason
 from releve.domain.share import Burst
+from releve.domain.units import say_count
 from releve.entrypoints.worker.register import Watch, told
 from releve.entrypoints.worker.resident import TURN, Stop, View, boot, say
 from releve.entrypoints.worker.thinner import Thinner
@@ -220,8 +221,8 @@ class Copying:
             self.clerk.tick(self.following)
         if done is not None and done.aside:
             say(
-                f"{len(done.aside)} chose(s) que « {self._post.root} » avait et que le partage n'a pas sous cette forme : "
-                f"mises de côté, rien n'est perdu ({self._post.state / 'aside'}, ou le dossier du retour)"
+                f"{say_count(len(done.aside), 'chose mise', 'choses mises')} de côté, que « {self._post.root} » avait et que "
+                f"le partage n'a pas sous cette forme ; rien n'est perdu ({self._post.state / 'aside'}, ou le dossier du retour)"
             )
         lag = self.following.lag
         news = done is not None or self.trouble is not None or lag.alert != self._alerted

@@ -12,6 +12,7 @@ from datetime import datetime
 from releve.adapters.vault.clock import rfc3339, to_datetime
 from releve.adapters.vault.repository import Repository, Snapshot
 from releve.adapters.vault.sight import Sight
+from releve.domain.units import say_count
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -72,6 +73,15 @@ def late(marked: Sequence[tuple[Mark, Snapshot]], epoch: int) -> list[str]:
         if mark.epoch < epoch
         and mark.number > next((began[later] for later in sorted(began) if later > mark.epoch), 0)
     ]
+
+
+def say_late(count: int) -> str:
+    """How many of those there are, in one line."""
+    return say_count(
+        count,
+        "instantané d'une époque passée, gardé et non appliqué",
+        "instantanés d'une époque passée, gardés et non appliqués",
+    )
 
 
 class Snapshots:
