@@ -18,6 +18,7 @@ from releve.entrypoints.cli.vault_session import DEFAULT_KEY, bar, made, opened
 if TYPE_CHECKING:
     from releve.adapters.engines.postgresql.archive.restore import Means, Reached
     from releve.adapters.engines.postgresql.archive.windows import Goal, Window
+    from releve.adapters.vault.repository import Repository
     from releve.domain.errors import Exit
 
 Name = Annotated[str, typer.Option("--database", "-d", help="Le nom de ces données dans le coffre.")]
@@ -293,11 +294,11 @@ def _forget(
         raise BadInput(
             "usage", f"--minimum-age : {error}", hint="par exemple : --minimum-age « 7 j »"
         ) from error
+    vault = opened(where, key)
+    _must_be_known(vault, database, Path(state))
     folder = made(state)
     with bar("ménage") as tell:
-        rulings, merged = expire_database(
-            opened(where, key), database, folder, policy, yes=yes, progress=tell
-        )
+        rulings, merged = expire_database(vault, database, folder, policy, yes=yes, progress=tell)
     lines = [*say_rulings(rulings), say_going(rulings, done=yes)]
     if yes:
         lines.append(f"{say_bytes(merged.freed)} rendus, {say_count(merged.waiting, 'paquet')} en attente")
@@ -311,6 +312,20 @@ def _forget(
         "missing": missing,
     }
     return Answer(data, "\n".join(lines), Exit.PROMISE_NOT_KEPT if missing else Exit.DONE)
+
+
+def _must_be_known(vault: Repository, database: str, state: Path) -> None:
+    """Raises `BadInput` for a database of which neither the state folder nor the vault ever heard."""
+    from releve.adapters.engines.postgresql.archive.catalogue import Catalogue, unknown_database
+    from releve.entrypoints.worker.database import STATE, read_archive
+    from releve.entrypoints.worker.register import database_scope, read_roll
+
+    if (state / STATE).exists() and read_archive(state)["database"] == database:
+        return
+    roll = read_roll(state)
+    mine = roll is not None and roll.scope == database_scope(database)
+    if not mine and not Catalogue(vault, database).look():
+        raise unknown_database(vault, database)
 
 
 def _shown(at: datetime) -> str:

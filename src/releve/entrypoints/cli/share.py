@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +14,9 @@ from releve.entrypoints.cli.rulings import say_going
 from releve.entrypoints.cli.speech import Answer, Json, PlanFile, answer
 from releve.entrypoints.cli.vault_options import KeyRef, Where
 from releve.entrypoints.cli.vault_session import DEFAULT_KEY, bar, made, opened, tagged
+
+if TYPE_CHECKING:
+    from releve.adapters.vault.repository import Repository
 
 _SILENT = 45.0  # seconds without a word of a process that speaks at least every 30
 _SCAN_EVERY = (
@@ -173,6 +176,7 @@ def _keep(plan_file: str, site: str, share: str) -> Answer:
     import threading
 
     from releve.domain.errors import BadInput, Exit
+    from releve.domain.names import nearest
     from releve.domain.plan import ProtectionMode, ShareEnd, SiteRole
     from releve.entrypoints.cli.session import plan_of
     from releve.entrypoints.worker.keeper import Keeper, KeeperPost
@@ -182,11 +186,11 @@ def _keep(plan_file: str, site: str, share: str) -> Answer:
     found = next((one for one in plan.data_sets if one.id == share), None)
     end = found.ends.get(site) if found is not None else None
     if found is None or not isinstance(end, ShareEnd):
-        known = ", ".join(one.id for one in plan.data_sets if isinstance(one.ends.get(site), ShareEnd))
+        known = [one.id for one in plan.data_sets if isinstance(one.ends.get(site), ShareEnd)]
         raise BadInput(
             "unknown-share",
             f"le plan ne donne pas de partage « {share} » au site « {site} »",
-            hint=f"connus : {known or 'aucun'}",
+            hint=nearest(share, known, "ce site n'en a aucun"),
         )
     place = found.vault[site]
     role = plan.site(site).role
@@ -212,8 +216,10 @@ def _thin(where: str, key: str, share: str, state: str, *, yes: bool) -> Answer:
     from releve.domain.units import say_bytes
     from releve.entrypoints.worker.thinning import thin_share
 
+    vault = opened(where, key)
+    _must_be_known(vault, share, Path(state))
     with bar("éclaircissage") as tell:
-        rulings, merged = thin_share(opened(where, key), tagged(share), made(state), yes=yes, progress=tell)
+        rulings, merged = thin_share(vault, tagged(share), made(state), yes=yes, progress=tell)
     gone = [one for one in rulings if not one.keep]
     data = {
         "done": yes,
@@ -233,6 +239,19 @@ def _thin(where: str, key: str, share: str, state: str, *, yes: bool) -> Answer:
             f"{merged.waiting} en attente que plus personne n'y compte"
         )
     return Answer(data, "\n".join(lines))
+
+
+def _must_be_known(vault: Repository, share: str, state: Path) -> None:
+    """Raises `BadInput` for a share of which neither the state folder nor the vault ever heard."""
+    from releve.adapters.engines.files.marks import Snapshots, unknown_share
+    from releve.entrypoints.worker.register import read_roll
+    from releve.entrypoints.worker.share import read_state
+
+    if any(value.get("share") == share for value in read_state(state).values()):
+        return
+    roll = read_roll(state)
+    if (roll is None or roll.scope != share) and not Snapshots(vault, share).look():
+        raise unknown_share(vault, share)
 
 
 def _decide(state: str, what: str, by: str, words: str) -> Answer:
@@ -283,7 +302,9 @@ def _status(state: str) -> Answer:
 
 
 def _role(role: str, value: Mapping[str, object], now: datetime) -> tuple[bool, list[str]]:
+    from releve.adapters.engines.files.marks import say_late
     from releve.domain.units import say_bytes, say_seconds
+    from releve.entrypoints.worker.share import unreadable
 
     written = datetime.fromisoformat(str(value["written_at"]))
     silent = (now - written).total_seconds()
@@ -313,12 +334,8 @@ def _role(role: str, value: Mapping[str, object], now: datetime) -> tuple[bool, 
     troubles += [f"  {line}" for line in (missing if isinstance(missing, list) else [])]
     if value.get("register_troubled"):
         troubles.append(f"  la liste des instantanés n'est plus tenue : {value['register_troubled']}")
-    unreadable = value.get("unreadable_snapshots")
-    troubles += [
-        f"  un instantané du coffre ne se lit pas : {str(name)[:8]} ; releve vault heal"
-        for name in (unreadable if isinstance(unreadable, list) else [])
-    ]
-    from releve.adapters.engines.files.marks import say_late
+    unread = value.get("unreadable_snapshots")
+    troubles += [f"  {line}" for line in unreadable(map(str, unread if isinstance(unread, list) else []))]
 
     late = value.get("late")
     if isinstance(late, list) and late:
@@ -333,6 +350,8 @@ def _role(role: str, value: Mapping[str, object], now: datetime) -> tuple[bool, 
             if alert.get("decision")
             else "    une personne décide : releve share decide ÉTAT back|resume --by NOM"
         )
+    if value.get("waits"):
+        troubles.append(f"  {value['waits']}")
     if value.get("troubled"):
         troubles.append(f"  en panne : {value['troubled']}")
     if role == "follow" and safe and (now - datetime.fromisoformat(str(safe))).total_seconds() > _STALE:

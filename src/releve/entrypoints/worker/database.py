@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 STATE = "archive.json"
 BASE = "base.json"
 SPOOL = "spool"
+SLOT = "releve_archive_"  # how the slots of all our archivers begin
 _RETRY = 2.0  # seconds between two attempts to reach the server for the first time
 
 
@@ -57,7 +58,7 @@ class DatabasePost:
 def slot_of(database: str) -> str:
     """A slot's name holds lower case letters, digits and underscores, 63 at most (PostgreSQL's rule)."""
     plain = "".join(char if char.isascii() and char.isalnum() else "_" for char in database.lower())
-    return f"releve_archive_{plain}"[:63]
+    return f"{SLOT}{plain}"[:63]
 
 
 def archive_database(vault: Repository, post: DatabasePost) -> int:

@@ -349,7 +349,7 @@ class Keeper:
             aside=len(copy.copy.done.aside) or self._voice.answer.aside,
             alert=lag.alert.reason if lag.alert is not None and not lag.alert.decision else "",
             owed=len(lag.position.owed),
-            missing=copy.clerk.missing or unreadable(lag),
+            missing=copy.clerk.missing or "".join(unreadable(lag.unreadable)[:1]),
             late=len(lag.late),
             troubled=f"{copy.trouble.sentence} [{copy.trouble.code}]" if copy.trouble else "",
         )

@@ -12,6 +12,8 @@ from datetime import datetime
 from releve.adapters.vault.clock import rfc3339, to_datetime
 from releve.adapters.vault.repository import Repository, Snapshot
 from releve.adapters.vault.sight import Sight
+from releve.domain.errors import BadInput
+from releve.domain.names import nearest
 from releve.domain.units import say_count
 
 
@@ -106,3 +108,13 @@ class Snapshots:
     def _ours(self, snapshot: Snapshot) -> tuple[Mark, Snapshot] | None:
         mark = mark_of(snapshot)
         return (mark, snapshot) if mark and mark.share == self._share else None
+
+
+def unknown_share(repository: Repository, share: str) -> BadInput:
+    """The error for a name under which a vault keeps no share."""
+    known = {mark.share for mark in Sight(repository, mark_of).look()}
+    return BadInput(
+        "unknown-share",
+        f"le coffre ne connaît aucun partage « {share} »",
+        hint=nearest(share, known, "il n'en connaît aucun : releve share capture en commence un"),
+    )

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from datetime import time
 from zoneinfo import ZoneInfo
 
-from releve.cycle.plan.finding import Finding, among, did_you_mean
+from releve.cycle.plan.finding import Finding
 from releve.cycle.plan.shape import Draft
 from releve.domain.calendars import holiday_zones
+from releve.domain.names import among, did_you_mean
 from releve.domain.units import say_count
 
 QUESTIONS = ("fence", "accept-loss")  # what a switch may ask of a person

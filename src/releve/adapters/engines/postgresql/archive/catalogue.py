@@ -26,6 +26,8 @@ from releve.adapters.engines.postgresql.timelines import History, history
 from releve.adapters.vault.node import Node
 from releve.adapters.vault.repository import Repository, Snapshot, walk
 from releve.adapters.vault.sight import Sight
+from releve.domain.errors import BadInput
+from releve.domain.names import nearest
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,17 @@ class Catalogue:
         if mark is None or mark.database != self._database:
             return None
         return Base(mark, snapshot) if isinstance(mark, BaseMark) else Chapter(mark, snapshot)
+
+
+def unknown_database(vault: Repository, database: str) -> BadInput:
+    """The error for a name under which a vault keeps no database."""
+    marks: Sight[WalMark | BaseMark] = Sight(vault, mark_of)
+    known = {mark.database for mark in marks.look()}
+    return BadInput(
+        "unknown-database",
+        f"le coffre ne garde aucune base de données sous le nom « {database} »",
+        hint=nearest(database, known, "il n'en garde aucune : releve database archive en commence une"),
+    )
 
 
 def bases(found: Sequence[Base | Chapter]) -> list[Base]:

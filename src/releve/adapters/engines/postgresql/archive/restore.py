@@ -12,7 +12,13 @@ from pathlib import Path
 
 from releve.adapters.engines.postgresql.archive.account import give, server_account
 from releve.adapters.engines.postgresql.archive.base import FOLDER
-from releve.adapters.engines.postgresql.archive.catalogue import Catalogue, Wal, bases, wal_of
+from releve.adapters.engines.postgresql.archive.catalogue import (
+    Catalogue,
+    Wal,
+    bases,
+    unknown_database,
+    wal_of,
+)
 from releve.adapters.engines.postgresql.archive.manifest import check
 from releve.adapters.engines.postgresql.archive.trial import EndedShort, Seen, Trial
 from releve.adapters.engines.postgresql.archive.windows import (
@@ -70,11 +76,7 @@ def known(vault: Repository, database: str, timeline: int = 0) -> list[Window]:
 def _known(vault: Repository, database: str, timeline: int) -> tuple[list[Window], Wal]:
     found = Catalogue(vault, database).look()
     if not found:
-        raise BadInput(
-            "unknown-database",
-            f"le coffre ne garde rien sous le nom « {database} »",
-            hint="releve vault snapshots montre les noms (database=…)",
-        )
+        raise unknown_database(vault, database)
     vault.load_index()
     wal = wal_of(vault, found)
     all_bases = bases(found)

@@ -136,6 +136,10 @@ class Source:
         """Give the slot back; False when there is none."""
         return bool(self._ask(_DROP, slot))
 
+    def slots(self) -> list[str]:
+        """The names of all replication slots."""
+        return [str(row[0]) for row in self._ask("SELECT slot_name FROM pg_replication_slots ORDER BY 1")]
+
     def keeps_without_limit(self) -> bool:
         """Whether an archive that stays away would fill the server's disk."""
         return str(self._ask("SELECT current_setting('max_slot_wal_keep_size')")[0][0]) == "-1"
