@@ -30,7 +30,8 @@ User = Annotated[str, typer.Option("--user", help="Un compte qui a le droit REPL
 PasswordAt = Annotated[
     str,
     typer.Option(
-        "--password-at", help="Où est son mot de passe : env:NOM, file:/chemin ou command:programme."
+        "--password-at",
+        help="Où est son mot de passe : env:NOM, file:/chemin ou command:programme ; vide : PGPASSWORD, ou ~/.pgpass.",
     ),
 ]
 BinDir = Annotated[

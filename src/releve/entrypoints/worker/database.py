@@ -23,7 +23,7 @@ from releve.adapters.engines.postgresql.parse import say_lsn
 from releve.adapters.hosts.lock import hold as only_one
 from releve.adapters.notes import put
 from releve.adapters.vault.locks import hold
-from releve.domain.errors import ReleveError, Unreachable
+from releve.domain.errors import Refused, ReleveError, Unreachable
 from releve.domain.os_errors import reason
 from releve.entrypoints.worker.resident import Stop, View, boot, say
 
@@ -166,6 +166,9 @@ def _facts(source: Source, post: DatabasePost, stop: Stop) -> Facts | None:
             fresh.troubled, fresh.troubled_since = _said(error), fresh.troubled_since or _now()
             _tell(post, fresh)
             stop.wait(_RETRY)
+        except Refused as error:  # waiting would not help; the status says it to whoever did not start us
+            _tell(post, Freshness(troubled=_said(error), troubled_since=_now()))
+            raise
     return None
 
 
