@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from releve.domain.units import say_count
 
 if TYPE_CHECKING:
-    from releve.cycle.protect.retention import Ruling
+    from releve.cycle.protect.retention import Held, Ruling
+
+_SAME = timedelta(minutes=1)  # a snapshot that arrived within that of its own date needs no second one
 
 
 def say_rulings(rulings: Sequence[Ruling]) -> list[str]:
-    """One line a snapshot: what becomes of it, and why."""
+    """One line a snapshot: its own date, that of its arrival where it is another and is what is judged, and why."""
     return [
-        f"{'garder ' if one.keep else 'retirer'}  {one.snapshot.id[:8]}  "
-        f"{(one.snapshot.seen or one.snapshot.claimed).astimezone():%Y-%m-%d %H:%M}  {', '.join(one.reasons)}"
+        f"{'garder ' if one.keep else 'retirer'}  {one.snapshot.id[:8]}  {_shown(one.snapshot.claimed)}  "
+        f"{_arrival(one.snapshot)}{', '.join(one.reasons)}"
         for one in rulings
     ]
 
@@ -28,5 +31,24 @@ def say_going(rulings: Sequence[Ruling], *, done: bool) -> str:
 
 
 def ruling_values(rulings: Sequence[Ruling]) -> list[dict[str, object]]:
-    """The same, JSON-ready."""
-    return [{"snapshot": one.snapshot.id, "keep": one.keep, "reasons": list(one.reasons)} for one in rulings]
+    """The same, JSON-ready. `claimed_at`: its writer's word; `seen_at`: by which it is judged."""
+    return [
+        {
+            "snapshot": one.snapshot.id,
+            "claimed_at": one.snapshot.claimed.isoformat(),
+            "seen_at": one.snapshot.seen.isoformat() if one.snapshot.seen else None,
+            "keep": one.keep,
+            "reasons": list(one.reasons),
+        }
+        for one in rulings
+    ]
+
+
+def _arrival(one: Held) -> str:
+    if one.seen is None or abs(one.seen - one.claimed) <= _SAME:
+        return ""
+    return f"(arrivé le {_shown(one.seen)})  "
+
+
+def _shown(at: datetime) -> str:
+    return f"{at.astimezone():%Y-%m-%d %H:%M}"
