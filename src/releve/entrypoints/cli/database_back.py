@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from releve.domain.units import say_count
-from releve.entrypoints.cli.rulings import ruling_values, say_going, say_rulings
+from releve.entrypoints.cli.rulings import CopiesToo, ruling_values, say_copied, say_going, say_rulings
 from releve.entrypoints.cli.speech import Answer, Json, answer
 from releve.entrypoints.cli.vault_options import KeyRef, Where
 from releve.entrypoints.cli.vault_session import DEFAULT_KEY, bar, made, opened
@@ -124,12 +124,16 @@ def register(group: typer.Typer) -> None:
         yes: Annotated[
             bool, typer.Option("--yes", help="Le faire ; sans cette option, rien n'est touché.")
         ] = False,
+        copies_too: CopiesToo = False,
         key: KeyRef = DEFAULT_KEY,
         as_json: Json = False,
     ) -> None:
         """Éclaircir les journaux, et retirer de vieilles bases (--keep-…), avec la raison. Au secours seulement."""
         counts = {"last": last, "daily": daily, "weekly": weekly, "monthly": monthly}
-        answer(as_json, lambda: _forget(where, key, database, state, counts, minimum, yes=yes))
+        answer(
+            as_json,
+            lambda: _forget(where, key, database, state, counts, minimum, yes=yes, copies_too=copies_too),
+        )
 
 
 def goal_of(at: str, position: str) -> Goal:
@@ -277,7 +281,15 @@ def _reached(reached: Reached, goal: Goal) -> tuple[dict[str, object], list[str]
 
 
 def _forget(
-    where: str, key: str, database: str, state: str, counts: Mapping[str, int], minimum: str, *, yes: bool
+    where: str,
+    key: str,
+    database: str,
+    state: str,
+    counts: Mapping[str, int],
+    minimum: str,
+    *,
+    yes: bool,
+    copies_too: bool,
 ) -> Answer:
     from datetime import timedelta
 
@@ -298,8 +310,10 @@ def _forget(
     _must_be_known(vault, database, Path(state))
     folder = made(state)
     with bar("ménage") as tell:
-        rulings, merged = expire_database(vault, database, folder, policy, yes=yes, progress=tell)
-    lines = [*say_rulings(rulings), say_going(rulings, done=yes)]
+        rulings, merged = expire_database(
+            vault, database, folder, policy, yes=yes, copies_too=copies_too, progress=tell
+        )
+    lines = [*say_rulings(rulings), *say_copied(rulings), say_going(rulings, done=yes)]
     if yes:
         lines.append(f"{say_bytes(merged.freed)} rendus, {say_count(merged.waiting, 'paquet')} en attente")
     roll = read_roll(folder)

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+import typer
+
+from releve.cycle.protect.retention import COPIED
 from releve.domain.units import say_count
 
 if TYPE_CHECKING:
     from releve.cycle.protect.retention import Held, Ruling
+
+CopiesToo = Annotated[
+    bool,
+    typer.Option(
+        "--copies-too",
+        help="Juger aussi, à la date de la copie, ce qui est arrivé avec une copie du coffre faite sans ses dates.",
+    ),
+]
 
 _SAME = timedelta(minutes=1)  # a snapshot that arrived within that of its own date needs no second one
 
@@ -28,6 +39,17 @@ def say_going(rulings: Sequence[Ruling], *, done: bool) -> str:
     going = sum(not one.keep for one in rulings)
     what = f"{say_count(going, 'instantané')} sur {len(rulings)}"
     return f"retiré : {what}" if done else f"à retirer : {what} (rien n'est fait sans --yes)"
+
+
+def say_copied(rulings: Sequence[Ruling]) -> list[str]:
+    """What is kept only since the vault was copied without its dates, and how to say that it may go."""
+    count = sum(one.reasons == (COPIED,) for one in rulings)
+    what = say_count(count, "instantané gardé, arrivé", "instantanés gardés, arrivés")
+    return (
+        [f"{what} avec une copie du coffre faite sans ses dates : --copies-too les juge aussi"]
+        if count
+        else []
+    )
 
 
 def ruling_values(rulings: Sequence[Ruling]) -> list[dict[str, object]]:

@@ -8,7 +8,7 @@ import typer
 
 from releve.domain.units import say_count
 from releve.entrypoints.cli import vault_work
-from releve.entrypoints.cli.rulings import ruling_values, say_going, say_rulings
+from releve.entrypoints.cli.rulings import CopiesToo, ruling_values, say_copied, say_going, say_rulings
 from releve.entrypoints.cli.speech import Answer, Json, answer
 from releve.entrypoints.cli.vault_options import KeyRef, Where
 from releve.entrypoints.cli.vault_session import DEFAULT_KEY, bar, opened, store_at
@@ -55,6 +55,7 @@ def register(group: typer.Typer) -> None:
                 help="Un dossier à nous : la liste de ce que le coffre a montré, sa date vue d'ici, ce qui est retiré.",
             ),
         ] = "",
+        copies_too: CopiesToo = False,
         yes: Yes = False,
         key: KeyRef = DEFAULT_KEY,
         as_json: Json = False,
@@ -68,7 +69,9 @@ def register(group: typer.Typer) -> None:
             "monthly": monthly,
             "yearly": yearly,
         }
-        answer(as_json, lambda: _forget(where, key, counts, minimum, register, yes=yes))
+        answer(
+            as_json, lambda: _forget(where, key, counts, minimum, register, yes=yes, copies_too=copies_too)
+        )
 
     @group.command()
     def prune(where: Where, yes: Yes = False, key: KeyRef = DEFAULT_KEY, as_json: Json = False) -> None:
@@ -95,7 +98,16 @@ def register(group: typer.Typer) -> None:
         answer(as_json, lambda: _heal(where, key, second, drop=drop))
 
 
-def _forget(where: str, key: str, counts: dict[str, int], minimum: str, state: str, *, yes: bool) -> Answer:
+def _forget(
+    where: str,
+    key: str,
+    counts: dict[str, int],
+    minimum: str,
+    state: str,
+    *,
+    yes: bool,
+    copies_too: bool,
+) -> Answer:
     from contextlib import ExitStack
     from dataclasses import replace
     from datetime import timedelta
@@ -108,6 +120,7 @@ def _forget(where: str, key: str, counts: dict[str, int], minimum: str, state: s
     from releve.domain.errors import BadInput
     from releve.domain.units import parse_span
     from releve.entrypoints.cli.vault_session import utc_now
+    from releve.entrypoints.worker.copies import judged
     from releve.entrypoints.worker.register import Watch, head_of, of_scope
 
     try:
@@ -120,6 +133,7 @@ def _forget(where: str, key: str, counts: dict[str, int], minimum: str, state: s
     vault = opened(where, key)
     every = [one for one in vault.snapshots() if not head_of(one)]
     left = sum(map(_looked_after, every))
+    roll = None
     with ExitStack() as stack:
         if state:
             watch = Watch(vault, Path(state), "", now=utc_now)
@@ -127,6 +141,7 @@ def _forget(where: str, key: str, counts: dict[str, int], minimum: str, state: s
             known = of_scope(vault, "")
             watch.look(known)
             watch.settle(known)
+            roll = watch.roll
             held = watch.held([(mark, one) for mark, one in known if not _looked_after(one)], _series)
         else:
             held = [Held(one.id, one.at, one.seen, _series(one)) for one in every if not _looked_after(one)]
@@ -135,15 +150,16 @@ def _forget(where: str, key: str, counts: dict[str, int], minimum: str, state: s
             with lock(vault, exclusive=False, now=utc_now):
                 clock = store_clock(vault)
         at = watch.now(clock) if state else min(utc_now(), clock or utc_now())
-        # Copied without its dates, a vault shows everything as of one day: then each keeps its own, which only keeps more.
+        held, copies = judged(held, roll, too=copies_too)
+        # What is seen at once though it was saved over months has a period of its own each, which only keeps more.
         held = [replace(one, arrived=min(one.arrived or one.claimed, one.claimed)) for one in held]
-        rulings = rule(held, policy, at.astimezone())
+        rulings = rule(held, policy, at.astimezone(), copies)
         gone = [one for one in rulings if not one.keep]
         if yes and state:
             watch.remove(rulings, lambda names: forget(vault, names, now=utc_now))
         elif yes and gone:
             forget(vault, [one.snapshot.id for one in gone], now=utc_now)
-    lines = [*say_rulings(rulings), say_going(rulings, done=yes)]
+    lines = [*say_rulings(rulings), *say_copied(rulings), say_going(rulings, done=yes)]
     if left:
         lines.append(
             f"{say_count(left, 'instantané laissé')}, de partages ou de bases : share thin et database forget s'en chargent"
