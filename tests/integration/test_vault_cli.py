@@ -109,6 +109,26 @@ def test_one_path_alone_comes_back(vault: Path, share: Path, tmp_path: Path) -> 
     )
 
 
+def test_a_misspelt_path_is_refused_before_anything_is_made(vault: Path, share: Path, tmp_path: Path) -> None:
+    """The nearest path of the snapshot is in the hint, also beside one that is there; the target is not even made."""
+    told("save", vault, share)
+    target = tmp_path / "retour"
+    for typed, near in (
+        (share / "projet", share / "projets"),
+        (share / "projets" / "suivi.text", share / "projets" / "suivi.txt"),
+        (share.with_name("partages") / "projets" / "absent", share / "projets"),
+        (share / "photo.bin" / "dedans", share / "photo.bin"),
+        (Path("/zzz"), Path("/")),
+    ):
+        paths = ("--path", share / "photo.bin", "--path", typed)
+        error = told("restore", vault, "--target", target, *paths, code=2)["error"]
+        assert isinstance(error, dict)
+        assert (error["code"], f"« {near} »" in error["hint"]) == ("unknown-path", True), error
+        assert not target.exists()
+    told("restore", vault, "--target", target, "--path", f"{share}/projets/")
+    assert (target / share.relative_to("/") / "projets" / "suivi.txt").exists()
+
+
 def test_an_unknown_place_is_no_vault_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another program's kinds of address, a letter that slipped, a disk that is not mounted: refused, nothing made."""
     monkeypatch.chdir(tmp_path)
