@@ -408,3 +408,22 @@ def test_a_misspelt_name_of_the_plan_is_answered_with_the_nearest(tmp_path: Path
             f"unknown-{group}",
             f"vouliez-vous dire « {meant} » ? noms connus : {meant}",
         )
+
+
+def test_who_holds_the_vault_is_named_and_how_to_stop_it(site: Site) -> None:
+    """Healing beside a capture: the process, since when, and the command that makes the vault free."""
+    capture = site.start("capture")
+    _until(lambda: site.status("capture")[0] == 0)
+    heal = ["vault", "heal", str(site.base / "vault")]
+    refused = here([*heal, "--json"], site.environment())
+    error = json.loads(refused.stdout)["error"]
+    assert (refused.returncode, error["code"]) == (4, "vault-locked")
+    started = datetime.now().astimezone()
+    assert (
+        f"« releve share capture », processus {capture.pid}, depuis le {started:%d/%m à }" in error["message"]
+    )
+    assert error["hint"] == f"il ne finit pas de lui-même : kill {capture.pid}"
+    subprocess.run(error["hint"].partition(" : ")[2].split(), check=True)
+    assert capture.wait(20) == 0
+    healed = here(heal, site.environment())
+    assert healed.returncode == 0, healed.stderr
