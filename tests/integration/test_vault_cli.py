@@ -160,6 +160,30 @@ def test_a_folder_that_has_nothing_left_is_not_green(vault: Path, share: Path) -
     assert told("save", vault, share)["emptied"] == 0  # said once: the time before, there was nothing either
 
 
+def test_a_folder_that_is_missing_stops_the_saving_of_no_other(
+    vault: Path, share: Path, tmp_path: Path
+) -> None:
+    """It is told, code 3; what is there is saved under its own name, so that no retention pushes the other out."""
+    other = tmp_path / "autre"
+    other.mkdir()
+    (other / "a").write_text("a")
+    told("save", vault, share, other)
+    other.rename(tmp_path / "parti")
+    saved = told("save", vault, share, other, code=3)
+    assert saved["absent"] == [{"path": str(other), "why": "le fichier ou le dossier n'existe pas"}]
+    assert (saved["files"], saved["emptied"]) == (2, 0)
+    assert f"PAS SAUVÉ : {other} : le fichier" in releve("save", vault, other, share).stdout
+    known = told("snapshots", vault)["snapshots"]
+    assert isinstance(known, list)
+    assert [one["paths"] for one in known] == [sorted([str(share), str(other)]), [str(share)], [str(share)]]
+    policy = ("--keep-last", "1", "--minimum-age", "0")
+    assert len(told("forget", vault, *policy, "--yes")["rulings"]) == 3  # type: ignore[arg-type]
+    known = told("snapshots", vault)["snapshots"]
+    assert isinstance(known, list)
+    assert known[0]["paths"] == sorted([str(share), str(other)])
+    assert refusal("save", vault, other, tmp_path / "rien", code=2) == "unreadable"
+
+
 def test_bad_inputs_are_named(vault: Path, share: Path, tmp_path: Path) -> None:
     """Wrong key, no vault, wrong snapshot, a full target, a key in clear, a vault inside what it saves."""
     told("save", vault, share)

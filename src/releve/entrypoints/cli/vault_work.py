@@ -17,7 +17,7 @@ _SHOWN = 20  # lines of a list of troubles that a person is shown; --json has th
 
 
 def save(where: str, key: str, paths: list[str], tags: list[str], excludes: list[str]) -> Answer:
-    """One snapshot of these folders."""
+    """One snapshot of these folders; of those that are there, when some are not."""
     import os
     from pathlib import Path
 
@@ -27,6 +27,9 @@ def save(where: str, key: str, paths: list[str], tags: list[str], excludes: list
     from releve.entrypoints.cli.vault_session import utc_now
 
     vault = opened(where, key)
+    absent = _absent(paths)
+    if len(absent) < len(paths):
+        paths = [path for path in paths if path not in absent]
     whole = [os.path.realpath(path) for path in paths]
     inside = Path(where).resolve()  # an address of a server lies in no folder
     for path in paths:
@@ -67,6 +70,7 @@ def save(where: str, key: str, paths: list[str], tags: list[str], excludes: list
         "followed": [{"path": shown_path(path), "saved": shown_path(real)} for path, real in led],
         "unread": [{"path": shown_path(path), "why": why} for path, why in tally.unread],
         "unsettled": [shown_path(path) for path in tally.unsettled],
+        "absent": [{"path": shown_path(path), "why": why} for path, why in absent.items()],
         "emptied": emptied,
     }
     counts = (
@@ -79,6 +83,7 @@ def save(where: str, key: str, paths: list[str], tags: list[str], excludes: list
         f"  {', '.join(counts)}",
         f"  {say_bytes(saved.stored)} ajoutés au coffre",
     ]
+    lines += [f"  PAS SAUVÉ : {shown_path(path)} : {why}" for path, why in absent.items()]
     lines += _listed(
         "passe par un lien",
         [f"{shown_path(path)} ; sauvé sous son vrai nom : {shown_path(real)}" for path, real in led],
@@ -89,8 +94,23 @@ def save(where: str, key: str, paths: list[str], tags: list[str], excludes: list
         lines.append(
             f"  PLUS RIEN : la fois d'avant il y avait {say_count(emptied, 'fichier')} ; un disque n'est peut-être pas monté"
         )
-    complete = not tally.unread and not tally.unsettled and not emptied
+    complete = not tally.unread and not tally.unsettled and not emptied and not absent
     return Answer(data, "\n".join(lines), Exit.DONE if complete else Exit.PROMISE_NOT_KEPT)
+
+
+def _absent(paths: list[str]) -> dict[str, str]:
+    """Those that cannot be looked at, and why."""
+    import os
+
+    from releve.domain.os_errors import reason
+
+    found = {}
+    for path in paths:
+        try:
+            os.lstat(os.path.realpath(path))
+        except OSError as error:
+            found[path] = reason(error)
+    return found
 
 
 def _series(vault: Repository) -> int:
