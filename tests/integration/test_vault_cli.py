@@ -16,6 +16,7 @@ from releve.adapters.vault.keyfile import Cost
 from releve.adapters.vault.repository import create
 from releve.adapters.vault.store import FolderStore
 from tests.commands import here
+from tests.features import CURRENT_RESTIC
 from tests.vaults import PASSWORD, now, picture, restic
 
 
@@ -329,6 +330,62 @@ def test_the_printed_key_opens_the_vault_with_restic(vault: Path, share: Path, t
     assert picture(tmp_path / "out" / share.relative_to("/")) == picture(share)
 
 
+@pytest.mark.parametrize(
+    "program",
+    [
+        pytest.param("restic", marks=pytest.mark.needs("restic")),
+        pytest.param(str(CURRENT_RESTIC), marks=pytest.mark.needs("restic-current"), id="current"),
+    ],
+)
+def test_a_printed_key_can_be_told_from_the_others(vault: Path, tmp_path: Path, program: str) -> None:
+    """Its number and the day are on each sheet, at each foot, and in the list with what it is for; restic reads it all."""
+    page = tmp_path / "page.pdf"
+    printed = str(told("key", "print", vault, "--output", page)["key"])
+    shared = str(told("key", "split", vault, "--output", tmp_path / "parts")["key"])
+    for name, file in [(printed, page), *((shared, one) for one in (tmp_path / "parts").iterdir())]:
+        sheets = _sheets(file)
+        assert f"Clé n° : {name[:8]}" in sheets[0]
+        assert f"Imprimée le : {now().astimezone():%d/%m/%Y à }" in sheets[0]
+        assert f"releve vault key remove {name[:8]}" in sheets[0].replace("\n", " ").replace("\r", "")
+        assert all(f"Clé n° {name[:8]}" in sheet for sheet in sheets)
+    keys = told("key", "list", vault)["keys"]
+    assert isinstance(keys, list)
+    assert {one["id"]: one["label"] for one in keys if one["label"]} == {
+        printed: "feuille imprimée",
+        shared: "partagée en mots",
+    }
+    assert re.search(rf"{printed[:8]}  .*@.*  feuille imprimée", releve("key", "list", vault).stdout)
+    assert printed[:8] in restic(program, vault, "key", "list")
+    assert "no errors" in restic(program, vault, "check")
+
+
+def test_a_page_that_is_there_is_replaced_only_when_asked(vault: Path, tmp_path: Path) -> None:
+    """It may be the only one that says its key: refused, before any key is drawn; --force replaces it."""
+    page, parts = tmp_path / "page.pdf", tmp_path / "parts"
+    told("key", "print", vault, "--output", page)
+    told("key", "split", vault, "--output", parts)
+    before = {path: path.read_bytes() for path in (page, *parts.iterdir())}
+    (parts / "part-1-sur-3.pdf").unlink()  # one that is left is enough
+    assert refusal("key", "print", vault, "--output", page, code=2) == "page-exists"
+    assert refusal("key", "split", vault, "--output", parts, code=2) == "page-exists"
+    assert {path: path.read_bytes() for path in (page, *parts.iterdir())}.items() <= before.items()
+    assert len(told("key", "list", vault)["keys"]) == 3  # type: ignore[arg-type]
+    name = str(told("key", "print", vault, "--output", page, "--force")["key"])
+    assert f"Clé n° : {name[:8]}" in _sheets(page)[0]
+    assert page.stat().st_mode & 0o77 == 0
+    told("key", "split", vault, "--output", parts, "--force")
+
+
+def test_a_key_without_its_page_does_not_stay(vault: Path, tmp_path: Path) -> None:
+    """A page that cannot be written: no key is left behind, and no other page of it."""
+    assert refusal("key", "print", vault, "--output", tmp_path / "absent" / "page.pdf", code=2)
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts" / "part-2-sur-3.pdf").mkdir()
+    assert refusal("key", "split", vault, "--output", tmp_path / "parts", "--force", code=2) == "page-exists"
+    assert [path.name for path in (tmp_path / "parts").iterdir()] == ["part-2-sur-3.pdf"]
+    assert len(told("key", "list", vault)["keys"]) == 1  # type: ignore[arg-type]
+
+
 @pytest.mark.needs("restic")
 def test_two_of_three_sheets_of_words_open_the_vault(vault: Path, share: Path, tmp_path: Path) -> None:
     """Words read off two PDF sheets, recombined, open the vault, with restic too; one sheet does not."""
@@ -383,8 +440,11 @@ def test_a_full_disk_is_said_and_the_vault_stays_sound(vault: Path, share: Path,
 
 
 def _text(path: Path) -> str:
-    document = pypdfium2.PdfDocument(path)
-    return "\n".join(page.get_textpage().get_text_bounded() for page in document)
+    return "\n".join(_sheets(path))
+
+
+def _sheets(path: Path) -> list[str]:
+    return [page.get_textpage().get_text_bounded() for page in pypdfium2.PdfDocument(path)]
 
 
 def _words(path: Path) -> str:

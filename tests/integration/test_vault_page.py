@@ -95,7 +95,7 @@ def _another_database(rig: Archive) -> None:
 
 
 def _page(everything: Everything) -> Document:
-    return key_page(where=str(everything.rig.vault), vault="0" * 64, key="essai", at=now())
+    return key_page(where=str(everything.rig.vault), vault="0" * 64, key="essai", name="0" * 64, at=now())
 
 
 class Reader:
@@ -210,6 +210,7 @@ def test_what_is_printed_is_what_was_tried(everything: Everything, tmp_path: Pat
         number=1,
         people=3,
         threshold=2,
+        name="0" * 64,
         at=now(),
     )
     for number, page in enumerate((_page(everything), words)):
@@ -241,7 +242,7 @@ def test_what_is_printed_is_what_was_tried(everything: Everything, tmp_path: Pat
 )
 def test_the_page_says_how_to_reach_its_own_vault(where: str, said: str) -> None:
     """A server's vault is reached by its address and its account, a folder's by mounting the disk."""
-    page = str(key_page(where=where, vault="0" * 64, key="essai", at=now()))
+    page = str(key_page(where=where, vault="0" * 64, key="essai", name="0" * 64, at=now()))
     assert said in page
     assert f"{where}" in page
     assert ("montez le disque" in page) == where.startswith("/")
