@@ -40,7 +40,7 @@ _FILES: tuple[Step, ...] = (
     ),
     (
         (
-            "Pour CHAQUE ligne de cette liste dont les étiquettes (Tags) ne disent pas « database= », mettez son "
+            "Pour CHAQUE ligne de cette liste dont les étiquettes (Tags) ne disent ni « base= » ni « wal= », mettez son "
             "identifiant (ID) deux fois dans la commande. Une ligne oubliée est un dossier oublié."
         ),
         ("restic restore IDENTIFIANT --target /srv/retour/IDENTIFIANT",),

@@ -121,7 +121,7 @@ def _forget(
     from releve.domain.units import parse_span
     from releve.entrypoints.cli.vault_session import utc_now
     from releve.entrypoints.worker.copies import judged
-    from releve.entrypoints.worker.register import Watch, head_of, of_scope
+    from releve.entrypoints.worker.register import Watch, head_of, of_scope, scope_of
 
     try:
         age = parse_span(minimum).wall
@@ -132,7 +132,7 @@ def _forget(
         ) from error
     vault = opened(where, key)
     every = [one for one in vault.snapshots() if not head_of(one)]
-    left = sum(map(_looked_after, every))
+    left = sum(1 for one in every if scope_of(one))
     roll = None
     with ExitStack() as stack:
         if state:
@@ -142,9 +142,9 @@ def _forget(
             watch.look(known)
             watch.settle(known)
             roll = watch.roll
-            held = watch.held([(mark, one) for mark, one in known if not _looked_after(one)], _series)
+            held = watch.held(known, _series)
         else:
-            held = [Held(one.id, one.at, one.seen, _series(one)) for one in every if not _looked_after(one)]
+            held = [Held(one.id, one.at, one.seen, _series(one)) for one in every if not scope_of(one)]
         clock = None
         if yes:
             with lock(vault, exclusive=False, now=utc_now):
@@ -175,11 +175,6 @@ def _forget(
 def _series(one: Snapshot) -> tuple[str, ...]:
     """What a snapshot competes with."""
     return (one.hostname, *one.paths)
-
-
-def _looked_after(one: Snapshot) -> bool:
-    """Whether it is a share's or a database's: what still needs it only `share thin` and `database forget` know."""
-    return any(tag.startswith(("share=", "database=")) for tag in one.tags)
 
 
 def _prune(where: str, key: str, *, yes: bool) -> Answer:
