@@ -368,4 +368,62 @@ def test_what_stood_in_the_place_of_the_copy_is_put_aside_and_said(site: Site) -
     _until(site.equal)
     (aside,) = (site.state("follow") / "aside").iterdir()
     assert (aside / "précieux.txt").read_text() == "x"
-    _until(lambda: "mises de côté" in site.log("follow"))
+    _until(lambda: "1 chose mise de côté" in site.log("follow"))
+
+
+def test_a_misspelt_share_is_refused_or_awaited_aloud(site: Site) -> None:
+    """Thinning refuses it and makes nothing; a follower waits, says why, and goes on once the share is captured."""
+    early = site.start("follow", "--no-thin")
+    _until(lambda: "le coffre ne connaît aucun partage « documents »" in site.log("follow"))
+    assert site.status("follow")[0] == 3
+    assert "aucun partage « documents »" in str(site.status("follow")[1]["follow"]["waits"])
+    site.start("capture")
+    _until(lambda: site.status("follow")[0] == 0)
+    assert site.status("follow")[1]["follow"]["waits"] == ""
+    early.send_signal(signal.SIGTERM)
+    assert early.wait(20) == 0
+    state = site.base / "neuf"
+    words = ["share", "thin", str(site.base / "vault"), "-s", "documnets", "--state", str(state), "--json"]
+    ran = here(words, site.environment())
+    error = json.loads(ran.stdout)["error"]
+    assert (ran.returncode, error["code"]) == (2, "unknown-share")
+    assert error["hint"] == "vouliez-vous dire « documents » ? noms connus : documents"
+    assert not state.exists()
+    wrong = site.start("follow", "--no-thin", "-s", "documnets", "--state", str(state))
+    _until(lambda: "« documnets » ; vouliez-vous dire « documents »" in site.log("follow"))
+    told = here(["share", "status", str(state)], site.environment())
+    assert (told.returncode, "vouliez-vous dire « documents »" in told.stdout) == (3, True)
+    assert wrong.poll() is None
+
+
+def test_a_misspelt_name_of_the_plan_is_answered_with_the_nearest(tmp_path: Path) -> None:
+    """The keepers of a share and of a database, started by hand: the hint is the name that was meant."""
+    plan = tmp_path / "plan.yaml"
+    text = (Path(__file__).parents[1] / "golden" / "plan" / "valid-share.yaml").read_text(encoding="utf-8")
+    plan.write_text(text.replace("    kind: health\n", "    kind: health\n    vault: coffre\n"), "utf-8")
+    for group, typed, meant in (("share", "documnets", "documents"), ("database", "dosiers", "dossiers")):
+        words = [group, "keep", typed, "--site", "secours", "--plan", str(plan), "--json"]
+        error = json.loads(here(words, os.environ).stdout)["error"]
+        assert (error["code"], error["hint"]) == (
+            f"unknown-{group}",
+            f"vouliez-vous dire « {meant} » ? noms connus : {meant}",
+        )
+
+
+def test_who_holds_the_vault_is_named_and_how_to_stop_it(site: Site) -> None:
+    """Healing beside a capture: the process, since when, and the command that makes the vault free."""
+    capture = site.start("capture")
+    _until(lambda: site.status("capture")[0] == 0)
+    heal = ["vault", "heal", str(site.base / "vault")]
+    refused = here([*heal, "--json"], site.environment())
+    error = json.loads(refused.stdout)["error"]
+    assert (refused.returncode, error["code"]) == (4, "vault-locked")
+    started = datetime.now().astimezone()
+    assert (
+        f"« releve share capture », processus {capture.pid}, depuis le {started:%d/%m à }" in error["message"]
+    )
+    assert error["hint"] == f"il ne finit pas de lui-même : kill {capture.pid}"
+    subprocess.run(error["hint"].partition(" : ")[2].split(), check=True)
+    assert capture.wait(20) == 0
+    healed = here(heal, site.environment())
+    assert healed.returncode == 0, healed.stderr

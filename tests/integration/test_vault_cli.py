@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from releve.adapters.vault.keyfile import Cost
 from releve.adapters.vault.repository import create
 from releve.adapters.vault.store import FolderStore
 from tests.commands import here
+from tests.features import CURRENT_RESTIC
 from tests.vaults import PASSWORD, now, picture, restic
 
 
@@ -108,6 +110,26 @@ def test_one_path_alone_comes_back(vault: Path, share: Path, tmp_path: Path) -> 
     )
 
 
+def test_a_misspelt_path_is_refused_before_anything_is_made(vault: Path, share: Path, tmp_path: Path) -> None:
+    """The nearest path of the snapshot is in the hint, also beside one that is there; the target is not even made."""
+    told("save", vault, share)
+    target = tmp_path / "retour"
+    for typed, near in (
+        (share / "projet", share / "projets"),
+        (share / "projets" / "suivi.text", share / "projets" / "suivi.txt"),
+        (share.with_name("partages") / "projets" / "absent", share / "projets"),
+        (share / "photo.bin" / "dedans", share / "photo.bin"),
+        (Path("/zzz"), Path("/")),
+    ):
+        paths = ("--path", share / "photo.bin", "--path", typed)
+        error = told("restore", vault, "--target", target, *paths, code=2)["error"]
+        assert isinstance(error, dict)
+        assert (error["code"], f"« {near} »" in error["hint"]) == ("unknown-path", True), error
+        assert not target.exists()
+    told("restore", vault, "--target", target, "--path", f"{share}/projets/")
+    assert (target / share.relative_to("/") / "projets" / "suivi.txt").exists()
+
+
 def test_an_unknown_place_is_no_vault_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another program's kinds of address, a letter that slipped, a disk that is not mounted: refused, nothing made."""
     monkeypatch.chdir(tmp_path)
@@ -137,6 +159,30 @@ def test_a_folder_that_has_nothing_left_is_not_green(vault: Path, share: Path) -
     share.mkdir()
     assert told("save", vault, share, code=3)["emptied"] == 2
     assert told("save", vault, share)["emptied"] == 0  # said once: the time before, there was nothing either
+
+
+def test_a_folder_that_is_missing_stops_the_saving_of_no_other(
+    vault: Path, share: Path, tmp_path: Path
+) -> None:
+    """It is told, code 3; what is there is saved under its own name, so that no retention pushes the other out."""
+    other = tmp_path / "autre"
+    other.mkdir()
+    (other / "a").write_text("a")
+    told("save", vault, share, other)
+    other.rename(tmp_path / "parti")
+    saved = told("save", vault, share, other, code=3)
+    assert saved["absent"] == [{"path": str(other), "why": "le fichier ou le dossier n'existe pas"}]
+    assert (saved["files"], saved["emptied"]) == (2, 0)
+    assert f"PAS SAUVÉ : {other} : le fichier" in releve("save", vault, other, share).stdout
+    known = told("snapshots", vault)["snapshots"]
+    assert isinstance(known, list)
+    assert [one["paths"] for one in known] == [sorted([str(share), str(other)]), [str(share)], [str(share)]]
+    policy = ("--keep-last", "1", "--minimum-age", "0")
+    assert len(told("forget", vault, *policy, "--yes")["rulings"]) == 3  # type: ignore[arg-type]
+    known = told("snapshots", vault)["snapshots"]
+    assert isinstance(known, list)
+    assert known[0]["paths"] == sorted([str(share), str(other)])
+    assert refusal("save", vault, other, tmp_path / "rien", code=2) == "unreadable"
 
 
 def test_bad_inputs_are_named(vault: Path, share: Path, tmp_path: Path) -> None:
@@ -206,6 +252,25 @@ def test_the_worst_day_is_said_in_french(vault: Path, share: Path, tmp_path: Pat
     assert "Errno" not in ran.stderr
 
 
+def test_one_thing_is_said_in_the_singular(vault: Path, tmp_path: Path) -> None:
+    """One file, one snapshot, one pack: no command of the vault says them in the plural."""
+    alone = tmp_path / "seul"
+    alone.mkdir()
+    (alone / "fichier").write_text("une page")
+    state = ("--register", tmp_path / "liste")
+    told("forget", vault, *state)
+    said = [
+        releve("save", vault, alone).stdout,
+        releve("restore", vault, "--target", tmp_path / "retour").stdout,
+        releve("verify", vault).stdout,
+        releve("forget", vault, "--keep-last", "1", *state).stdout,
+        releve("register", "check", vault, "--state", tmp_path / "liste").stdout,
+    ]
+    assert all(said)
+    for text in said:
+        assert re.search(r"\b[01] \w+s\b", text) is None, text
+
+
 def test_a_word_taken_for_the_vault_is_said(vault: Path, share: Path, tmp_path: Path) -> None:
     """With RELEVE_VAULT set, a snapshot, a key or a folder where the vault stands: the error says how to name it."""
     told("save", vault, share)
@@ -265,6 +330,62 @@ def test_the_printed_key_opens_the_vault_with_restic(vault: Path, share: Path, t
     assert picture(tmp_path / "out" / share.relative_to("/")) == picture(share)
 
 
+@pytest.mark.parametrize(
+    "program",
+    [
+        pytest.param("restic", marks=pytest.mark.needs("restic")),
+        pytest.param(str(CURRENT_RESTIC), marks=pytest.mark.needs("restic-current"), id="current"),
+    ],
+)
+def test_a_printed_key_can_be_told_from_the_others(vault: Path, tmp_path: Path, program: str) -> None:
+    """Its number and the day are on each sheet, at each foot, and in the list with what it is for; restic reads it all."""
+    page = tmp_path / "page.pdf"
+    printed = str(told("key", "print", vault, "--output", page)["key"])
+    shared = str(told("key", "split", vault, "--output", tmp_path / "parts")["key"])
+    for name, file in [(printed, page), *((shared, one) for one in (tmp_path / "parts").iterdir())]:
+        sheets = _sheets(file)
+        assert f"Clé n° : {name[:8]}" in sheets[0]
+        assert f"Imprimée le : {now().astimezone():%d/%m/%Y à }" in sheets[0]
+        assert f"releve vault key remove {name[:8]}" in sheets[0].replace("\n", " ").replace("\r", "")
+        assert all(f"Clé n° {name[:8]}" in sheet for sheet in sheets)
+    keys = told("key", "list", vault)["keys"]
+    assert isinstance(keys, list)
+    assert {one["id"]: one["label"] for one in keys if one["label"]} == {
+        printed: "feuille imprimée",
+        shared: "partagée en mots",
+    }
+    assert re.search(rf"{printed[:8]}  .*@.*  feuille imprimée", releve("key", "list", vault).stdout)
+    assert printed[:8] in restic(program, vault, "key", "list")
+    assert "no errors" in restic(program, vault, "check")
+
+
+def test_a_page_that_is_there_is_replaced_only_when_asked(vault: Path, tmp_path: Path) -> None:
+    """It may be the only one that says its key: refused, before any key is drawn; --force replaces it."""
+    page, parts = tmp_path / "page.pdf", tmp_path / "parts"
+    told("key", "print", vault, "--output", page)
+    told("key", "split", vault, "--output", parts)
+    before = {path: path.read_bytes() for path in (page, *parts.iterdir())}
+    (parts / "part-1-sur-3.pdf").unlink()  # one that is left is enough
+    assert refusal("key", "print", vault, "--output", page, code=2) == "page-exists"
+    assert refusal("key", "split", vault, "--output", parts, code=2) == "page-exists"
+    assert {path: path.read_bytes() for path in (page, *parts.iterdir())}.items() <= before.items()
+    assert len(told("key", "list", vault)["keys"]) == 3  # type: ignore[arg-type]
+    name = str(told("key", "print", vault, "--output", page, "--force")["key"])
+    assert f"Clé n° : {name[:8]}" in _sheets(page)[0]
+    assert page.stat().st_mode & 0o77 == 0
+    told("key", "split", vault, "--output", parts, "--force")
+
+
+def test_a_key_without_its_page_does_not_stay(vault: Path, tmp_path: Path) -> None:
+    """A page that cannot be written: no key is left behind, and no other page of it."""
+    assert refusal("key", "print", vault, "--output", tmp_path / "absent" / "page.pdf", code=2)
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts" / "part-2-sur-3.pdf").mkdir()
+    assert refusal("key", "split", vault, "--output", tmp_path / "parts", "--force", code=2) == "page-exists"
+    assert [path.name for path in (tmp_path / "parts").iterdir()] == ["part-2-sur-3.pdf"]
+    assert len(told("key", "list", vault)["keys"]) == 1  # type: ignore[arg-type]
+
+
 @pytest.mark.needs("restic")
 def test_two_of_three_sheets_of_words_open_the_vault(vault: Path, share: Path, tmp_path: Path) -> None:
     """Words read off two PDF sheets, recombined, open the vault, with restic too; one sheet does not."""
@@ -319,8 +440,11 @@ def test_a_full_disk_is_said_and_the_vault_stays_sound(vault: Path, share: Path,
 
 
 def _text(path: Path) -> str:
-    document = pypdfium2.PdfDocument(path)
-    return "\n".join(page.get_textpage().get_text_bounded() for page in document)
+    return "\n".join(_sheets(path))
+
+
+def _sheets(path: Path) -> list[str]:
+    return [page.get_textpage().get_text_bounded() for page in pypdfium2.PdfDocument(path)]
 
 
 def _words(path: Path) -> str:

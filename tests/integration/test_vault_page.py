@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -95,7 +95,7 @@ def _another_database(rig: Archive) -> None:
 
 
 def _page(everything: Everything) -> Document:
-    return key_page(where=str(everything.rig.vault), vault="0" * 64, key="essai", at=now())
+    return key_page(where=str(everything.rig.vault), vault="0" * 64, key="essai", name="0" * 64, at=now())
 
 
 class Reader:
@@ -128,13 +128,17 @@ class Reader:
 
     def do(self, *commands: Sequence[str], **more: str) -> str:
         """Type these in one shell, as they stand but for what is filled in; what they print."""
+        return self.typing(*commands, **more).stdout
+
+    def typing(self, *commands: Sequence[str], **more: str) -> subprocess.CompletedProcess[str]:
+        """The same, with what the programs complain of."""
         script = "\n".join(line for lines in commands for line in lines)
         for blank, filled in (self.fill | more).items():
             script = script.replace(blank, filled)
         argv = ["sh", "-ec", script]
         ran = subprocess.run(argv, env=self.env, cwd=self.back, capture_output=True, text=True, check=False)
         assert ran.returncode == 0, script + ran.stdout + ran.stderr
-        return ran.stdout
+        return ran
 
     def listed(self, opened: Sequence[str], command: Sequence[str]) -> list[Mapping[str, object]]:
         """The list that a command shows, as values."""
@@ -155,7 +159,7 @@ def test_every_folder_and_every_share_comes_back_by_the_page(
     lines = [
         one
         for one in reader.listed(opened, look)
-        if not any(tag.startswith("database=") for tag in _tags(one))
+        if not any(tag.startswith(("base=", "wal=")) for tag in _tags(one))
     ]
     for one in lines:
         reader.do(opened, bring, IDENTIFIANT=str(one["short_id"]))
@@ -180,23 +184,49 @@ def test_a_database_comes_back_by_the_page(everything: Everything, until: str) -
     if until == "between":
         at = f"recovery_target_time = '{everything.between.isoformat()}'"
         recovery = [word for line in recovery for word in ([at, line] if line == "FIN" else [line])]
+    with _open_at_the_end(everything, reader) as place:
+        shown = reader.do(opened, [name], bring, flat, recovery, start, IDENTIFIANT=str(base["short_id"]))
+        assert "template1" in shown  # in the list of databases, and in no other line
+        rows = _rows(place)
+    assert rows == [("a",), ("b",), *([("c",)] if until == "latest" else [])]
+
+
+def test_the_last_commands_of_the_page_wait_until_all_is_replayed(everything: Everything) -> None:
+    """A long replay: pg_ctl says that the server runs, psql is refused, and the loop ends when every row is there."""
+    reader = Reader(everything, _page(everything), "restic", "attente")
+    opened = reader.typed[1][1]
+    (look, name), bring, flat, recovery, start = reader.typed[2]
+    base = next(
+        one for one in reader.listed(opened, [look]) if any(tag.startswith("base=") for tag in _tags(one))
+    )
+    assert start[-2:] == ["until psql -h /srv/retour-$NOM -p 5432 -U postgres -l", "do sleep 5; done"]
+    reader.fill |= {"'cp \"/srv/": "'sleep 0.4; cp \"/srv/", "do sleep 5;": "do sleep 0.1;"}
+    reader.fill["/srv/"] = reader.fill.pop("/srv/")  # after the others
+    with _open_at_the_end(everything, reader) as place:
+        ran = reader.typing(opened, [name], bring, flat, recovery, start, IDENTIFIANT=str(base["short_id"]))
+        with psycopg.connect(f"host={place} port=5432 user=postgres") as link:
+            assert link.execute("SELECT pg_is_in_recovery()").fetchall() == [(False,)]
+        rows = _rows(place)
+    assert "server started" in ran.stdout
+    assert "FATAL" in ran.stderr
+    assert ran.stdout.count("template1") == 1  # the list of databases came once, at the end
+    assert rows == [("a",), ("b",), ("c",)]
+
+
+@contextmanager
+def _open_at_the_end(everything: Everything, reader: Reader) -> Iterator[Path]:
+    """Where the page brings a database back; the server that it starts is stopped in the end."""
     place = reader.back / f"retour-{NAME}"
     try:
-        shown = reader.do(opened, [name], bring, flat, recovery, start, IDENTIFIANT=str(base["short_id"]))
-        assert NAME in shown
-        with psycopg.connect(f"host={place} port=5432 user=postgres dbname={NAME}") as link:
-            rows = link.execute("SELECT valeur FROM ecrits ORDER BY 1").fetchall()
+        yield place
     finally:
-        stop = [
-            str(everything.rig.server.bin / "pg_ctl"),
-            "stop",
-            "-m",
-            "immediate",
-            "-D",
-            str(place / "data"),
-        ]
-        pg.run(stop, check=False)
-    assert rows == [("a",), ("b",), *([("c",)] if until == "latest" else [])]
+        program = str(everything.rig.server.bin / "pg_ctl")
+        pg.run([program, "stop", "-m", "immediate", "-D", str(place / "data")], check=False)
+
+
+def _rows(place: Path) -> list[tuple[str]]:
+    with psycopg.connect(f"host={place} port=5432 user=postgres dbname={NAME}") as link:
+        return link.execute("SELECT valeur FROM ecrits ORDER BY 1").fetchall()
 
 
 def test_what_is_printed_is_what_was_tried(everything: Everything, tmp_path: Path) -> None:
@@ -210,6 +240,7 @@ def test_what_is_printed_is_what_was_tried(everything: Everything, tmp_path: Pat
         number=1,
         people=3,
         threshold=2,
+        name="0" * 64,
         at=now(),
     )
     for number, page in enumerate((_page(everything), words)):
@@ -241,7 +272,7 @@ def test_what_is_printed_is_what_was_tried(everything: Everything, tmp_path: Pat
 )
 def test_the_page_says_how_to_reach_its_own_vault(where: str, said: str) -> None:
     """A server's vault is reached by its address and its account, a folder's by mounting the disk."""
-    page = str(key_page(where=where, vault="0" * 64, key="essai", at=now()))
+    page = str(key_page(where=where, vault="0" * 64, key="essai", name="0" * 64, at=now()))
     assert said in page
     assert f"{where}" in page
     assert ("montez le disque" in page) == where.startswith("/")

@@ -8,13 +8,16 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from releve.adapters.engines.files.marks import Mark
+from releve.adapters.engines.postgresql.archive.marks import WalMark
+from releve.adapters.vault.saving import save
 from releve.adapters.vault.store import Kind
 from releve.cycle.protect.register import SETTLED
 from releve.cycle.protect.retention import Flow, thin
@@ -24,7 +27,7 @@ from releve.entrypoints.worker.register import Watch, of_scope, read_roll
 from tests.integration.pg import until
 from tests.keepers import HERE, THERE, two_ends
 from tests.shares import Rig
-from tests.vaults import PASSWORD, now, reopened
+from tests.vaults import PASSWORD, fresh, now, reopened
 
 
 class Relief:
@@ -214,6 +217,34 @@ def test_a_clock_that_jumped_is_not_believed(relief: Relief) -> None:
             watch.now(now())
     finally:
         watch.close()
+
+
+_TAGS = (
+    ("database=dossiers",),
+    ("share=documents",),
+    ("share=database=dossiers", "epoch=0", "number=1"),
+    ("database=dossiers", "wal=000000010000000"),
+)
+
+
+@pytest.mark.parametrize("tags", _TAGS, ids=["database", "share", "a share's name", "half a mark"])
+@pytest.mark.parametrize("listed", [False, True], ids=["", "with a list"])
+def test_only_a_whole_mark_makes_a_snapshot_somebodys(
+    tmp_path: Path, tags: Sequence[str], *, listed: bool
+) -> None:
+    """A tag that a person chose, or half a mark: on the list of ordinary snapshots, and `vault forget` removes it."""
+    vault = fresh(tmp_path / "vault")
+    (tmp_path / "partage").mkdir()
+    whole = (Mark("documents", 0, 1).tags(), WalMark("dossiers", "1", 1, "0000000100000000", 1 << 24).tags())
+    saved = [save(vault, [str(tmp_path / "partage")], now=now, tags=one).id for one in (tags, tags, *whole)]
+    for scope, names in (("", saved[:2]), ("documents", saved[2:3]), ("database=dossiers", saved[3:])):
+        assert sorted(one.id for _, one in of_scope(vault, scope)) == sorted(names)
+    words = ["vault", "forget", str(tmp_path / "vault"), "--keep-last", "1", "--minimum-age", "0", "--yes"]
+    words += ["--register", str(tmp_path / "liste")] if listed else []
+    ran = CliRunner().invoke(app, [*words, "--json"], env={"RELEVE_VAULT_KEY": PASSWORD})
+    said = json.loads(ran.stdout)
+    assert (len(said["rulings"]), said["left"]) == (2, 2)
+    assert {one.id for one in vault.snapshots()} == set(saved[1:])
 
 
 def _listed(state: Path) -> Collection[str]:

@@ -123,6 +123,14 @@ def say_seconds(seconds: float) -> str:
     return " ".join(parts[:2])
 
 
+def say_count(count: int, one: str, many: str = "") -> str:
+    """A count of things in French, where 0 and 1 are singular: "1 bloc perdu", "3 blocs perdus".
+
+    `many`: the plural, where it is not an "s" at the end of each word.
+    """
+    return f"{count} {one if count < 2 else many or one.replace(' ', 's ') + 's'}"
+
+
 _SIZE = re.compile(r"^\s*(\d+(?:[.,]\d+)?)\s*(o|ko|mo|go|to)\s*$", re.IGNORECASE)
 _SIZE_UNIT = {"o": 1, "ko": 10**3, "mo": 10**6, "go": 10**9, "to": 10**12}
 

@@ -40,7 +40,7 @@ _FILES: tuple[Step, ...] = (
     ),
     (
         (
-            "Pour CHAQUE ligne de cette liste dont les étiquettes (Tags) ne disent pas « database= », mettez son "
+            "Pour CHAQUE ligne de cette liste dont les étiquettes (Tags) ne disent ni « base= » ni « wal= », mettez son "
             "identifiant (ID) deux fois dans la commande. Une ligne oubliée est un dossier oublié."
         ),
         ("restic restore IDENTIFIANT --target /srv/retour/IDENTIFIANT",),
@@ -119,18 +119,23 @@ _DATABASE: tuple[Step, ...] = (
         ),
     ),
 )
+_LOST = (
+    "Si cette feuille est perdue ou a été vue, retirez sa clé : releve vault key remove {name} (releve vault key list montre "
+    "celles qui restent), et tirez-en une autre."
+)
 _BEFORE_USERS = (
     "Avant de l'ouvrir aux utilisateurs : retirez les lignes ajoutées à postgresql.auto.conf et relisez les réglages, qui "
     "sont ceux de l'original. Sur Debian ceux de /etc/postgresql n'y sont pas."
 )
 
 
-def key_page(*, where: str, vault: str, key: str, at: datetime) -> Document:
-    """The page with the whole key: whoever reads it can read everything."""
+def key_page(*, where: str, vault: str, key: str, name: str, at: datetime) -> Document:
+    """The page with the whole key: whoever reads it can read everything. `name`: the id of its file."""
     return _page(
         at,
         where,
         vault,
+        name,
         "Clé de secours du coffre",
         (
             Callout(Tone.BROKEN, "À garder sous clé", "Cette feuille seule suffit pour tout lire."),
@@ -140,9 +145,17 @@ def key_page(*, where: str, vault: str, key: str, at: datetime) -> Document:
 
 
 def words_page(
-    *, where: str, vault: str, words: str, number: int, people: int, threshold: int, at: datetime
+    *,
+    where: str,
+    vault: str,
+    words: str,
+    number: int,
+    people: int,
+    threshold: int,
+    name: str,
+    at: datetime,
 ) -> Document:
-    """The page of one person among several: useless alone."""
+    """The page of one person among several: useless alone. `name`: the id of the file of the key that they share."""
     listed = words.split()
     half = (len(listed) + 1) // 2
     rows = tuple(
@@ -159,6 +172,7 @@ def words_page(
         at,
         where,
         vault,
+        name,
         f"Part {number} sur {people} de la clé de secours",
         (
             Callout(
@@ -181,7 +195,12 @@ def _at(words: Sequence[str], place: int) -> str:
 
 
 def _page(
-    at: datetime, where: str, vault: str, title: str, top: tuple[Callout | Table | Paragraph, ...]
+    at: datetime,
+    where: str,
+    vault: str,
+    name: str,
+    title: str,
+    top: tuple[Callout | Table | Paragraph, ...],
 ) -> Document:
     address: Step = (f"{_address(where)} {_WINDOWS}", _OPEN)
     return Document(
@@ -189,9 +208,14 @@ def _page(
         subtitle="Pour le jour où plus rien d'autre ne marche",
         association="",
         created_at=at,
-        metadata=(("Coffre", where), ("Identifiant", vault[:16])),
+        metadata=(
+            ("Coffre", where),
+            ("Identifiant", vault[:16]),
+            ("Clé n°", name[:8]),
+            ("Imprimée le", f"{at.astimezone():%d/%m/%Y à %H:%M}"),
+        ),
         sections=(
-            Section("À garder", top),
+            Section("À garder", (*top, Paragraph(_LOST.format(name=name[:8])))),
             Section("Tout ramener sans Relève", tuple(_numbered((_PROGRAM, address, *_FILES)))),
             Section(
                 "Chaque base PostgreSQL (si la liste montre « database= »)",

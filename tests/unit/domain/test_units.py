@@ -12,6 +12,7 @@ from releve.domain.units import (
     parse_bytes,
     parse_span,
     say_bytes,
+    say_count,
     say_seconds,
     say_span,
 )
@@ -120,3 +121,14 @@ def test_what_is_no_size_is_refused(text: str) -> None:
     """A size without a unit that we know is refused."""
     with pytest.raises(ValueError, match="taille"):
         parse_bytes(text)
+
+
+def test_a_count_agrees_with_its_noun() -> None:
+    """French counts 0 and 1 as one; each word of the noun takes an "s", or the plural is given."""
+    assert [say_count(count, "bloc perdu") for count in (0, 1, 2)] == [
+        "0 bloc perdu",
+        "1 bloc perdu",
+        "2 blocs perdus",
+    ]
+    assert say_count(1, "nouveau", "nouveaux") == "1 nouveau"
+    assert say_count(3, "nouveau", "nouveaux") == "3 nouveaux"

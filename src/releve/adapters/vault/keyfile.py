@@ -40,16 +40,22 @@ USUAL = Cost()
 
 @dataclass(frozen=True, slots=True)
 class KeyFile:
-    """What a key file says without its password."""
+    """What a key file says without its password. `label`: what the key is for, where we made it for something."""
 
     id: str
     created: str
     username: str
     hostname: str
+    label: str = ""
 
 
-def wrap(key: Key, password: str, *, at: datetime, cost: Cost = USUAL, hostname: str = "") -> bytes:
-    """The bytes of a key file that opens `key` with `password`; its name is their SHA-256."""
+def wrap(
+    key: Key, password: str, *, at: datetime, cost: Cost = USUAL, hostname: str = "", label: str = ""
+) -> bytes:
+    """The bytes of a key file that opens `key` with `password`; its name is their SHA-256.
+
+    `label` is a field of ours, that restic passes over. Whoever holds the disk reads it.
+    """
     salt = os.urandom(_SALT)
     master = {"mac": {"k": _b64(key.k), "r": _b64(key.r)}, "encrypt": _b64(key.encrypt)}
     plain = json.dumps(master, separators=(",", ":")).encode()
@@ -63,6 +69,7 @@ def wrap(key: Key, password: str, *, at: datetime, cost: Cost = USUAL, hostname:
         "p": cost.p,
         "salt": _b64(salt),
         "data": _b64(_user_key(password, salt, cost).seal(plain)),
+        **({"label": label} if label else {}),
     }
     return json.dumps(value, separators=(",", ":")).encode()
 
@@ -96,6 +103,7 @@ def describe(raw: bytes) -> KeyFile:
         str(value.get("created", "")),
         str(value.get("username", "")),
         str(value.get("hostname", "")),
+        str(value.get("label", "")),
     )
 
 

@@ -18,20 +18,22 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from releve.adapters.vault.clock import rfc3339, to_datetime
-from releve.adapters.vault.processes import born, here
+from releve.adapters.vault.processes import born, called, here, since, stopping
 from releve.adapters.vault.store import Absent, Entry, Kind, Store
 from releve.domain.errors import Refused, ReleveError
+from releve.domain.units import say_count
 
 STALE = timedelta(minutes=30)
 RENEW = 300.0  # seconds
 RETRY = 10.0  # seconds between attempts to renew while the store does not answer
+_NAMED = 3  # holders that an error names
 _SECOND_LOOK = 0.2  # seconds between writing ours and looking again
 
 
@@ -73,6 +75,11 @@ class Lock:
     def ours(self) -> bool:
         """Whether this very process holds it."""
         return self.hostname == socket.gethostname() and self.pid == os.getpid() and self.home in {"", here()}
+
+    @property
+    def resident(self) -> bool:
+        """Whether its holder never ends by itself: only such a one tells how old its view is."""
+        return self.view_age is not None
 
     @property
     def lives(self) -> bool | None:
@@ -323,25 +330,46 @@ def _room(vault: Sealer, *, exclusive: bool, own: str, since: float) -> bool:
         clock: datetime | None = mine.seen + timedelta(seconds=time.monotonic() - since)
     else:
         clock = vault.store.clock()
+    others = []
     for lock in held:
         if lock.name == own:
             continue
         if lock.stale(clock):
             vault.store.remove(Kind.LOCKS, lock.name)
         elif (exclusive or lock.exclusive) and (own or clock or lock.lives):
-            raise Refused(
-                "vault-locked",
-                f"le coffre est utilisé par {lock.hostname} (processus {lock.pid})"
-                f" depuis {lock.seen or lock.at:%d/%m %H:%M} UTC",
-                hint=_until(lock),
-                retryable=True,
-            )
+            others.append(lock)
+    if others:
+        raise _used(others)
     return mine is not None
+
+
+def _used(others: Sequence[Lock]) -> Refused:
+    """The error when the vault is in the hands of others: who, since when, and what to type for it to be free."""
+    who = [_holder(lock) for lock in others]
+    more = f" et {say_count(len(who) - _NAMED, 'autre')}" if len(who) > _NAMED else ""
+    return Refused(
+        "vault-locked",
+        f"le coffre est utilisé par {', par '.join(who[:_NAMED])}{more}",
+        hint=" ; ".join(dict.fromkeys(map(_until, others))),
+        retryable=True,
+    )
+
+
+def _holder(lock: Lock) -> str:
+    """Ours is alive since it was started; of another's we know when its file was written."""
+    what, began = (called(lock.pid), since(lock.pid)) if lock.lives else ("", None)
+    at = (began or lock.seen or lock.at).astimezone()
+    program = f"« {what} », " if what else ""
+    return f"{lock.hostname} ({program}processus {lock.pid}, depuis le {at:%d/%m à %H:%M})"
 
 
 def _until(lock: Lock) -> str:
     if not lock.lives:
+        if lock.resident:
+            return f"sur {lock.hostname}, arrêtez ce qui tourne sans fin (kill {lock.pid}, ou systemctl stop du service)"
         return "attendez qu'il ait fini ; un verrou abandonné tombe de lui-même après 30 minutes"
+    if lock.resident:
+        return f"il ne finit pas de lui-même : {stopping(lock.pid)}"
     if lock.home:
         return "attendez qu'il ait fini : ce processus vit, sur cette machine"
     return "attendez qu'il ait fini ; si ce processus n'est pas une sauvegarde : restic unlock"

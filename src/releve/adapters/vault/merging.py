@@ -32,6 +32,7 @@ from releve.adapters.vault.seal import Forged
 from releve.adapters.vault.sightings import Sightings
 from releve.adapters.vault.store import Absent, Kind
 from releve.adapters.vault.writer import Writer
+from releve.domain.units import say_count
 
 YOUNG = timedelta(
     minutes=10
@@ -161,7 +162,7 @@ def _settled(
         retired = {name: one for name, one in retired.items() if name not in back and name not in listed}
         keep(retired)
     if missing:
-        raise damaged(f"{len(missing)} blocs", "des instantanés les nomment et aucun paquet ne les a")
+        raise damaged(say_count(len(missing), "bloc"), "nommés par des instantanés, et dans aucun paquet")
     return used, retired, replace(done, recalled=done.recalled + len(back))
 
 

@@ -18,6 +18,7 @@ from releve.adapters.vault.pack import MOST, TARGET, Placed
 from releve.adapters.vault.repository import Repository, damaged, open_blob
 from releve.adapters.vault.store import Kind
 from releve.adapters.vault.writer import Writer
+from releve.domain.units import say_count
 
 _WASTE = 0.05  # share of unused bytes that a vault may keep, as restic's --max-unused default
 _SMALL = TARGET // 4  # a pack below this joins others when there are at least two
@@ -102,7 +103,7 @@ def plan(repository: Repository) -> Pruning:
 def _must_be_whole(repository: Repository, used: Ids, packs: Container[str]) -> None:
     lacking = sum(1 for identity in used if repository.index.pack_of(identity) not in packs)
     if lacking:
-        raise damaged(f"{lacking} blocs", "des instantanés les nomment, et nul paquet connu ne les a")
+        raise damaged(say_count(lacking, "bloc"), "nommés par des instantanés, et dans aucun paquet connu")
 
 
 def _listing(repository: Repository, names: Iterable[str]) -> Listing:

@@ -304,8 +304,8 @@ class Repository:
                 files.append(describe(self.store.read(Kind.KEYS, entry.name)))
         return sorted(files, key=lambda one: (one.created, one.id))
 
-    def add_key(self, password: str, at: datetime, cost: Cost = USUAL) -> str:
-        """One more password that opens the vault; the id of its file.
+    def add_key(self, password: str, at: datetime, cost: Cost = USUAL, label: str = "") -> str:
+        """One more password that opens the vault; the id of its file. `label`: what it is for.
 
         Raises `Refused` when there are as many as restic tries: beyond, chance would say which pages still open it.
         """
@@ -316,7 +316,7 @@ class Repository:
                 f"ce coffre a déjà {_MOST_KEYS} clés, et restic n'en essaie pas plus",
                 hint="retirez celles qui ne servent plus : releve vault key list, puis releve vault key remove",
             )
-        raw = wrap(self.key, password, at=at, cost=cost)
+        raw = wrap(self.key, password, at=at, cost=cost, label=label)
         name = hashlib.sha256(raw).hexdigest()
         self.store.write(Kind.KEYS, name, [raw])
         return name

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 
 from releve.adapters.vault.filling import Filler, sane
 from releve.adapters.vault.helping import Counted, Counts, Helper, Ticket
@@ -15,9 +16,11 @@ from releve.adapters.vault.metadata import put_back
 from releve.adapters.vault.node import Node, decode, encode, format_of, tree
 from releve.adapters.vault.repository import Repository, Snapshot
 from releve.domain.errors import BadInput, PromiseBroken, Unreachable
+from releve.domain.names import did_you_mean
 from releve.domain.os_errors import reason, unwritable
 
 _TELL = 256  # files between two words of progress
+_WIDE = 10_000  # names of a folder among which a misspelt one is looked for: 0.04 s
 
 
 @dataclass(slots=True)
@@ -50,12 +53,15 @@ def restore(
     `only`: paths of the snapshot, everything below them; `again`: go on with an interrupted restore.
     `processes`: 2 shares the work with a second process, which the calling process must have room to fork.
     Files are not synced one by one, as restic's are not: a restore that a power cut interrupts is begun again.
-    Raises `BadInput` when the target holds something and `again` is not said, or when nothing is called so.
+    Raises `BadInput` when the target holds something and `again` is not said, or when a path is not in the snapshot:
+    then nothing was made.
     A damaged file does not stop the others: it is listed in `lost` and no half file is left.
     """
     root = os.fsencode(os.path.abspath(target))
+    wanted = [b"/" + b"/".join(_parts(os.fsencode(path))) for path in only]
+    for path in wanted:
+        _must_be_there(repository, snapshot, path)
     _prepare(root, again=again)
-    wanted = [os.fsencode(path) for path in only]
     work = _Restorer(repository, root, again, wanted, progress)
     shared = processes > 1 and not only  # a few paths are soon brought back
     helper = Helper(lambda _line: _Worker(_Restorer(repository, root, again, ()))) if shared else None
@@ -67,6 +73,42 @@ def restore(
         work.close()
         if helper is not None:
             helper.close()
+
+
+def _must_be_there(repository: Repository, snapshot: Snapshot, path: bytes) -> None:
+    """Raises `BadInput` for a path that the snapshot has not; the hint is the nearest that it has."""
+    subtree, nearest = snapshot.tree, b""
+    for name in _parts(path):
+        found = _called(repository, subtree, name) if subtree else None
+        if found is None:
+            break
+        nearest += b"/" + found.name
+        subtree = found.subtree if found.is_dir else b""
+    if nearest == path.rstrip(b"/"):
+        return
+    raise BadInput(
+        "unknown-path",
+        f"« {_shown(path)} » n'est pas dans l'instantané {snapshot.id[:8]} : rien n'a été écrit",
+        hint=f"le plus proche qui y soit : « {_shown(nearest or b'/')} » ; releve vault ls liste tout",
+    )
+
+
+def _called(repository: Repository, subtree: bytes, name: bytes) -> Node | None:
+    """The entry of a folder that has this name; else the one whose name is near, among the first of a wide folder."""
+    for node in repository.nodes(subtree):
+        if node.name == name:
+            return node
+    some = {_shown(node.name): node for node in islice(repository.nodes(subtree), _WIDE)}
+    return some.get(did_you_mean(_shown(name), some))
+
+
+def _parts(path: bytes) -> list[bytes]:
+    return [one for one in path.split(b"/") if one]
+
+
+def _shown(path: bytes) -> str:
+    text = path.decode("utf-8", "backslashreplace")
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def _run(work: _Restorer, snapshot: Snapshot, helper: Helper | None) -> Restored:
@@ -119,7 +161,6 @@ class _Restorer:
         self._only = only
         self._progress = progress
         self._filler = Filler(repository)
-        self._found = not only
         self._folders: list[tuple[bytes, Node]] = []  # each after the one that holds it
         self._linked: list[tuple[bytes, Node]] = []  # names of files that have several
         self.done = Restored()
@@ -135,9 +176,6 @@ class _Restorer:
             inside = path + b"/" + node.name
             if not _wanted(inside, self._only):
                 continue
-            self._found = self._found or any(
-                inside == one or inside.startswith(one + b"/") for one in self._only
-            )
             place = self._root + inside
             sane(node)
             if node.is_dir:
@@ -153,11 +191,7 @@ class _Restorer:
         return below
 
     def finish(self) -> Restored:
-        """Bring back what has several names, then give the folders their dates. Raises `BadInput`."""
-        if not self._found:
-            raise BadInput(
-                "unknown-path", "rien ne s'appelle ainsi dans cet instantané", hint="releve vault ls"
-            )
+        """Bring back what has several names, then give the folders their dates."""
         first: dict[object, bytes] = {}
         for place, node in self._linked:
             source = first.setdefault(_group(node), place)

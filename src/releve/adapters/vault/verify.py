@@ -21,6 +21,7 @@ from releve.adapters.vault.scratch import NO_ROOM
 from releve.adapters.vault.seal import Forged, Key
 from releve.adapters.vault.store import Absent, Entry, Kind, Store
 from releve.domain.errors import PromiseBroken, Unreachable
+from releve.domain.units import say_count
 
 _THREADS = 2
 
@@ -212,7 +213,7 @@ def _read_pack(repository: Repository, entry: Entry, said: list[Placed] | None) 
         except PromiseBroken:
             bad.append(blob.id)
     if bad:
-        whys.append(f"{len(bad)} bloc(s) sur {len(blobs)} perdus")
+        whys.append(f"{say_count(len(bad), 'bloc perdu')} sur {len(blobs)}")
     return (Trouble(Kind.DATA, entry.name, " ; ".join(whys), tuple(bad)) if whys else None), len(blobs)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from releve.cycle.plan.source import Mapping, Path, mark_of
 from releve.domain.errors import Fault
@@ -34,18 +33,3 @@ def placed(findings: Iterable[Finding], root: Mapping, name: str) -> tuple[Fault
 def in_order(faults: Iterable[Fault]) -> tuple[Fault, ...]:
     """Faults in file order; what has no line comes first."""
     return tuple(sorted(faults, key=lambda fault: (fault.line, fault.column)))
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """The nearest known word, or empty."""
-    near = get_close_matches(word.lower(), sorted(known), n=1, cutoff=0.6)
-    return near[0] if near else ""
-
-
-def among(known: Iterable[str]) -> str:
-    """The known words as a hint, the first twelve."""
-    words = sorted(known)
-    if not words:
-        return ""
-    more = ", …" if len(words) > 12 else ""
-    return "valeurs connues : " + ", ".join(words[:12]) + more

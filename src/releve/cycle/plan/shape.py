@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from releve.cycle.plan.fields import quote
-from releve.cycle.plan.finding import Finding, among, did_you_mean
+from releve.cycle.plan.finding import Finding
 from releve.cycle.plan.schema import (
     ENGINES,
     LISTS,
@@ -34,6 +34,7 @@ from releve.cycle.plan.schema import (
     VaultBlock,
 )
 from releve.cycle.plan.source import Mapping, Node, Path, Scalar, Sequence, find, is_null, plain
+from releve.domain.names import among, did_you_mean
 
 T = TypeVar("T")
 

@@ -43,13 +43,21 @@ def settled(held: Held, now: datetime) -> bool:
     return held.seen is not None and now - held.seen >= ALL_FOR
 
 
-def expire(bases: Sequence[HeldBase], wal: Sequence[HeldWal], policy: Policy, now: datetime) -> list[Ruling]:
+def expire(
+    bases: Sequence[HeldBase],
+    wal: Sequence[HeldWal],
+    policy: Policy,
+    now: datetime,
+    copies: frozenset[str] = frozenset(),
+) -> list[Ruling]:
     """One ruling a snapshot, bases first. Ages are the store's or the relief's, never the writer's.
+
+    `copies`: of the bases, those that stay since they came with a copy of the vault (see `retention.copied`).
 
     Run every ten minutes, an archiver at work never has more than some 650 snapshots of WAL beside one a chapter: those
     of the last ten to twenty minutes (one every two seconds), and one an hour.
     """
-    ruled = rule([replace(one.held, series=("base",)) for one in bases], policy, now)
+    ruled = rule([replace(one.held, series=("base",)) for one in bases], policy, now, copies)
     staying = {ruling.snapshot.id for ruling in ruled if ruling.keep}
     needed = min((one.start for one in bases if one.held.id in staying), default=0)
     hours: set[tuple[str, object]] = set()

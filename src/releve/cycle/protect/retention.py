@@ -16,6 +16,11 @@ _LATE = timedelta(
     minutes=2
 )  # between a snapshot and the relief's first sight of it: more, and it had been away
 
+COPIED = "arrivé avec une copie du coffre"  # why it stays
+_BURST = timedelta(minutes=10)  # at most so long between two snapshots of one copy
+_STALE = timedelta(hours=1)  # a saving that lasts claims its beginning; beyond, the file is not of that time
+_CRUSHED = 4  # times as far apart, at least, in their own dates as in their arrivals
+
 
 @dataclass(frozen=True, slots=True)
 class Held:
@@ -85,10 +90,40 @@ class Flow:
     then: Policy = field(default_factory=lambda: Policy(hourly=48, daily=30, weekly=8, monthly=12))
 
 
+def copied(held: Iterable[Held]) -> frozenset[str]:
+    """Those that came into the store with a copy of the whole vault that did not keep its dates.
+
+    They are the first that it ever had, all within a moment, and say that they are of times far apart. Their writers'
+    word is believed for that alone, since it can but keep more: the dates of the files tell the order of the copy.
+    """
+    dated = sorted(
+        ((at, one) for one in held if (at := one.arrived or one.seen) is not None), key=lambda pair: pair[0]
+    )
+    came: list[tuple[datetime, Held]] = []
+    last = dated[0][0] if dated else None
+    for at, one in dated:
+        if last is None or at - last > _BURST:
+            break
+        last = at
+        if at - one.claimed > _STALE:
+            came.append((at, one))
+    if len(came) < 2:
+        return frozenset()
+    spread = max(one.claimed for _, one in came) - min(one.claimed for _, one in came)
+    crushed = spread > max(_STALE, _CRUSHED * (came[-1][0] - came[0][0]))
+    return frozenset(one.id for _, one in came) if crushed else frozenset()
+
+
 def thin(
-    held: Iterable[Held], flow: Flow, now: datetime, holding: frozenset[str] = frozenset()
+    held: Iterable[Held],
+    flow: Flow,
+    now: datetime,
+    holding: frozenset[str] = frozenset(),
+    staying: frozenset[str] = frozenset(),
 ) -> list[Ruling]:
     """One ruling a snapshot of one share, newest first. `holding`: ids that something still stands on.
+
+    `staying`: those that `copied` found.
 
     About 2,200 stay, whatever the share does: 600 of the last minutes, 1,440 of the day, the policy's.
     """
@@ -103,6 +138,8 @@ def thin(
             kept[one.id].append("le plus récent")
         if one.id in holding:
             kept[one.id].append("la copie s'y tient")
+        if one.id in staying:
+            kept[one.id].append(COPIED)
         if one.seen is None:
             kept[one.id].append("nul ne sait quand il est arrivé")
         elif age < timedelta():
@@ -123,8 +160,12 @@ def thin(
     ]
 
 
-def rule(held: Iterable[Held], policy: Policy, now: datetime) -> list[Ruling]:
+def rule(
+    held: Iterable[Held], policy: Policy, now: datetime, staying: frozenset[str] = frozenset()
+) -> list[Ruling]:
     """One ruling a snapshot, newest first. Periods are counted in the zone of `now` (aware).
+
+    `staying`: those that `copied` found.
 
     Kept whatever the policy says: the newest of a series, one younger than the minimum age, one of
     which nobody knows when it came, and one seen in the future (a clock is wrong).
@@ -132,7 +173,7 @@ def rule(held: Iterable[Held], policy: Policy, now: datetime) -> list[Ruling]:
     series: dict[tuple[str, ...], list[Held]] = {}
     for one in held:
         series.setdefault(one.series, []).append(one)
-    rulings = [ruling for same in series.values() for ruling in _series(same, policy, now)]
+    rulings = [ruling for same in series.values() for ruling in _series(same, policy, now, staying)]
     return sorted(rulings, key=lambda ruling: _order(ruling.snapshot), reverse=True)
 
 
@@ -154,11 +195,13 @@ def _apart(one: Held, period: Callable[[datetime], object]) -> object:
     return period(one.arrived) if late and one.arrived is not None else None
 
 
-def _series(same: Sequence[Held], policy: Policy, now: datetime) -> list[Ruling]:
+def _series(same: Sequence[Held], policy: Policy, now: datetime, staying: frozenset[str]) -> list[Ruling]:
     dated = sorted((one for one in same if one.seen), key=_order, reverse=True)
     reasons: dict[str, list[str]] = {one.id: [] for one in same}
     for one in same:
         reasons[one.id] += _always(one, policy, now)
+        if one.id in staying:
+            reasons[one.id].append(COPIED)
     if dated:
         reasons[dated[0].id].append("le plus récent")
     for one in dated[: policy.last]:

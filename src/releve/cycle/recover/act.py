@@ -36,7 +36,7 @@ from releve.domain.runbook import (
     TaskRecord,
     TaskState,
 )
-from releve.domain.units import say_seconds
+from releve.domain.units import say_count, say_seconds
 
 ARRIVE_SECONDS = 5.0  # what is in the vault reaches the copy within two; without the vault, never
 DRAIN_SECONDS = 30.0  # a planned return waits this long for the last bytes, then stops the run
@@ -286,7 +286,7 @@ class Performer:
         missing = question.people - len(people)
         return Outcome(
             TaskState.WAITING,
-            f"attend la réponse de {missing} personne{'s' if missing > 1 else ''}",
+            f"attend la réponse de {say_count(missing, 'personne')}",
             {
                 "question": question.text,
                 "answers": {a.key: a.label for a in question.answers},
@@ -375,7 +375,9 @@ class Performer:
         if not found.whole:
             sentence = f"n'a pas pu être regardé en entier : {found.note}"
         elif found.transactions:
-            sentence = f"{found.transactions} {_what(end)} que l'autre site n'a jamais reçus, mis de côté dans {folder}"
+            sentence = (
+                f"{_what(end, found.transactions)} que l'autre site n'a jamais eu, mis de côté dans {folder}"
+            )
         else:
             sentence = "rien que l'autre site n'ait déjà"
         return _done(sentence, divergence=_jsonable(asdict(found)))
@@ -419,8 +421,10 @@ class Performer:
         return _done("tout est arrivé")
 
 
-def _what(end: End) -> str:
-    return "fichier(s)" if isinstance(end, ShareEnd) else "enregistrement(s) de transactions"
+def _what(end: End, count: int) -> str:
+    if isinstance(end, ShareEnd):
+        return say_count(count, "fichier")
+    return say_count(count, "enregistrement de transaction", "enregistrements de transactions")
 
 
 def _done(sentence: str, **facts: object) -> Outcome:

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 from releve.domain.plan import DataSet
 from releve.domain.protection import Contact, Fence, FenceKind, Loss, LossKind, ServerFacts, ServerState
-from releve.domain.units import say_span
+from releve.domain.units import say_count, say_span
 
 # The instants of proof 3 come from one clock (the relief's), except a person's word, which comes
 # from a wall or a watch: 2 s covers NTP drift and the guard's own tick, in the careful direction.
@@ -79,7 +79,10 @@ def assess_loss(
     if fence.final_position is not None:
         missing = fence.final_position - target.position
         return Loss(
-            LossKind.BOUNDED, f"il manque {missing} octets de journal au secours", kept.since, missing
+            LossKind.BOUNDED,
+            f"il manque {say_count(missing, 'octet')} de journal au secours",
+            kept.since,
+            missing,
         )
     return kept
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from releve.domain.share import WINDOW, Burst
+from releve.domain.units import say_count
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +51,11 @@ def judge(bursts: Sequence[Burst], limits: Limits = Limits()) -> Suspicion | Non
     extension, taken = max(renamed.items(), key=lambda item: item[1], default=("", 0))
     files = max((one.files for one in bursts), default=0)
     if scrambled >= limits.scrambled and scrambled >= limits.scrambled_part * rewritten:
-        reason = f"{scrambled} fichiers sur {rewritten} réécrits n'ont plus le contenu que dit leur nom"
+        reason = f"{say_count(scrambled, 'fichier')} sur {rewritten} réécrits n'ont plus le contenu que dit leur nom"
     elif taken >= limits.renamed:
-        reason = f"{taken} fichiers ont pris la même extension nouvelle « {extension} »"
+        reason = f"{say_count(taken, 'fichier a pris', 'fichiers ont pris')} la même extension nouvelle « {extension} »"
     elif rewritten >= limits.rewritten and rewritten >= limits.rewritten_part * files:
-        reason = f"{rewritten} fichiers sur {files} réécrits en dix minutes"
+        reason = f"{say_count(rewritten, 'fichier')} sur {files} réécrits en dix minutes"
     else:
         return None
     first = next((one for one in bursts if one.suspect), bursts[0])

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from releve.domain.units import say_count
 from releve.entrypoints.cli import database_back
 from releve.entrypoints.cli.database_back import Name
-from releve.entrypoints.cli.speech import Answer, Json, PlanFile, answer, talk
+from releve.entrypoints.cli.speech import Answer, Json, PlanFile, answer
 from releve.entrypoints.cli.vault_options import KeyRef, Where
 from releve.entrypoints.cli.vault_session import DEFAULT_KEY, bar, made, opened, tagged
 
@@ -27,7 +28,8 @@ User = Annotated[str, typer.Option("--user", help="Un compte qui a le droit REPL
 PasswordAt = Annotated[
     str,
     typer.Option(
-        "--password-at", help="Où est son mot de passe : env:NOM, file:/chemin ou command:programme."
+        "--password-at",
+        help="Où est son mot de passe : env:NOM, file:/chemin ou command:programme ; vide : PGPASSWORD, ou ~/.pgpass.",
     ),
 ]
 BinDir = Annotated[
@@ -158,6 +160,7 @@ def _keep(plan_file: str, site: str, database: str) -> Answer:
 
     from releve.adapters.hosts.secrets import resolve
     from releve.domain.errors import BadInput, Exit
+    from releve.domain.names import nearest
     from releve.domain.plan import ServerEnd
     from releve.entrypoints.cli.session import plan_of
     from releve.entrypoints.worker.database import DatabasePost
@@ -170,10 +173,17 @@ def _keep(plan_file: str, site: str, database: str) -> Answer:
     place = found.vault.get(site) if found is not None else None
     worker = plan.site(site).worker if end is not None else None
     if found is None or not isinstance(end, ServerEnd) or place is None or worker is None:
+        kept = [
+            one.id
+            for one in plan.data_sets
+            if site in one.vault and isinstance(one.ends.get(site), ServerEnd)
+        ]
         raise BadInput(
             "unknown-database",
             f"le plan ne garde l'histoire d'aucune base « {database} » sur le site « {site} »",
-            hint="ajoutez « vault: … » à ce jeu de données, et une adresse de ce coffre pour ce site",
+            hint=nearest(
+                database, kept, "ajoutez « vault: … » à ce jeu de données, avec une adresse pour ce site"
+            ),
         )
     secret = str(end.replication_password) if end.replication_password else ""
     state = str(made(str(folder_of(worker.state, database))))
@@ -241,7 +251,7 @@ def _base(where: str, key: str, database: str, state: str, server: Server, *, fa
         "stored_bytes": taken.stored,
     }
     lines = [
-        f"base {mark.label} : {taken.files} fichiers, {say_bytes(taken.size)}, {say_bytes(taken.stored)} ajoutés au coffre",
+        f"base {mark.label} : {say_count(taken.files, 'fichier')}, {say_bytes(taken.size)}, {say_bytes(taken.stored)} ajoutés au coffre",
         f"  on peut revenir à tout instant à partir du {_shown(mark.ready)}, tant que les journaux suivent",
     ]
     return Answer(data, "\n".join(lines))
@@ -249,17 +259,23 @@ def _base(where: str, key: str, database: str, state: str, server: Server, *, fa
 
 def _release(database: str, server: Server) -> Answer:
     from releve.adapters.engines.postgresql.archive.source import Source
-    from releve.entrypoints.worker.database import slot_of
+    from releve.domain.errors import BadInput
+    from releve.domain.names import nearest
+    from releve.entrypoints.worker.database import SLOT, slot_of
 
+    slot = slot_of(tagged(database))
     source = Source(server)
     try:
-        gone = source.drop_slot(slot_of(tagged(database)))
+        if not source.drop_slot(slot):
+            known = [one.removeprefix(SLOT) for one in source.slots() if one.startswith(SLOT)]
+            raise BadInput(
+                "unknown-database",
+                f"ce serveur ne retient rien sous le nom « {database} »",
+                hint=nearest(database, known, "il ne retient rien pour Relève : il n'y a rien à rendre"),
+            )
     finally:
         source.close()
-    if not gone:
-        talk("il n'y avait rien à rendre")
-    said = "le serveur ne retient plus de journaux pour nous" if gone else ""
-    return Answer({"slot": slot_of(database), "dropped": gone}, said)
+    return Answer({"slot": slot, "dropped": True}, "le serveur ne retient plus de journaux pour nous")
 
 
 def _status(state: str) -> Answer:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from releve.domain.units import say_count
+from releve.entrypoints.cli.rulings import CopiesToo, ruling_values, say_copied, say_going, say_rulings
 from releve.entrypoints.cli.speech import Answer, Json, answer
 from releve.entrypoints.cli.vault_options import KeyRef, Where
 from releve.entrypoints.cli.vault_session import DEFAULT_KEY, bar, made, opened
@@ -16,6 +18,7 @@ from releve.entrypoints.cli.vault_session import DEFAULT_KEY, bar, made, opened
 if TYPE_CHECKING:
     from releve.adapters.engines.postgresql.archive.restore import Known, Means, Reached
     from releve.adapters.engines.postgresql.archive.windows import Goal, Window
+    from releve.adapters.vault.repository import Repository
     from releve.domain.errors import Exit
 
 Name = Annotated[str, typer.Option("--database", "-d", help="Le nom de ces données dans le coffre.")]
@@ -145,12 +148,16 @@ def register(group: typer.Typer) -> None:
         yes: Annotated[
             bool, typer.Option("--yes", help="Le faire ; sans cette option, rien n'est touché.")
         ] = False,
+        copies_too: CopiesToo = False,
         key: KeyRef = DEFAULT_KEY,
         as_json: Json = False,
     ) -> None:
         """Éclaircir les journaux, et retirer de vieilles bases (--keep-…), avec la raison. Au secours seulement."""
         counts = {"last": last, "daily": daily, "weekly": weekly, "monthly": monthly}
-        answer(as_json, lambda: _forget(where, key, database, state, counts, minimum, yes=yes))
+        answer(
+            as_json,
+            lambda: _forget(where, key, database, state, counts, minimum, yes=yes, copies_too=copies_too),
+        )
 
 
 def goal_of(at: str, position: str) -> Goal:
@@ -322,7 +329,7 @@ def _reached(reached: Reached, goal: Goal) -> tuple[dict[str, object], list[str]
     lines = [
         f"demandé : {asked} ; dernière transaction rejouée : {last}",
         f"  tout ce qui était acquis le {_shown(reached.proved)} y est",
-        f"  {len(seen.databases)} bases, position {say_lsn(seen.replayed)}",
+        f"  {say_count(len(seen.databases), 'base')}, position {say_lsn(seen.replayed)}",
         f"  {say_bytes(reached.wal_bytes)} de journaux rejoués, {say_seconds(sum(reached.took.values()))} en tout",
         f"  vérifié : {', '.join(reached.checks)}",
     ]
@@ -338,7 +345,15 @@ def _reached(reached: Reached, goal: Goal) -> tuple[dict[str, object], list[str]
 
 
 def _forget(
-    where: str, key: str, database: str, state: str, counts: Mapping[str, int], minimum: str, *, yes: bool
+    where: str,
+    key: str,
+    database: str,
+    state: str,
+    counts: Mapping[str, int],
+    minimum: str,
+    *,
+    yes: bool,
+    copies_too: bool,
 ) -> Answer:
     from datetime import timedelta
 
@@ -355,33 +370,40 @@ def _forget(
         raise BadInput(
             "usage", f"--minimum-age : {error}", hint="par exemple : --minimum-age « 7 j »"
         ) from error
+    vault = opened(where, key)
+    _must_be_known(vault, database, Path(state))
     folder = made(state)
     with bar("ménage") as tell:
         rulings, merged = expire_database(
-            opened(where, key), database, folder, policy, yes=yes, progress=tell
+            vault, database, folder, policy, yes=yes, copies_too=copies_too, progress=tell
         )
-    gone = [one for one in rulings if not one.keep]
-    lines = [
-        f"{'garder ' if one.keep else 'retirer'}  {one.snapshot.id[:8]}  "
-        f"{(one.snapshot.seen or one.snapshot.claimed).astimezone():%Y-%m-%d %H:%M}  {', '.join(one.reasons)}"
-        for one in rulings
-    ]
-    verb = "retirés" if yes else "seraient retirés (rien n'est fait sans --yes)"
-    lines.append(f"{len(gone)} instantanés sur {len(rulings)} {verb}")
+    lines = [*say_rulings(rulings), *say_copied(rulings), say_going(rulings, done=yes)]
     if yes:
-        lines.append(f"{say_bytes(merged.freed)} rendus, {merged.waiting} paquets attendent")
+        lines.append(f"{say_bytes(merged.freed)} rendus, {say_count(merged.waiting, 'paquet')} en attente")
     roll = read_roll(folder)
     missing = [told(one) for one in roll.troubles.values()] if roll else []
     lines += [f"ALERTE : {line}" for line in missing]
     data = {
         "done": yes,
-        "rulings": [
-            {"snapshot": one.snapshot.id, "keep": one.keep, "reasons": list(one.reasons)} for one in rulings
-        ],
+        "rulings": ruling_values(rulings),
         "freed_bytes": merged.freed,
         "missing": missing,
     }
     return Answer(data, "\n".join(lines), Exit.PROMISE_NOT_KEPT if missing else Exit.DONE)
+
+
+def _must_be_known(vault: Repository, database: str, state: Path) -> None:
+    """Raises `BadInput` for a database of which neither the state folder nor the vault ever heard."""
+    from releve.adapters.engines.postgresql.archive.catalogue import Catalogue, unknown_database
+    from releve.entrypoints.worker.database import STATE, read_archive
+    from releve.entrypoints.worker.register import database_scope, read_roll
+
+    if (state / STATE).exists() and read_archive(state)["database"] == database:
+        return
+    roll = read_roll(state)
+    mine = roll is not None and roll.scope == database_scope(database)
+    if not mine and not Catalogue(vault, database).look():
+        raise unknown_database(vault, database)
 
 
 def _shown(at: datetime) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from releve.domain.units import say_count
 from releve.entrypoints.cli.speech import Answer, Json, answer
 
 if TYPE_CHECKING:
@@ -215,7 +216,7 @@ def _result(
 
 
 def _writes(count: int) -> str:
-    return f"{count} écriture{'s' if count > 1 else ''} confirmée{'s' if count > 1 else ''}"
+    return say_count(count, "écriture confirmée")
 
 
 def _lost(measure: Measure | None) -> str:
@@ -251,7 +252,7 @@ def _conclusion(contents: _Contents, *, kept: bool) -> str:
         return "ATTENTION : un engagement n'est pas tenu, voir le tableau"
     lost = contents.documents.lost
     what = (
-        f"base : rien de perdu ; documents : {lost} perdu{'s' if lost > 1 else ''}, dans le délai admis"
+        f"base : rien de perdu ; documents : {say_count(lost, 'perdu')}, dans le délai admis"
         if lost
         else "rien de perdu"
     )

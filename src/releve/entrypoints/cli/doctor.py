@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from releve.domain.errors import Exit
+from releve.domain.units import say_count
 from releve.entrypoints.cli.speech import Answer, Json, answer
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def report(abilities: Sequence[Ability]) -> Answer:
     if missing:
         lines.append("il manque le nécessaire : " + ", ".join(item.name for item in missing))
     else:
-        rest = f" ; {lacking} limite{'s' if lacking > 1 else ''} ci-dessus" if lacking else ""
+        rest = f" ; {say_count(lacking, 'limite')} ci-dessus" if lacking else ""
         lines.append(f"Relève peut tourner sur cette machine{rest}")
     return Answer(
         {"usable": not missing, "abilities": [item.as_json() for item in abilities]},

@@ -12,6 +12,7 @@ import typer
 
 from releve.domain.errors import BadInput, Exit
 from releve.domain.evidence import Entry, Flaw, Head, passes_through, verify
+from releve.domain.units import say_count
 from releve.entrypoints.cli.speech import Answer, Json, PlanFile, answer
 
 if TYPE_CHECKING:
@@ -105,12 +106,14 @@ def _verdict(entries: Sequence[Entry], kept: Head | None, printed: Head | None) 
     }
     if flaws:
         lines = [f"{item.sentence} [{item.code}]" for item in flaws]
-        text = "\n".join([*lines, f"{len(flaws)} défaut(s) : ce registre ne fait plus preuve à lui seul"])
+        text = "\n".join(
+            [*lines, f"{say_count(len(flaws), 'défaut')} : ce registre ne fait plus preuve à lui seul"]
+        )
         return Answer(data, text, Exit.PROMISE_NOT_KEPT)
     against = "" if printed is None else ", et elle passe par la tête donnée"
     return Answer(
         data,
-        f"{len(entries)} preuves, chaîne intacte{against}\n"
+        f"{say_count(len(entries), 'preuve')}, chaîne intacte{against}\n"
         f"tête : {end}\n"
         "gardez cette tête hors de la machine : qui écrit tout le disque pourrait refaire toute la chaîne",
     )

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from releve.domain.units import say_count
 from releve.entrypoints.cli.speech import Answer, Json, answer
 
 
@@ -39,7 +40,7 @@ def _init(profile: str, output: Path, name: str, *, force: bool) -> Answer:
     _write(output, text, force=force)
     count = len(judgement.plan.applications)
     lines = [
-        f"premier plan écrit dans {output} : {count} applications, toutes les durées sont des valeurs proposées",
+        f"premier plan écrit dans {output} : {say_count(count, 'application')}, toutes les durées sont des valeurs proposées",
         "ensuite : ouvrez-le, remplacez ce qui est marqué, puis",
         f"  releve plan check --plan {output}",
         f"  releve plan show --plan {output}",

@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from releve.domain.units import say_count
+from releve.entrypoints.cli.rulings import CopiesToo, say_copied, say_going
 from releve.entrypoints.cli.speech import Answer, Json, PlanFile, answer
 from releve.entrypoints.cli.vault_options import KeyRef, Where
 from releve.entrypoints.cli.vault_session import DEFAULT_KEY, bar, made, opened, tagged
+
+if TYPE_CHECKING:
+    from releve.adapters.vault.repository import Repository
 
 _SILENT = 45.0  # seconds without a word of a process that speaks at least every 30
 _SCAN_EVERY = (
@@ -98,11 +103,12 @@ def register(app: typer.Typer) -> None:
         yes: Annotated[
             bool, typer.Option("--yes", help="Le faire ; sans cette option, rien n'est touché.")
         ] = False,
+        copies_too: CopiesToo = False,
         key: KeyRef = DEFAULT_KEY,
         as_json: Json = False,
     ) -> None:
         """Éclaircir l'historique et rendre la place, pendant que la capture continue. Au secours seulement."""
-        answer(as_json, lambda: _thin(where, key, share, state, yes=yes))
+        answer(as_json, lambda: _thin(where, key, share, state, yes=yes, copies_too=copies_too))
 
     @group.command()
     def decide(
@@ -171,6 +177,7 @@ def _keep(plan_file: str, site: str, share: str) -> Answer:
     import threading
 
     from releve.domain.errors import BadInput, Exit
+    from releve.domain.names import nearest
     from releve.domain.plan import ProtectionMode, ShareEnd, SiteRole
     from releve.entrypoints.cli.session import plan_of
     from releve.entrypoints.worker.keeper import Keeper, KeeperPost
@@ -180,11 +187,11 @@ def _keep(plan_file: str, site: str, share: str) -> Answer:
     found = next((one for one in plan.data_sets if one.id == share), None)
     end = found.ends.get(site) if found is not None else None
     if found is None or not isinstance(end, ShareEnd):
-        known = ", ".join(one.id for one in plan.data_sets if isinstance(one.ends.get(site), ShareEnd))
+        known = [one.id for one in plan.data_sets if isinstance(one.ends.get(site), ShareEnd)]
         raise BadInput(
             "unknown-share",
             f"le plan ne donne pas de partage « {share} » au site « {site} »",
-            hint=f"connus : {known or 'aucun'}",
+            hint=nearest(share, known, "ce site n'en a aucun"),
         )
     place = found.vault[site]
     role = plan.site(site).role
@@ -206,12 +213,16 @@ def _keep(plan_file: str, site: str, share: str) -> Answer:
     return Answer({"share": share, "stopped": True}, "", Exit(Keeper(post).run(stop)))
 
 
-def _thin(where: str, key: str, share: str, state: str, *, yes: bool) -> Answer:
+def _thin(where: str, key: str, share: str, state: str, *, yes: bool, copies_too: bool) -> Answer:
     from releve.domain.units import say_bytes
     from releve.entrypoints.worker.thinning import thin_share
 
+    vault = opened(where, key)
+    _must_be_known(vault, share, Path(state))
     with bar("éclaircissage") as tell:
-        rulings, merged = thin_share(opened(where, key), tagged(share), made(state), yes=yes, progress=tell)
+        rulings, merged = thin_share(
+            vault, tagged(share), made(state), yes=yes, copies_too=copies_too, progress=tell
+        )
     gone = [one for one in rulings if not one.keep]
     data = {
         "done": yes,
@@ -224,14 +235,26 @@ def _thin(where: str, key: str, share: str, state: str, *, yes: bool) -> Answer:
         "freed_bytes": merged.freed,
         "waiting_packs": merged.waiting,
     }
-    verb = "retirés" if yes else "seraient retirés (rien n'est fait sans --yes)"
-    lines = [f"{len(gone)} instantanés sur {len(rulings)} {verb}"]
+    lines = [*say_copied(rulings), say_going(rulings, done=yes)]
     if yes:
         lines.append(
-            f"{merged.rewritten} paquets regroupés, {merged.removed} enlevés ({say_bytes(merged.freed)}), "
-            f"{merged.waiting} attendent que plus personne n'y compte"
+            f"{say_count(merged.rewritten, 'paquet regroupé')}, {say_count(merged.removed, 'enlevé')} ({say_bytes(merged.freed)}), "
+            f"{merged.waiting} en attente que plus personne n'y compte"
         )
     return Answer(data, "\n".join(lines))
+
+
+def _must_be_known(vault: Repository, share: str, state: Path) -> None:
+    """Raises `BadInput` for a share of which neither the state folder nor the vault ever heard."""
+    from releve.adapters.engines.files.marks import Snapshots, unknown_share
+    from releve.entrypoints.worker.register import read_roll
+    from releve.entrypoints.worker.share import read_state
+
+    if any(value.get("share") == share for value in read_state(state).values()):
+        return
+    roll = read_roll(state)
+    if (roll is None or roll.scope != share) and not Snapshots(vault, share).look():
+        raise unknown_share(vault, share)
 
 
 def _decide(state: str, what: str, by: str, words: str) -> Answer:
@@ -282,7 +305,9 @@ def _status(state: str) -> Answer:
 
 
 def _role(role: str, value: Mapping[str, object], now: datetime) -> tuple[bool, list[str]]:
+    from releve.adapters.engines.files.marks import say_late
     from releve.domain.units import say_bytes, say_seconds
+    from releve.entrypoints.worker.share import unreadable
 
     written = datetime.fromisoformat(str(value["written_at"]))
     silent = (now - written).total_seconds()
@@ -298,7 +323,9 @@ def _role(role: str, value: Mapping[str, object], now: datetime) -> tuple[bool, 
     else:
         lines.append("  rien n'est encore à l'abri" if role == "capture" else "  la copie est encore vide")
     if role == "capture":
-        lines.append(f"  {value['files']} fichiers, {say_bytes(int(str(value['bytes'])))} ; {_heard(value)}")
+        lines.append(
+            f"  {say_count(int(str(value['files'])), 'fichier')}, {say_bytes(int(str(value['bytes'])))} ; {_heard(value)}"
+        )
         if value.get("slowed"):
             lines.append(f"  {value['slowed']}")
     if value.get("open_since"):
@@ -310,14 +337,12 @@ def _role(role: str, value: Mapping[str, object], now: datetime) -> tuple[bool, 
     troubles += [f"  {line}" for line in (missing if isinstance(missing, list) else [])]
     if value.get("register_troubled"):
         troubles.append(f"  la liste des instantanés n'est plus tenue : {value['register_troubled']}")
-    unreadable = value.get("unreadable_snapshots")
-    troubles += [
-        f"  un instantané du coffre ne se lit pas : {str(name)[:8]} ; releve vault heal"
-        for name in (unreadable if isinstance(unreadable, list) else [])
-    ]
+    unread = value.get("unreadable_snapshots")
+    troubles += [f"  {line}" for line in unreadable(map(str, unread if isinstance(unread, list) else []))]
+
     late = value.get("late")
     if isinstance(late, list) and late:
-        lines.append(f"  {len(late)} instantanés d'une époque passée, gardés et non appliqués")
+        lines.append(f"  {say_late(len(late))}")
     alert = value.get("alert")
     if isinstance(alert, Mapping):
         troubles.append(f"  ALERTE : {alert['reason']} ; la copie ne suit plus")
@@ -328,6 +353,8 @@ def _role(role: str, value: Mapping[str, object], now: datetime) -> tuple[bool, 
             if alert.get("decision")
             else "    une personne décide : releve share decide ÉTAT back|resume --by NOM"
         )
+    if value.get("waits"):
+        troubles.append(f"  {value['waits']}")
     if value.get("troubled"):
         troubles.append(f"  en panne : {value['troubled']}")
     if role == "follow" and safe and (now - datetime.fromisoformat(str(safe))).total_seconds() > _STALE:

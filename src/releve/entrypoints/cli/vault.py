@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from releve.domain.units import say_count
 from releve.entrypoints.cli import vault_key, vault_register, vault_upkeep, vault_work
 from releve.entrypoints.cli.speech import Answer, Json, answer
 from releve.entrypoints.cli.vault_options import KeyRef, Where
@@ -159,7 +160,7 @@ def _snapshots(where: str, key: str) -> Answer:
         + (f"  [{', '.join(one.tags)}]" if one.tags else "")
         for one in known
     ]
-    lines.append(f"{len(known)} instantané{'s' if len(known) > 1 else ''}")
+    lines.append(say_count(len(known), "instantané"))
     return Answer({"snapshots": [snapshot_value(one) for one in known]}, "\n".join(lines))
 
 
@@ -252,16 +253,12 @@ def _stats(where: str, key: str) -> Answer:
     lines = [
         f"coffre {vault.id[:16]} : {say_bytes(stored)} sur le disque pour {say_bytes(plain)} de contenu différent",
         (
-            f"  {_many(len(sizes[Kind.SNAPSHOTS]), 'instantané')}, {_many(len(sizes[Kind.DATA]), 'paquet')}, "
-            f"{_many(len(index), 'bloc')}"
+            f"  {say_count(len(sizes[Kind.SNAPSHOTS]), 'instantané')}, {say_count(len(sizes[Kind.DATA]), 'paquet')}, "
+            f"{say_count(len(index), 'bloc')}"
         ),
         (
-            f"  {len(sizes[Kind.INDEX])} index, {_many(len(sizes[Kind.KEYS]), 'clé')}, "
-            f"{_many(len(sizes[Kind.LOCKS]), 'verrou')}"
+            f"  {len(sizes[Kind.INDEX])} index, {say_count(len(sizes[Kind.KEYS]), 'clé')}, "
+            f"{say_count(len(sizes[Kind.LOCKS]), 'verrou')}"
         ),
     ]
     return Answer(data, "\n".join(lines))
-
-
-def _many(count: int, name: str) -> str:
-    return f"{count} {name}{'s' if count > 1 else ''}"

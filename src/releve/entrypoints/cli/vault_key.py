@@ -12,7 +12,15 @@ import typer
 from releve.domain.document import Document
 from releve.entrypoints.cli.speech import Answer, Json, answer
 from releve.entrypoints.cli.vault_options import KeyRef, Where
-from releve.entrypoints.cli.vault_session import DEFAULT_KEY, opened, password, shown_time
+from releve.entrypoints.cli.vault_session import DEFAULT_KEY, opened, password, shown_path, shown_time
+
+Force = Annotated[
+    bool,
+    typer.Option(
+        "--force", help="Remplace la page si elle existe ; la clé qu'elle portait ouvre toujours le coffre."
+    ),
+]
+_PRINTED, _SPLIT = "feuille imprimée", "partagée en mots"  # labels of the keys that are drawn here
 
 
 def register(group: typer.Typer) -> None:
@@ -53,11 +61,12 @@ def register(group: typer.Typer) -> None:
     def print_key(
         where: Where,
         output: Annotated[str, typer.Option("--output", "-o", help="La page à écrire (PDF).")],
+        force: Force = False,
         key: KeyRef = DEFAULT_KEY,
         as_json: Json = False,
     ) -> None:
         """Tirer une clé de secours et écrire la page qui permet de tout ramener avec restic seul."""
-        answer(as_json, lambda: _print(where, key, output))
+        answer(as_json, lambda: _print(where, key, output, force=force))
 
     @keys.command()
     def split(
@@ -67,11 +76,12 @@ def register(group: typer.Typer) -> None:
         ],
         threshold: Annotated[int, typer.Option("--threshold", help="Combien de personnes réunies.")] = 2,
         people: Annotated[int, typer.Option("--people", help="Sur combien.")] = 3,
+        force: Force = False,
         key: KeyRef = DEFAULT_KEY,
         as_json: Json = False,
     ) -> None:
         """Tirer une clé de secours partagée en mots entre plusieurs personnes (SLIP-39)."""
-        answer(as_json, lambda: _split(where, key, output, threshold, people))
+        answer(as_json, lambda: _split(where, key, output, threshold, people, force=force))
 
     @keys.command()
     def recover(
@@ -87,9 +97,20 @@ def register(group: typer.Typer) -> None:
 
 def _list(where: str, key: str) -> Answer:
     found = opened(where, key).keys()
-    lines = [f"{one.id[:8]}  {_when(one.created)}  {one.username}@{one.hostname}" for one in found]
+    lines = [
+        f"{one.id[:8]}  {_when(one.created)}  {one.username}@{one.hostname}"
+        + (f"  {shown_path(one.label)}" if one.label else "")
+        for one in found
+    ]
     data = [
-        {"id": one.id, "created": one.created, "user": one.username, "host": one.hostname} for one in found
+        {
+            "id": one.id,
+            "created": one.created,
+            "user": one.username,
+            "host": one.hostname,
+            "label": one.label,
+        }
+        for one in found
     ]
     return Answer({"keys": data}, "\n".join(lines))
 
@@ -116,22 +137,23 @@ def _remove(where: str, key: str, name: str) -> Answer:
     return Answer({"key": gone}, f"clé retirée : {gone[:8]}")
 
 
-def _print(where: str, key: str, output: str) -> Answer:
+def _print(where: str, key: str, output: str, *, force: bool) -> Answer:
     from releve.adapters.vault.shares import draw
     from releve.entrypoints.cli.vault_session import utc_now
     from releve.entrypoints.vault_page import key_page
 
+    _free(Path(output), force=force)
     vault = opened(where, key)
     _, secret = draw()
     at = utc_now()
-    name = vault.add_key(secret, at)
-    page = key_page(where=vault.store.where, vault=vault.id, key=secret, at=at)
+    name = vault.add_key(secret, at, label=_PRINTED)
+    page = key_page(where=vault.store.where, vault=vault.id, key=secret, name=name, at=at)
     _write_or_take_back(vault.remove_key, name, [(page, Path(output))])
     text = f"clé de secours ajoutée : {name[:8]}\npage : {output}\nimprimez-la, rangez-la hors du site, effacez le fichier"
     return Answer({"key": name, "document": output}, text)
 
 
-def _split(where: str, key: str, output: str, threshold: int, people: int) -> Answer:
+def _split(where: str, key: str, output: str, threshold: int, people: int, *, force: bool) -> Answer:
     from releve.adapters.vault.shares import draw, split
     from releve.entrypoints.cli.folders import writable_folder
     from releve.entrypoints.cli.vault_session import utc_now
@@ -139,11 +161,14 @@ def _split(where: str, key: str, output: str, threshold: int, people: int) -> An
 
     folder = Path(output)
     writable_folder(folder)
+    paths = [folder / f"part-{number}-sur-{people}.pdf" for number in range(1, people + 1)]
+    for path in paths:
+        _free(path, force=force)
     secret, shared = draw()
     lines = split(secret, threshold=threshold, people=people)
     vault = opened(where, key)
     at = utc_now()
-    name = vault.add_key(shared, at)
+    name = vault.add_key(shared, at, label=_SPLIT)
     pages = [
         (
             words_page(
@@ -153,11 +178,12 @@ def _split(where: str, key: str, output: str, threshold: int, people: int) -> An
                 number=number,
                 people=people,
                 threshold=threshold,
+                name=name,
                 at=at,
             ),
-            folder / f"part-{number}-sur-{people}.pdf",
+            path,
         )
-        for number, words in enumerate(lines, 1)
+        for number, (words, path) in enumerate(zip(lines, paths, strict=True), 1)
     ]
     _write_or_take_back(vault.remove_key, name, pages)
     files = [str(path) for _, path in pages]
@@ -170,20 +196,31 @@ def _split(where: str, key: str, output: str, threshold: int, people: int) -> An
 def _write_or_take_back(
     take_back: Callable[[str], object], name: str, pages: Sequence[tuple[Document, Path]]
 ) -> None:
-    """Write the pages; a key of which no page could be written must not stay."""
+    """Write the pages, for their owner alone; a key of which a page could not be written must not stay, nor its pages."""
     from releve.adapters.render import to_pdf
     from releve.domain.errors import ReleveError
-    from releve.domain.os_errors import unwritable
 
-    for document, path in pages:
+    for at, (document, path) in enumerate(pages):
         try:
-            path.touch(mode=0o600)
             to_pdf(document, path)
-        except (OSError, ReleveError) as error:
+        except ReleveError:
             take_back(name)
-            if isinstance(error, OSError):
-                raise unwritable(path, error) from error
+            for _, written in pages[:at]:
+                written.unlink()
             raise
+
+
+def _free(path: Path, *, force: bool) -> None:
+    """Raises `BadInput` when a page is there already: it may be the only one that says a key."""
+    from releve.domain.errors import BadInput
+
+    if path.exists() and not (force and path.is_file()):  # root would replace a device, too
+        raise BadInput(
+            "page-exists",
+            f"« {path} » existe déjà, il n'a pas été touché",
+            hint="choisissez un autre nom avec --output, ou --force pour le remplacer (la clé qu'il porte ouvre toujours le "
+            "coffre : releve vault key list, puis releve vault key remove)",
+        )
 
 
 def _recover(files: list[str]) -> Answer:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from releve.domain.units import say_count
 from releve.entrypoints.cli.speech import Answer, Json, answer
 from releve.entrypoints.cli.vault_options import KeyRef, Where
 from releve.entrypoints.cli.vault_session import DEFAULT_KEY, opened
@@ -127,7 +128,8 @@ def _check(where: str, key: str, state: str) -> Answer:
         "keys": roll.keys,
     }
     said = (
-        f"{len(roll.live)} instantanés sur la liste, {roll.removed} retirés par nous, {len(entries)} entrées"
+        f"{say_count(len(roll.live), 'instantané')} sur la liste, {say_count(roll.removed, 'retiré')} par nous, "
+        f"{say_count(len(entries), 'entrée')}"
     )
     if well:
         return Answer(data, f"rien ne manque au coffre : {said}")
@@ -154,7 +156,11 @@ def _wrong(wrong: list[Flaw], *, witness: bool) -> list[str]:
 
 
 def _first(lines: list[str]) -> list[str]:
-    more = [f"… et {len(lines) - _SHOWN} autres (--json les donne tous)"] if len(lines) > _SHOWN else []
+    more = (
+        [f"… et {say_count(len(lines) - _SHOWN, 'autre')} (--json les donne tous)"]
+        if len(lines) > _SHOWN
+        else []
+    )
     return [*lines[:_SHOWN], *more]
 
 
@@ -215,7 +221,9 @@ def _verify(file: str, public: str, head: str) -> Answer:
     if wrong:
         text = "\n".join(f"{one.sentence} [{one.code}]" for one in wrong[:_SHOWN])
         return Answer(data, text, Exit.PROMISE_NOT_KEPT)
-    return Answer(data, f"{len(plain)} entrées, toutes signées par cette clé, chaîne intacte\ntête : {end}")
+    return Answer(
+        data, f"{say_count(len(plain), 'entrée')}, tout signé par cette clé, chaîne intacte\ntête : {end}"
+    )
 
 
 def _accept(where: str, key: str, state: str, by: str, words: str) -> Answer:
@@ -231,7 +239,8 @@ def _accept(where: str, key: str, state: str, by: str, words: str) -> Answer:
     finally:
         watch.close()
     return Answer(
-        {"accepted": known, "by": by}, "\n".join([*known, f"{len(known)} constats dont {by} prend acte"])
+        {"accepted": known, "by": by},
+        "\n".join([*known, f"{say_count(len(known), 'constat')} dont {by} prend acte"]),
     )
 
 

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from releve.domain.units import say_count
 from releve.entrypoints.cli import vault_work
+from releve.entrypoints.cli.rulings import CopiesToo, ruling_values, say_copied, say_going, say_rulings
 from releve.entrypoints.cli.speech import Answer, Json, answer
 from releve.entrypoints.cli.vault_options import KeyRef, Where
 from releve.entrypoints.cli.vault_session import DEFAULT_KEY, bar, opened, store_at
@@ -53,6 +55,7 @@ def register(group: typer.Typer) -> None:
                 help="Un dossier à nous : la liste de ce que le coffre a montré, sa date vue d'ici, ce qui est retiré.",
             ),
         ] = "",
+        copies_too: CopiesToo = False,
         yes: Yes = False,
         key: KeyRef = DEFAULT_KEY,
         as_json: Json = False,
@@ -66,7 +69,9 @@ def register(group: typer.Typer) -> None:
             "monthly": monthly,
             "yearly": yearly,
         }
-        answer(as_json, lambda: _forget(where, key, counts, minimum, register, yes=yes))
+        answer(
+            as_json, lambda: _forget(where, key, counts, minimum, register, yes=yes, copies_too=copies_too)
+        )
 
     @group.command()
     def prune(where: Where, yes: Yes = False, key: KeyRef = DEFAULT_KEY, as_json: Json = False) -> None:
@@ -93,7 +98,16 @@ def register(group: typer.Typer) -> None:
         answer(as_json, lambda: _heal(where, key, second, drop=drop))
 
 
-def _forget(where: str, key: str, counts: dict[str, int], minimum: str, state: str, *, yes: bool) -> Answer:
+def _forget(
+    where: str,
+    key: str,
+    counts: dict[str, int],
+    minimum: str,
+    state: str,
+    *,
+    yes: bool,
+    copies_too: bool,
+) -> Answer:
     from contextlib import ExitStack
     from dataclasses import replace
     from datetime import timedelta
@@ -106,7 +120,8 @@ def _forget(where: str, key: str, counts: dict[str, int], minimum: str, state: s
     from releve.domain.errors import BadInput
     from releve.domain.units import parse_span
     from releve.entrypoints.cli.vault_session import utc_now
-    from releve.entrypoints.worker.register import Watch, head_of, of_scope
+    from releve.entrypoints.worker.copies import judged
+    from releve.entrypoints.worker.register import Watch, head_of, of_scope, scope_of
 
     try:
         age = parse_span(minimum).wall
@@ -117,7 +132,8 @@ def _forget(where: str, key: str, counts: dict[str, int], minimum: str, state: s
         ) from error
     vault = opened(where, key)
     every = [one for one in vault.snapshots() if not head_of(one)]
-    left = sum(map(_looked_after, every))
+    left = sum(1 for one in every if scope_of(one))
+    roll = None
     with ExitStack() as stack:
         if state:
             watch = Watch(vault, Path(state), "", now=utc_now)
@@ -125,37 +141,33 @@ def _forget(where: str, key: str, counts: dict[str, int], minimum: str, state: s
             known = of_scope(vault, "")
             watch.look(known)
             watch.settle(known)
-            held = watch.held([(mark, one) for mark, one in known if not _looked_after(one)], _series)
+            roll = watch.roll
+            held = watch.held(known, _series)
         else:
-            held = [Held(one.id, one.at, one.seen, _series(one)) for one in every if not _looked_after(one)]
+            held = [Held(one.id, one.at, one.seen, _series(one)) for one in every if not scope_of(one)]
         clock = None
         if yes:
             with lock(vault, exclusive=False, now=utc_now):
                 clock = store_clock(vault)
         at = watch.now(clock) if state else min(utc_now(), clock or utc_now())
-        # Copied without its dates, a vault shows everything as of one day: then each keeps its own, which only keeps more.
+        held, copies = judged(held, roll, too=copies_too)
+        # What is seen at once though it was saved over months has a period of its own each, which only keeps more.
         held = [replace(one, arrived=min(one.arrived or one.claimed, one.claimed)) for one in held]
-        rulings = rule(held, policy, at.astimezone())
+        rulings = rule(held, policy, at.astimezone(), copies)
         gone = [one for one in rulings if not one.keep]
         if yes and state:
             watch.remove(rulings, lambda names: forget(vault, names, now=utc_now))
         elif yes and gone:
             forget(vault, [one.snapshot.id for one in gone], now=utc_now)
-    lines = [
-        f"{'garder ' if one.keep else 'retirer'}  {one.snapshot.id[:8]}  "
-        f"{(one.snapshot.seen or one.snapshot.claimed).astimezone():%Y-%m-%d %H:%M}  {', '.join(one.reasons)}"
-        for one in rulings
-    ]
-    verb = "retirés" if yes else "seraient retirés (rien n'est fait sans --yes)"
-    lines.append(f"{len(gone)} instantanés sur {len(rulings)} {verb}")
+    lines = [*say_rulings(rulings), *say_copied(rulings), say_going(rulings, done=yes)]
     if left:
-        lines.append(f"{left} de partages ou de bases, laissés : share thin et database forget s'en chargent")
+        lines.append(
+            f"{say_count(left, 'instantané laissé')}, de partages ou de bases : share thin et database forget s'en chargent"
+        )
     data = {
         "done": yes,
         "left": left,
-        "rulings": [
-            {"snapshot": one.snapshot.id, "keep": one.keep, "reasons": list(one.reasons)} for one in rulings
-        ],
+        "rulings": ruling_values(rulings),
     }
     return Answer(data, "\n".join(lines))
 
@@ -163,11 +175,6 @@ def _forget(where: str, key: str, counts: dict[str, int], minimum: str, state: s
 def _series(one: Snapshot) -> tuple[str, ...]:
     """What a snapshot competes with."""
     return (one.hostname, *one.paths)
-
-
-def _looked_after(one: Snapshot) -> bool:
-    """Whether it is a share's or a database's: what still needs it only `share thin` and `database forget` know."""
-    return any(tag.startswith(("share=", "database=")) for tag in one.tags)
 
 
 def _prune(where: str, key: str, *, yes: bool) -> Answer:
@@ -188,8 +195,8 @@ def _prune(where: str, key: str, *, yes: bool) -> Answer:
     }
     verb = "fait" if yes else "à faire (rien n'est fait sans --yes)"
     text = (
-        f"{verb} : {len(decided.delete)} paquets à retirer, {len(decided.repack)} à regrouper, "
-        f"{len(decided.unindexed)} restes ; {say_bytes(decided.freed)} rendus, {say_bytes(decided.moved)} déplacés"
+        f"{verb} : {say_count(len(decided.delete), 'paquet')} à retirer, {len(decided.repack)} à regrouper, "
+        f"{say_count(len(decided.unindexed), 'reste')} ; {say_bytes(decided.freed)} rendus, {say_bytes(decided.moved)} déplacés"
     )
     return Answer(data, "rien à ranger" if decided.nothing else text)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from releve.domain.units import say_count
 from releve.entrypoints.cli.telling import Answer
 from releve.entrypoints.cli.vault_session import bar, opened, processes, shown_path
 
@@ -16,7 +17,7 @@ _SHOWN = 20  # lines of a list of troubles that a person is shown; --json has th
 
 
 def save(where: str, key: str, paths: list[str], tags: list[str], excludes: list[str]) -> Answer:
-    """One snapshot of these folders."""
+    """One snapshot of these folders; of those that are there, when some are not."""
     import os
     from pathlib import Path
 
@@ -26,6 +27,9 @@ def save(where: str, key: str, paths: list[str], tags: list[str], excludes: list
     from releve.entrypoints.cli.vault_session import utc_now
 
     vault = opened(where, key)
+    absent = _absent(paths)
+    if len(absent) < len(paths):
+        paths = [path for path in paths if path not in absent]
     whole = [os.path.realpath(path) for path in paths]
     inside = Path(where).resolve()  # an address of a server lies in no folder
     for path in paths:
@@ -66,13 +70,20 @@ def save(where: str, key: str, paths: list[str], tags: list[str], excludes: list
         "followed": [{"path": shown_path(path), "saved": shown_path(real)} for path, real in led],
         "unread": [{"path": shown_path(path), "why": why} for path, why in tally.unread],
         "unsettled": [shown_path(path) for path in tally.unsettled],
+        "absent": [{"path": shown_path(path), "why": why} for path, why in absent.items()],
         "emptied": emptied,
     }
+    counts = (
+        say_count(tally.files_new, "nouveau", "nouveaux"),
+        say_count(tally.files_changed, "changé"),
+        say_count(tally.files_same, "inchangé"),
+    )
     lines = [
-        f"instantané {saved.id[:8]} : {tally.files} fichiers, {say_bytes(tally.size)}",
-        f"  nouveaux {tally.files_new}, changés {tally.files_changed}, inchangés {tally.files_same}",
+        f"instantané {saved.id[:8]} : {say_count(tally.files, 'fichier')}, {say_bytes(tally.size)}",
+        f"  {', '.join(counts)}",
         f"  {say_bytes(saved.stored)} ajoutés au coffre",
     ]
+    lines += [f"  PAS SAUVÉ : {shown_path(path)} : {why}" for path, why in absent.items()]
     lines += _listed(
         "passe par un lien",
         [f"{shown_path(path)} ; sauvé sous son vrai nom : {shown_path(real)}" for path, real in led],
@@ -81,10 +92,25 @@ def save(where: str, key: str, paths: list[str], tags: list[str], excludes: list
     lines += _listed("changeait pendant la lecture", [shown_path(path) for path in tally.unsettled])
     if emptied:
         lines.append(
-            f"  PLUS RIEN : la fois d'avant il y avait {emptied} fichiers ; un disque n'est peut-être pas monté"
+            f"  PLUS RIEN : la fois d'avant il y avait {say_count(emptied, 'fichier')} ; un disque n'est peut-être pas monté"
         )
-    complete = not tally.unread and not tally.unsettled and not emptied
+    complete = not tally.unread and not tally.unsettled and not emptied and not absent
     return Answer(data, "\n".join(lines), Exit.DONE if complete else Exit.PROMISE_NOT_KEPT)
+
+
+def _absent(paths: list[str]) -> dict[str, str]:
+    """Those that cannot be looked at, and why."""
+    import os
+
+    from releve.domain.os_errors import reason
+
+    found = {}
+    for path in paths:
+        try:
+            os.lstat(os.path.realpath(path))
+        except OSError as error:
+            found[path] = reason(error)
+    return found
 
 
 def _series(vault: Repository) -> int:
@@ -99,7 +125,11 @@ def _files(vault: Repository, snapshot: str) -> int:
 
 
 def _listed(what: str, items: list[str]) -> list[str]:
-    more = [f"  … et {len(items) - _SHOWN} autres (--json les donne tous)"] if len(items) > _SHOWN else []
+    more = (
+        [f"  … et {say_count(len(items) - _SHOWN, 'autre')} (--json les donne tous)"]
+        if len(items) > _SHOWN
+        else []
+    )
     return [f"  {what} : {item}" for item in items[:_SHOWN]] + more
 
 
@@ -148,7 +178,7 @@ def restore(where: str, key: str, name: str, target: str, paths: list[str], *, a
     what = ", ".join(shown_path(path) for path in snapshot.paths)
     lines = [
         f"instantané {snapshot.id[:8]} du {snapshot.at.astimezone():%d/%m/%Y %H:%M:%S} : {what}",
-        f"ramené dans {target} : {done.files} fichiers{kept}, {done.folders} dossiers, {say_bytes(done.size)}",
+        f"ramené dans {target} : {say_count(done.files, 'fichier')}{kept}, {say_count(done.folders, 'dossier')}, {say_bytes(done.size)}",
     ]
     lines += _listed("perdu", [f"{shown_path(path)} : {why}" for path, why in done.lost])
     lines += _listed("non remis", [f"{shown_path(path)} : {what}" for path, what in done.missed])
@@ -168,8 +198,8 @@ def verify(where: str, key: str, *, quick: bool) -> Answer:
 def _advice(verdict: Verdict) -> str:
     """What to do about packs that no index names: when something is lost, they may be all that is left of it."""
     if verdict.sound:
-        return "d'une sauvegarde interrompue : prune les retire"
-    return "dans aucun index : ce qui est perdu y est peut-être ; heal les relit, ne rangez rien avant"
+        return "d'une sauvegarde interrompue : prune en rend la place"
+    return "dans aucun index : ce qui est perdu y est peut-être ; heal y relit tout, ne rangez rien avant"
 
 
 def said(verdict: Verdict) -> Answer:
@@ -194,12 +224,14 @@ def said(verdict: Verdict) -> Answer:
         else "le contenu n'a pas été relu (--quick)"
     )
     state = "rien d'abîmé dans ce qui a été regardé" if verdict.sound else "le coffre est abîmé"
-    lines = [f"{state} : {verdict.snapshots} instantanés, {verdict.packs} paquets, {looked}"]
+    lines = [
+        f"{state} : {say_count(verdict.snapshots, 'instantané')}, {say_count(verdict.packs, 'paquet')}, {looked}"
+    ]
     lines += [f"  {one.kind}/{one.name} : {one.why}" for one in verdict.troubles[:_SHOWN]]
     lines += [f"  perdu dans {name[:8]} : {shown_path(path)}" for name, path in verdict.lost[:_SHOWN]]
     hidden = max(0, len(verdict.troubles) - _SHOWN) + max(0, len(verdict.lost) - _SHOWN)
     if hidden:
-        lines.append(f"  … et {hidden} autres (--json les donne tous)")
+        lines.append(f"  … et {say_count(hidden, 'autre')} (--json les donne tous)")
     if verdict.unused_packs:
-        lines.append(f"  {len(verdict.unused_packs)} paquets {_advice(verdict)}")
+        lines.append(f"  {say_count(len(verdict.unused_packs), 'paquet')} {_advice(verdict)}")
     return Answer(data, "\n".join(lines), Exit.DONE if verdict.sound else Exit.PROMISE_NOT_KEPT)

@@ -24,7 +24,7 @@ from releve.adapters.engines.postgresql.parse import say_lsn
 from releve.adapters.hosts.lock import hold as only_one
 from releve.adapters.notes import put
 from releve.adapters.vault.locks import hold
-from releve.domain.errors import ReleveError, Unreachable
+from releve.domain.errors import Refused, ReleveError, Unreachable
 from releve.domain.os_errors import reason
 from releve.entrypoints.worker.resident import Stop, View, boot, say
 
@@ -35,6 +35,7 @@ STATE = "archive.json"
 BASE = "base.json"
 TRIAL = "verified.json"
 SPOOL = "spool"
+SLOT = "releve_archive_"  # how the slots of all our archivers begin
 _RETRY = 2.0  # seconds between two attempts to reach the server for the first time
 
 
@@ -59,7 +60,7 @@ class DatabasePost:
 def slot_of(database: str) -> str:
     """A slot's name holds lower case letters, digits and underscores, 63 at most (PostgreSQL's rule)."""
     plain = "".join(char if char.isascii() and char.isalnum() else "_" for char in database.lower())
-    return f"releve_archive_{plain}"[:63]
+    return f"{SLOT}{plain}"[:63]
 
 
 def archive_database(vault: Repository, post: DatabasePost) -> int:
@@ -177,6 +178,9 @@ def _facts(source: Source, post: DatabasePost, stop: Stop) -> Facts | None:
             fresh.troubled, fresh.troubled_since = _said(error), fresh.troubled_since or _now()
             _tell(post, fresh)
             stop.wait(_RETRY)
+        except Refused as error:  # waiting would not help; the status says it to whoever did not start us
+            _tell(post, Freshness(troubled=_said(error), troubled_since=_now()))
+            raise
     return None
 
 

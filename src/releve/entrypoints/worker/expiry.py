@@ -19,6 +19,7 @@ from releve.adapters.vault.merging import Merged, merge, store_clock
 from releve.adapters.vault.sightings import Sightings
 from releve.cycle.protect.archive import HeldBase, HeldWal, expire, settled
 from releve.cycle.protect.retention import Held, Policy, Ruling
+from releve.entrypoints.worker.copies import judged
 from releve.entrypoints.worker.register import Watch, database_scope, told
 from releve.entrypoints.worker.resident import say
 from releve.entrypoints.worker.thinning import read_note, remove_snapshots, write_note
@@ -36,6 +37,7 @@ def expire_database(
     policy: Policy,
     *,
     yes: bool,
+    copies_too: bool = False,
     progress: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> tuple[list[Ruling], Merged]:
     """Rule on each snapshot of the database; with `yes`, remove and merge. Safe to cut anywhere and to repeat.
@@ -44,7 +46,7 @@ def expire_database(
     our looks, so that the first one removes no WAL, and tells what the store lost (see `register`). Raises `Refused`
     when our clock cannot be believed.
 
-    Beside a running archiver: what it counts on leaves the store only once it has looked again (see `merging`).
+    `copies_too`: as in `copies`. Beside a running archiver: what it counts on leaves the store only once it has looked again (see `merging`).
     """
     with ExitStack() as stack:
         stack.enter_context(only_one(state / "thin.lock", f"le ménage de « {database} »"))
@@ -62,8 +64,8 @@ def expire_database(
         watch.settle(known)
         vault.load_index()
         now = watch.now(store_clock(vault) if yes else vault.store.clock())
-        held = {one.id: one for one in watch.held(known, lambda _one: ())}
-        rulings = _rule(vault, found, held, policy, now)
+        dated, copies = judged(watch.held(known, lambda _one: ()), watch.roll, too=copies_too)
+        rulings = _rule(vault, found, {one.id: one for one in dated}, policy, now, copies)
         if not yes:
             return rulings, Merged()
         watch.remove(rulings, lambda names: remove_snapshots(vault, names))
@@ -86,6 +88,7 @@ def _rule(
     held: Mapping[str, Held],
     policy: Policy,
     now: datetime,
+    copies: frozenset[str],
 ) -> list[Ruling]:
     wal: list[HeldWal] = []
     for name, same in chapters(found).items():
@@ -93,7 +96,7 @@ def _rule(
         end = _end(name)
         wal += [HeldWal(held[one.snapshot.id], name, end, one.snapshot.id in within) for one in same]
     all_bases = [HeldBase(held[one.snapshot.id], one.mark.start) for one in bases(found)]
-    return expire(all_bases, wal, policy, now.astimezone())
+    return expire(all_bases, wal, policy, now.astimezone(), copies)
 
 
 def _newest(found: Sequence[Base | Chapter], rulings: Sequence[Ruling]) -> Snapshot | None:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from releve.domain.errors import ReleveError
-from releve.domain.units import say_bytes, say_seconds
+from releve.domain.units import say_bytes, say_count, say_seconds
 from releve.entrypoints.worker.database import last_base, last_trial, open_gaps, read_archive
 from releve.entrypoints.worker.history import TRIED_EVERY, read_failures
 from releve.entrypoints.worker.register import read_roll, told
@@ -116,7 +116,7 @@ class _Telling:
             return 0, (), ""
         if roll.last_at:
             self.lines.append(
-                f"{len(roll.live)} instantanés sur la liste du ménage, écrite le {_shown(roll.last_at)}"
+                f"{say_count(len(roll.live), 'instantané')} sur la liste du ménage, écrite le {_shown(roll.last_at)}"
             )
         missing = [told(one) for one in roll.troubles.values()]
         self.troubles += [f"ALERTE : {line}" for line in missing]

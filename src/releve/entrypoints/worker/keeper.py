@@ -45,6 +45,7 @@ from releve.adapters.notes import put
 from releve.adapters.vault.metadata import put_back
 from releve.domain.errors import Refused, ReleveError, Unreachable
 from releve.domain.os_errors import reason, unwritable
+from releve.domain.units import say_count
 from releve.entrypoints.worker.resident import boot, say
 from releve.entrypoints.worker.share import Copying, Post, capturing, dated, followed, unreadable
 from releve.entrypoints.worker.thinner import Thinner
@@ -348,7 +349,7 @@ class Keeper:
             aside=len(copy.copy.done.aside) or self._voice.answer.aside,
             alert=lag.alert.reason if lag.alert is not None and not lag.alert.decision else "",
             owed=len(lag.position.owed),
-            missing=copy.clerk.missing or unreadable(lag),
+            missing=copy.clerk.missing or "".join(unreadable(lag.unreadable)[:1]),
             late=len(lag.late),
             troubled=f"{copy.trouble.sentence} [{copy.trouble.code}]" if copy.trouble else "",
         )
@@ -516,7 +517,12 @@ def _left(root: Path) -> str:
     if not look.writers and not look.hidden:
         return ""
     if not look.writers:
-        return f"{look.hidden} programmes d'autres comptes n'ont pas pu être regardés : Relève n'est pas root ici"
+        hidden = say_count(
+            look.hidden,
+            "programme d'un autre compte n'a pas pu être regardé",
+            "programmes d'autres comptes n'ont pas pu être regardés",
+        )
+        return f"{hidden} : Relève n'est pas root ici"
     one = look.writers[0]
     return f"« {one.program} » (processus {one.pid}) tient encore {os.fsdecode(one.path)} ouvert en écriture"
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from releve.adapters.engines.files.marks import Mark, mark_of
+from releve.adapters.engines.postgresql.archive.marks import mark_of as mark_of_database
 from releve.adapters.ledger.register import Register, read_only, vouched
 from releve.adapters.vault.repository import snapshot_value
 from releve.adapters.vault.store import Absent, Kind
@@ -262,8 +263,8 @@ def read_roll(state: Path) -> Roll | None:
 
 def of_scope(vault: Repository, scope: str) -> list[tuple[Mark | None, Snapshot]]:
     """The snapshots that belong on a list, as the store shows them now."""
-    every = [(mark_of(one), one) for one in vault.snapshots() if not head_of(one)]
-    return [(mark, one) for mark, one in every if _scope(mark, one) == scope]
+    every = [one for one in vault.snapshots() if not head_of(one)]
+    return [(mark_of(one), one) for one in every if scope_of(one) == scope]
 
 
 def database_scope(database: str) -> str:
@@ -271,10 +272,15 @@ def database_scope(database: str) -> str:
     return f"{_DATABASE}{database}"
 
 
-def _scope(mark: Mark | None, one: Snapshot) -> str:
-    if mark is not None:
-        return mark.share
-    return next((tag for tag in one.tags if tag.startswith(_DATABASE)), "")
+def scope_of(one: Snapshot) -> str:
+    """Whose a snapshot is: that whose whole mark it bears. All else, whatever its tags say, belongs to neither.
+
+    So each is on the list of the command that removes it: nothing else reads less than a whole mark.
+    """
+    share, database = mark_of(one), mark_of_database(one)
+    if share is not None and "=" not in share.share:  # the name of no share, and else the scope of a database
+        return share.share
+    return database_scope(database.database) if database is not None else ""
 
 
 def _with(roll: Roll, entry: Entry) -> Roll:
@@ -341,4 +347,14 @@ def _shown(mark: Mark | None, one: Snapshot, now: datetime) -> Listed:
     return replace(listed, share=mark.share, epoch=mark.epoch, number=mark.number) if mark else listed
 
 
-__all__ = ["DAMAGED", "Watch", "database_scope", "head_of", "of_scope", "read_roll", "told", "uptime"]
+__all__ = [
+    "DAMAGED",
+    "Watch",
+    "database_scope",
+    "head_of",
+    "of_scope",
+    "read_roll",
+    "scope_of",
+    "told",
+    "uptime",
+]

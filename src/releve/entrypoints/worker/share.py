@@ -10,7 +10,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -22,9 +22,9 @@ from releve.adapters.engines.files.cache import Cache
 from releve.adapters.engines.files.capture import Capture, Share
 from releve.adapters.engines.files.events import Scans, Watcher
 from releve.adapters.engines.files.follow import Applied, HotCopy
-from releve.adapters.engines.files.following import POLL, Following, Lag
+from releve.adapters.engines.files.following import POLL, Following
 from releve.adapters.engines.files.live import Freshness, Live
-from releve.adapters.engines.files.marks import Snapshots
+from releve.adapters.engines.files.marks import Mark, Snapshots, unknown_share
 from releve.adapters.engines.files.mounts import deaf_mount, mounted_inside
 from releve.adapters.engines.files.orders import Barred
 from releve.adapters.hosts.lock import hold as only_one
@@ -33,12 +33,13 @@ from releve.cycle.watch.attack import judge, within
 from releve.domain.errors import BadInput, Refused, ReleveError, Unreachable
 from releve.domain.os_errors import reason
 from releve.domain.share import Burst
+from releve.domain.units import say_count
 from releve.entrypoints.worker.register import Watch, told
 from releve.entrypoints.worker.resident import TURN, Stop, View, boot, say
 from releve.entrypoints.worker.thinner import Thinner
 
 if TYPE_CHECKING:
-    from releve.adapters.vault.repository import Repository
+    from releve.adapters.vault.repository import Repository, Snapshot
 
 _LIST_EVERY = (
     10.0  # seconds between two entries of the relief's list: one entry a snapshot would cost ten times more
@@ -138,23 +139,27 @@ def capturing(vault: Repository, post: Post) -> Iterator[Live]:
 def follow_share(vault: Repository, post: Post, thin: Sequence[str] = ()) -> int:
     """Follow until SIGTERM or SIGINT. `thin`: the command that thins the history, started from time to time."""
     stop = Stop()
-    _not_captured_here(vault, post)
+    known = Snapshots(vault, post.share).look()
+    _not_captured_here(known, post)
     with (
         only_one(post.state / "share.lock", f"la copie de « {post.share} »"),
         followed(vault, post, dated(post)) as copy,
         Thinner(thin) as thinner,
     ):
         say(f"copie de « {post.share} » depuis {vault.store.where}")
+        if not known:
+            unknown = unknown_share(vault, post.share)
+            copy.waits = f"{unknown.sentence} ; {unknown.hint}"
+            say(f"{copy.waits} ; on attend")
         while not stop.asked:
             stop.wait(copy.turn())
             thinner.tick()
     return 0
 
 
-def _not_captured_here(vault: Repository, post: Post) -> None:
+def _not_captured_here(known: Sequence[tuple[Mark, Snapshot]], post: Post) -> None:
     """Raises `Refused` when this very folder is the share: a copy would shut its users out and undo their work."""
-    newest = Snapshots(vault, post.share).look()[-1:]
-    for mark, one in newest:
+    for mark, one in known[-1:]:
         here = os.path.realpath(post.root)
         if mark.epoch == post.epoch and one.hostname == socket.gethostname() and here in one.paths:
             raise Refused(
@@ -205,6 +210,7 @@ class Copying:
         self._post = post
         self.copy, self.following, self.clerk = copy, following, clerk
         self.trouble: ReleveError | None = None
+        self.waits = ""  # why nothing can come yet, until the first snapshot
         self._told, self._looked = "", 0.0
         self._alerted: Alert | None = None
 
@@ -220,16 +226,22 @@ class Copying:
             self.clerk.tick(self.following)
         if done is not None and done.aside:
             say(
-                f"{len(done.aside)} chose(s) que « {self._post.root} » avait et que le partage n'a pas sous cette forme : "
-                f"mises de côté, rien n'est perdu ({self._post.state / 'aside'}, ou le dossier du retour)"
+                f"{say_count(len(done.aside), 'chose mise', 'choses mises')} de côté, que « {self._post.root} » avait et que "
+                f"le partage n'a pas sous cette forme ; rien n'est perdu ({self._post.state / 'aside'}, ou le dossier du retour)"
             )
         lag = self.following.lag
         news = done is not None or self.trouble is not None or lag.alert != self._alerted
         self._alerted = lag.alert
         if news or not self._looked or time.monotonic() - self._looked > _RETRY:
             self._looked = time.monotonic()
-            _tell(self._post, "follow", {**_follow_value(self.following, self.trouble), **self.clerk.value()})
-        said = f"{self.trouble.sentence} [{self.trouble.code}]" if self.trouble else unreadable(lag)
+            waits = self.waits if not lag.position.snapshot else ""
+            value = {**_follow_value(self.following, self.trouble), **self.clerk.value(), "waits": waits}
+            _tell(self._post, "follow", value)
+        said = (
+            f"{self.trouble.sentence} [{self.trouble.code}]"
+            if self.trouble
+            else "".join(unreadable(lag.unreadable)[:1])
+        )
         self._told = told_once(self._told, said)
         return _RETRY if self.trouble else POLL
 
@@ -318,15 +330,9 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def unreadable(lag: Lag) -> str:
-    """The first snapshot of the vault that nobody can read, in one line."""
-    return next(
-        (
-            f"un instantané du coffre ne se lit pas : {name[:8]} ; releve vault heal"
-            for name in lag.unreadable
-        ),
-        "",
-    )
+def unreadable(names: Iterable[str]) -> list[str]:
+    """The snapshots of the vault that nobody can read, in one line each."""
+    return [f"un instantané du coffre ne se lit pas : {name[:8]} ; releve vault heal" for name in names]
 
 
 def told_once(before: str, now: str) -> str:

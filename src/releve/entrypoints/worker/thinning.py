@@ -19,6 +19,7 @@ from releve.adapters.vault.sightings import Sightings
 from releve.adapters.vault.store import Kind
 from releve.cycle.protect.retention import Flow, Ruling, thin
 from releve.domain.errors import Unreachable
+from releve.entrypoints.worker.copies import judged
 from releve.entrypoints.worker.register import Watch
 
 if TYPE_CHECKING:
@@ -31,9 +32,13 @@ def thin_share(
     state: Path,
     *,
     yes: bool,
+    copies_too: bool = False,
     progress: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> tuple[list[Ruling], Merged]:
-    """Rule on each snapshot of the share; with `yes`, remove and merge. Safe to cut anywhere and to repeat."""
+    """Rule on each snapshot of the share; with `yes`, remove and merge. Safe to cut anywhere and to repeat.
+
+    `copies_too`: as in `copies`.
+    """
     with ExitStack() as stack:
         stack.enter_context(only_one(state / "thin.lock", f"l'éclaircissage de « {share} »"))
         snapshots = Snapshots(vault, share)
@@ -48,7 +53,8 @@ def thin_share(
         if yes:
             stack.enter_context(lock(vault, exclusive=False, now=_now))
             clock = store_clock(vault)
-        rulings = thin(watch.held(known, lambda _one: (share,)), Flow(), watch.now(clock), _standing(state))
+        held, copies = judged(watch.held(known, lambda _one: (share,)), watch.roll, too=copies_too)
+        rulings = thin(held, Flow(), watch.now(clock), _standing(state), copies)
         if not yes:
             return rulings, Merged()
         watch.remove(rulings, lambda names: remove_snapshots(vault, names))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from releve.cycle.protect.retention import Held, Policy, rule
+from releve.cycle.protect.retention import COPIED, Held, Policy, copied, rule
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -93,3 +93,46 @@ def test_laws_of_retention(hours: list[int], policy: Policy) -> None:
     assert rulings[0].keep
     kept = [one.snapshot for one in rulings if one.keep]
     assert all(one.keep for one in rule(kept, policy, NOW))
+
+
+def _came(name: str, claimed: timedelta, age: timedelta) -> Held:
+    return Held(name, NOW - claimed, NOW - age)
+
+
+def test_what_came_with_a_copy_of_the_vault_is_known() -> None:
+    """The first to arrive, within moments, of times far apart; what was saved since is not of it."""
+    copy = [_came(f"c{n}", (30 + n) * DAY, 9 * DAY - n * timedelta(minutes=1)) for n in range(6)]
+    since = [_came(f"s{n}", n * DAY, n * DAY) for n in range(1, 5)]
+    found = copied([*since, *copy])
+    assert found == {one.id for one in copy}
+    rulings = {one.snapshot.id: one for one in rule([*since, *copy], Policy(last=1), NOW, found)}
+    assert {name for name, one in rulings.items() if one.keep} == {"s1", *found}
+    assert rulings["c0"].reasons == (COPIED,)
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        [_came(str(n), n * DAY, n * DAY) for n in range(1, 9)],
+        [_came(str(n), n * DAY + timedelta(hours=2), n * DAY) for n in range(1, 9)],
+        [
+            _came(str(n), timedelta(hours=5, seconds=30 * n), timedelta(hours=3, seconds=30 * n))
+            for n in range(99)
+        ],
+        [_came("a", 9 * DAY, 8 * DAY)],
+        [Held(str(n), NOW - n * DAY, None) for n in range(9)],
+        [Held(str(n), NOW - n * DAY, NOW, arrived=NOW - n * DAY) for n in range(9)],
+        [],
+    ],
+    ids=["as saved", "long savings", "a slow clock", "one alone", "undated", "the relief was away", "none"],
+)
+def test_what_only_looks_like_a_copy_is_none(held: list[Held]) -> None:
+    """A client's clock that is wrong, savings that last, one old snapshot, a store that dates nothing."""
+    assert copied(held) == frozenset()
+
+
+def test_garbage_of_old_dates_is_no_copy_once_the_vault_has_a_past() -> None:
+    """A thief's snapshots, all at once, of any dates: judged by when they came, beside what came before them."""
+    good = [_came(f"good{n}", n * DAY, n * DAY) for n in range(2, 9)]
+    bad = [_came(f"bad{n}", n * 100 * DAY, DAY) for n in range(1, 9)]
+    assert copied([*good, *bad]) == frozenset()

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from releve.adapters.engines.files.marks import say_late
 from releve.adapters.engines.files.orders import (
     ANSWER,
     BAR,
@@ -42,6 +43,7 @@ from releve.domain.protection import (
     Tenure,
 )
 from releve.domain.secret import SecretRef
+from releve.domain.units import say_count
 
 _UPTIME = "/proc/uptime"
 _BOOT = "/proc/sys/kernel/random/boot_id"
@@ -478,11 +480,12 @@ def _warnings(answer: Answer, state: str) -> Iterator[str]:
     if answer.slowed:
         yield answer.slowed
     if answer.unread:
-        yield f"{answer.unread} fichiers n'ont pas pu être lus (releve share status {state})"
+        unread = say_count(answer.unread, "fichier n'a pas pu être lu", "fichiers n'ont pas pu être lus")
+        yield f"{unread} (releve share status {state})"
     if answer.owed:
-        yield f"{answer.owed} fichiers que le coffre n'a pas pu rendre à la copie"
+        yield f"{say_count(answer.owed, 'fichier')} que le coffre n'a pas pu rendre à la copie"
     if answer.late:
-        yield f"{answer.late} instantanés d'une époque passée, gardés et non appliqués"
+        yield say_late(answer.late)
 
 
 def _divergence(data_set: str, site: str, folder: str, found: dict[str, object]) -> Divergence:

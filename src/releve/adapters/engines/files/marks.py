@@ -12,6 +12,9 @@ from datetime import datetime
 from releve.adapters.vault.clock import rfc3339, to_datetime
 from releve.adapters.vault.repository import Repository, Snapshot
 from releve.adapters.vault.sight import Sight
+from releve.domain.errors import BadInput
+from releve.domain.names import nearest
+from releve.domain.units import say_count
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -74,6 +77,15 @@ def late(marked: Sequence[tuple[Mark, Snapshot]], epoch: int) -> list[str]:
     ]
 
 
+def say_late(count: int) -> str:
+    """How many of those there are, in one line."""
+    return say_count(
+        count,
+        "instantané d'une époque passée, gardé et non appliqué",
+        "instantanés d'une époque passée, gardés et non appliqués",
+    )
+
+
 class Snapshots:
     """The snapshots of one share, each file read once."""
 
@@ -96,3 +108,13 @@ class Snapshots:
     def _ours(self, snapshot: Snapshot) -> tuple[Mark, Snapshot] | None:
         mark = mark_of(snapshot)
         return (mark, snapshot) if mark and mark.share == self._share else None
+
+
+def unknown_share(repository: Repository, share: str) -> BadInput:
+    """The error for a name under which a vault keeps no share."""
+    known = {mark.share for mark in Sight(repository, mark_of).look()}
+    return BadInput(
+        "unknown-share",
+        f"le coffre ne connaît aucun partage « {share} »",
+        hint=nearest(share, known, "il n'en connaît aucun : releve share capture en commence un"),
+    )

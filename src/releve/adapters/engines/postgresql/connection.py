@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import socket
 import struct
 import threading
@@ -14,7 +15,7 @@ from typing import Any, TypeVar
 
 import psycopg
 
-from releve.domain.errors import Unreachable
+from releve.domain.errors import ReleveError, Unreachable
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 T = TypeVar("T")
@@ -49,31 +50,37 @@ class _Held:
 class Connections:
     """One connection a (thread, site). `parameters(site)` gives libpq's, passwords resolved late."""
 
-    def __init__(self, parameters: Callable[[str], Mapping[str, Any]]) -> None:
+    def __init__(
+        self,
+        parameters: Callable[[str], Mapping[str, Any]],
+        failed: Callable[[str, Exception], ReleveError] | None = None,
+    ) -> None:
+        """`failed`: the error for a site that gave an error instead of an answer; by default, in the words of a plan."""
         self._parameters = parameters
+        self._failed = failed or _failed
         self._local = threading.local()
         self._all: weakref.WeakSet[_Held] = weakref.WeakSet()
 
     def run(self, site: str, body: Callable[[Connection], T], *, patience: float = PATIENCE) -> T:
         """Run `body` on the connection to `site`; once more on a new one if the old one was dead.
 
-        `body` must bear being run twice. Raises `Unreachable` when the server does not answer.
+        `body` must bear being run twice. Raises what `failed` makes of a server that does not answer, or refuses us.
         """
         kept = self._kept().get(site)
         if kept is not None:
             try:
                 return _bounded(kept.connection, body, patience)
             except psycopg.errors.QueryCanceled as error:
-                raise _silent(site, error) from error
+                raise self._failed(site, error) from error
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                 self.forget(site)
                 if isinstance(error, _TookTooLong):  # a new connection would be awaited just as long
-                    raise _silent(site, error) from error
+                    raise self._failed(site, error) from error
         try:
             return _bounded(self._open(site), body, patience)
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             self.forget(site)
-            raise _silent(site, error) from error
+            raise self._failed(site, error) from error
 
     def slow(self, site: str, statement: str, *, timeout: float) -> None:
         """Run one long statement on a connection of its own, outside any transaction."""
@@ -81,7 +88,7 @@ class Connections:
             with self._connect(site, timeout) as connection:
                 _bounded(connection, lambda link: link.execute(statement.encode()), timeout)
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-            raise _silent(site, error) from error
+            raise self._failed(site, error) from error
 
     def forget(self, site: str) -> None:
         """Drop this thread's connection to `site`."""
@@ -133,7 +140,30 @@ def _let_go(error: BaseException | None) -> None:
         error = error.__context__
 
 
-def _silent(site: str, error: Exception) -> Unreachable:
+DENIED = "pg-denied"  # code of the error of a server that answers, and does not let our account in
+# A refusal before the session begins has no code that libpq would give: only words, in the server's language. They are
+# those of SQLSTATE 28000 and 28P01, and libpq's own when it has no password to give.
+_DENIED = re.compile(
+    r"authentication failed|authentification\b.*échou|échec de l'authentification|pg_hba\.conf|no password supplied|"
+    r"role \".*\" does not exist|le rôle « .* » n'existe pas|not permitted to log in|n'est pas autorisé à se connecter",
+    re.IGNORECASE,
+)
+
+
+def denied(said: str) -> bool:
+    """Whether what libpq or a program of PostgreSQL said is that the server does not let the account in."""
+    return _DENIED.search(said) is not None
+
+
+def _failed(site: str, error: Exception) -> Unreachable:
+    if denied(str(error)):
+        return Unreachable(
+            DENIED,
+            f"le serveur PostgreSQL du site « {site} » refuse le compte que le plan lui donne",
+            hint="vérifiez le mot de passe, là où le plan dit qu'il est (admin: password: de ce serveur), et son pg_hba.conf",
+            context={"postgresql": str(error).strip()},
+            retryable=True,
+        )
     return Unreachable(
         "pg-silent",
         f"le serveur PostgreSQL du site « {site} » ne répond pas",

@@ -23,6 +23,7 @@ from releve.adapters.engines.postgresql.disk import Disk
 from releve.adapters.engines.postgresql.pair import Pair
 from releve.domain.errors import Refused, Unreachable
 from releve.domain.protection import Divergence
+from releve.domain.units import say_count
 
 # About 200 bytes of text a record, held in memory: beyond, the survey says that it is not whole.
 MOST_RECORDS = 1_000_000
@@ -288,7 +289,9 @@ def _conclude(
     peoples = [(found.tables.get(relation), kind, count) for relation, kind, count in writes]
     deleted = sum(count for table, kind, count in peoples if kind == "delete" and table and table.peoples)
     if deleted:
-        found.notes.append(f"{deleted} ligne(s) y ont été supprimées (transactions.json)")
+        found.notes.append(
+            f"{say_count(deleted, 'ligne y a été supprimée', 'lignes y ont été supprimées')} (transactions.json)"
+        )
     divergence = Divergence(
         pair.data_set.id,
         lost_side,

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from datetime import time
 from zoneinfo import ZoneInfo
 
-from releve.cycle.plan.finding import Finding, among, did_you_mean
+from releve.cycle.plan.finding import Finding
 from releve.cycle.plan.shape import Draft
 from releve.domain.calendars import holiday_zones
+from releve.domain.names import among, did_you_mean
+from releve.domain.units import say_count
 
 QUESTIONS = ("fence", "accept-loss")  # what a switch may ask of a person
 
@@ -72,7 +74,7 @@ def _approvals(draft: Draft) -> Iterator[Finding]:
             yield Finding(
                 (*approval.path, "people"),
                 "approval-people",
-                f"{item.people} personnes doivent répondre, la liste n'en compte que {able}",
+                f"{say_count(item.people, 'personne doit', 'personnes doivent')} répondre, la liste n'en compte que {able}",
                 "ajoutez des personnes à « who », ou demandez-en moins",
             )
         if question not in QUESTIONS:

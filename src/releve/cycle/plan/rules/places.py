@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 
-from releve.cycle.plan.finding import Finding, among, did_you_mean
+from releve.cycle.plan.finding import Finding
 from releve.cycle.plan.schema import (
     AppEndBlock,
     DataSetBlock,
@@ -17,6 +17,7 @@ from releve.cycle.plan.schema import (
 )
 from releve.cycle.plan.shape import Draft, Placed
 from releve.cycle.plan.source import Path
+from releve.domain.names import among, did_you_mean
 from releve.domain.plan import Reach, SiteRole
 
 _ROLE_OF = {"primary": SiteRole.PRIMARY, "relief": SiteRole.RELIEF}

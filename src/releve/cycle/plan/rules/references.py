@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from releve.cycle.plan.fields import quote
-from releve.cycle.plan.finding import Finding, among, did_you_mean
+from releve.cycle.plan.finding import Finding
 from releve.cycle.plan.source import Mapping, Path, Scalar, Sequence, find, is_null
+from releve.domain.names import among, did_you_mean
 
 # section, path below the item ("*" = each item of a list), section that is named
 _REFERENCES: tuple[tuple[str, tuple[str, ...], str], ...] = (

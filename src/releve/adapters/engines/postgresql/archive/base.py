@@ -16,6 +16,7 @@ from releve import __version__
 from releve.adapters.engines.postgresql.archive.manifest import check, wal_range
 from releve.adapters.engines.postgresql.archive.marks import BaseMark
 from releve.adapters.engines.postgresql.archive.source import Server, Source
+from releve.adapters.engines.postgresql.connection import denied
 from releve.adapters.vault.archive import Archiver
 from releve.adapters.vault.locks import hold
 from releve.adapters.vault.node import Node, encode, tree
@@ -119,6 +120,8 @@ def _copy(server: Server, data: Path, label: str, *, fast: bool, progress: Progr
                 said.append(line.strip())
     if running.returncode:
         last = said[-1] if said else f"code {running.returncode}"
+        if denied(" ".join(said)):
+            raise server.denial(" / ".join(said[-3:]))
         full = any("No space left" in line for line in said)
         raise Unreachable(
             "base-failed",

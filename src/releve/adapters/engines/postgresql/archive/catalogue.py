@@ -9,6 +9,8 @@ from datetime import datetime
 from releve.adapters.engines.postgresql.archive.marks import BaseMark, WalMark, mark_of
 from releve.adapters.vault.repository import Repository, Snapshot
 from releve.adapters.vault.sight import Sight
+from releve.domain.errors import BadInput
+from releve.domain.names import nearest
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,17 @@ class Catalogue:
         if mark is None or mark.database != self._database:
             return None
         return Base(mark, snapshot) if isinstance(mark, BaseMark) else Chapter(mark, snapshot)
+
+
+def unknown_database(vault: Repository, database: str) -> BadInput:
+    """The error for a name under which a vault keeps no database."""
+    marks: Sight[WalMark | BaseMark] = Sight(vault, mark_of)
+    known = {mark.database for mark in marks.look()}
+    return BadInput(
+        "unknown-database",
+        f"le coffre ne garde aucune base de données sous le nom « {database} »",
+        hint=nearest(database, known, "il n'en garde aucune : releve database archive en commence une"),
+    )
 
 
 def bases(found: Sequence[Base | Chapter]) -> list[Base]:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from releve.adapters.engines.postgresql.archive.source import Server
 from releve.adapters.engines.postgresql.archive.spool import Spool
+from releve.adapters.engines.postgresql.connection import denied
 from releve.domain.errors import Unreachable
 
 _RETRY = (0.5, 1.0, 2.0, 5.0, 10.0)  # seconds before it is started again
@@ -127,6 +128,9 @@ class Receiver:
             self.trouble = "le serveur n'a pas la suite des journaux là où elle était attendue"
         elif _FULL in said or shutil.disk_usage(self._spool).free < _LITTLE:
             self.trouble = f"le disque de la réserve {self._spool} est plein ; libérez de la place"
+        elif denied(said):
+            error = self._server.denial(said)
+            self.trouble = f"{error.sentence} [{error.code}]"
         else:
             self.trouble = f"la réception des journaux s'est arrêtée (code {code}) : {last}"
 

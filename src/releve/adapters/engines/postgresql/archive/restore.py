@@ -12,7 +12,13 @@ from pathlib import Path
 
 from releve.adapters.engines.postgresql.archive.account import give, server_account
 from releve.adapters.engines.postgresql.archive.base import FOLDER
-from releve.adapters.engines.postgresql.archive.catalogue import Base, Catalogue, Chapter, bases
+from releve.adapters.engines.postgresql.archive.catalogue import (
+    Base,
+    Catalogue,
+    Chapter,
+    bases,
+    unknown_database,
+)
 from releve.adapters.engines.postgresql.archive.manifest import check
 from releve.adapters.engines.postgresql.archive.segments import Doubled, Wal, wal_of
 from releve.adapters.engines.postgresql.archive.trial import EndedShort, Seen, Trial
@@ -119,11 +125,7 @@ def known(vault: Repository, database: str, timeline: int = 0, without: Sequence
 def _found(vault: Repository, database: str, without: Sequence[str]) -> Sequence[Base | Chapter]:
     found = Catalogue(vault, database).look()
     if not found:
-        raise BadInput(
-            "unknown-database",
-            f"le coffre ne garde rien sous le nom « {database} »",
-            hint="releve vault snapshots montre les noms (database=…)",
-        )
+        raise unknown_database(vault, database)
     for name in without:
         if len(name) < 4 or not any(one.snapshot.id.startswith(name) for one in found):
             raise BadInput(

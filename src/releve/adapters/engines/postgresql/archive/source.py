@@ -12,16 +12,20 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from releve.adapters.engines.postgresql.connection import Connections
+from releve.adapters.engines.postgresql.connection import DENIED, Connections, denied
 from releve.adapters.engines.postgresql.parse import lsn
-from releve.domain.errors import Refused
+from releve.domain.errors import Refused, ReleveError, Unreachable
 
+_USUAL = ("HOME", "PGPASSWORD", "PGPASSFILE")  # where libpq finds a password that it is not given
 _OLDEST = 130000  # the manifest of a base, which pg_verifybackup reads, came with 13
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """How a server is reached; its account must have the REPLICATION right. `bin_dir`: the client programs."""
+    """How a server is reached; its account must have the REPLICATION right. `bin_dir`: the client programs.
+
+    `password`: empty: libpq finds it where it always does, PGPASSWORD or a password file.
+    """
 
     host: str
     port: int
@@ -46,14 +50,27 @@ class Server:
 
     def environment(self) -> Mapping[str, str]:
         """What the programs are given: the secret, and words that can be read. Nobody else can read it."""
-        path = os.environ.get("PATH", "/usr/bin:/bin")
+        usual = {name: os.environ[name] for name in _USUAL if name in os.environ}
         return {
-            "PATH": path,
+            "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
             "LC_ALL": "C",
             "TZ": "UTC",
-            "PGPASSWORD": self.password,
             "PGCONNECT_TIMEOUT": "5",
+            **({"PGPASSWORD": self.password} if self.password else usual),
         }
+
+    def denial(self, said: str) -> Refused:
+        """The error when the server does not let the account in. `said`: by PostgreSQL."""
+        return Refused(
+            DENIED,
+            f"le serveur PostgreSQL {self.host}:{self.port} refuse le compte « {self.user} »",
+            hint=(
+                "le mot de passe est celui que dit --password-at (pour une base du plan : replication: password:) ; sans "
+                "cela, PGPASSWORD ou ~/.pgpass ; s'il est juste, pg_hba.conf doit laisser entrer ce compte, d'ici, dans la "
+                "base postgres et pour replication"
+            ),
+            context={"postgresql": said.strip()},
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +116,12 @@ _SLOT = "SELECT slot_type, coalesce(wal_status, '') FROM pg_replication_slots WH
 
 
 class Source:
-    """Questions to one server, bounded in time. Raises `Unreachable`, `Refused` (a right is missing)."""
+    """Questions to one server, bounded in time. Raises `Unreachable`, `Refused` (the account, or a right of it)."""
 
     def __init__(self, server: Server) -> None:
         self.server = server
         self._where = f"{server.host}:{server.port}"
-        self._links = Connections(self._parameters)
+        self._links = Connections(self._parameters, self._failed)
 
     def facts(self) -> Facts:
         """Who it is. Raises `Refused` for a version that is too old."""
@@ -136,6 +153,10 @@ class Source:
         """Give the slot back; False when there is none."""
         return bool(self._ask(_DROP, slot))
 
+    def slots(self) -> list[str]:
+        """The names of all replication slots."""
+        return [str(row[0]) for row in self._ask("SELECT slot_name FROM pg_replication_slots ORDER BY 1")]
+
     def keeps_without_limit(self) -> bool:
         """Whether an archive that stays away would fill the server's disk."""
         return str(self._ask("SELECT current_setting('max_slot_wal_keep_size')")[0][0]) == "-1"
@@ -158,12 +179,23 @@ class Source:
                 hint="le compte doit avoir le droit REPLICATION et pouvoir se connecter à la base postgres",
             ) from error
 
+    def _failed(self, where: str, error: Exception) -> ReleveError:
+        if denied(str(error)):
+            return self.server.denial(str(error))
+        return Unreachable(
+            "pg-silent",
+            f"le serveur PostgreSQL {where} ne répond pas",
+            hint="vérifiez qu'il tourne, son adresse et son port (--host, --port)",
+            context={"postgresql": str(error).strip()},
+            retryable=True,
+        )
+
     def _parameters(self, _where: str) -> Mapping[str, Any]:
         server = self.server
         return {
             "host": server.host,
             "port": server.port,
             "user": server.user,
-            "password": server.password,
+            "password": server.password or None,
             "dbname": server.database,
         }

@@ -1,0 +1,76 @@
+"""What retention decides of each snapshot, as the commands that thin say it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from releve.cycle.protect.retention import COPIED
+from releve.domain.units import say_count
+
+if TYPE_CHECKING:
+    from releve.cycle.protect.retention import Held, Ruling
+
+CopiesToo = Annotated[
+    bool,
+    typer.Option(
+        "--copies-too",
+        help="Juger aussi, à la date de la copie, ce qui est arrivé avec une copie du coffre faite sans ses dates.",
+    ),
+]
+
+_SAME = timedelta(minutes=1)  # a snapshot that arrived within that of its own date needs no second one
+
+
+def say_rulings(rulings: Sequence[Ruling]) -> list[str]:
+    """One line a snapshot: its own date, that of its arrival where it is another and is what is judged, and why."""
+    return [
+        f"{'garder ' if one.keep else 'retirer'}  {one.snapshot.id[:8]}  {_shown(one.snapshot.claimed)}  "
+        f"{_arrival(one.snapshot)}{', '.join(one.reasons)}"
+        for one in rulings
+    ]
+
+
+def say_going(rulings: Sequence[Ruling], *, done: bool) -> str:
+    """How many go, or would."""
+    going = sum(not one.keep for one in rulings)
+    what = f"{say_count(going, 'instantané')} sur {len(rulings)}"
+    return f"retiré : {what}" if done else f"à retirer : {what} (rien n'est fait sans --yes)"
+
+
+def say_copied(rulings: Sequence[Ruling]) -> list[str]:
+    """What is kept only since the vault was copied without its dates, and how to say that it may go."""
+    count = sum(one.reasons == (COPIED,) for one in rulings)
+    what = say_count(count, "instantané gardé, arrivé", "instantanés gardés, arrivés")
+    return (
+        [f"{what} avec une copie du coffre faite sans ses dates : --copies-too les juge aussi"]
+        if count
+        else []
+    )
+
+
+def ruling_values(rulings: Sequence[Ruling]) -> list[dict[str, object]]:
+    """The same, JSON-ready. `claimed_at`: its writer's word; `seen_at`: by which it is judged."""
+    return [
+        {
+            "snapshot": one.snapshot.id,
+            "claimed_at": one.snapshot.claimed.isoformat(),
+            "seen_at": one.snapshot.seen.isoformat() if one.snapshot.seen else None,
+            "keep": one.keep,
+            "reasons": list(one.reasons),
+        }
+        for one in rulings
+    ]
+
+
+def _arrival(one: Held) -> str:
+    if one.seen is None or abs(one.seen - one.claimed) <= _SAME:
+        return ""
+    return f"(arrivé le {_shown(one.seen)})  "
+
+
+def _shown(at: datetime) -> str:
+    return f"{at.astimezone():%Y-%m-%d %H:%M}"
