@@ -26,14 +26,16 @@ def commands() -> str:
     """Every command with its options."""
     root: Any = typer.main.get_command(app)
     said = "Toute commande accepte `--json` : un seul document sur la sortie, erreurs comprises."
-    parts = [f"{NOTICE}# Commandes\n\n{said}\n"]
-    for name, command in sorted(root.commands.items()):
-        children = getattr(command, "commands", None)
-        if children:
-            parts += [_command(f"{name} {child}", found) for child, found in sorted(children.items())]
-        else:
-            parts.append(_command(name, command))
-    return "\n".join(parts)
+    return "\n".join([f"{NOTICE}# Commandes\n\n{said}\n", *_below("", root)])
+
+
+def _below(group: str, command: Any) -> list[str]:
+    """Every command of a group, its groups' own included."""
+    found = []
+    for name, one in sorted(command.commands.items()):
+        whole = f"{group} {name}".strip()
+        found += _below(whole, one) if getattr(one, "commands", None) else [_command(whole, one)]
+    return found
 
 
 def _command(name: str, command: Any) -> str:

@@ -21,6 +21,8 @@ def test_a_file_that_cannot_be_read_is_named_and_the_others_are_saved() -> None:
     """As an ordinary account: a closed file and a closed folder are in `unread`, nothing else is missing."""
     place = Path(tempfile.mkdtemp(dir="/tmp"))
     try:
+        (place / "first").mkdir()
+        keep(fresh(place / "loaded"), place / "first")  # Python itself may lie where the child may not read
         os.chown(place, NOBODY, NOBODY)
         source, sink = os.pipe()
         child = os.fork()
