@@ -106,11 +106,11 @@ def _must_be_whole(repository: Repository, used: Ids, packs: Container[str]) -> 
 
 def used_blobs(repository: Repository, roots: Sequence[bytes]) -> Ids:
     """The ids of every blob that these trees reach, theirs included."""
-    used = Ids(len(repository.index))
+    used, trees = Ids(len(repository.index)), Ids()
     waiting = list(roots)
     while waiting:
         tree = waiting.pop()
-        if tree in used:
+        if not trees.add(tree):  # not `used`: a file may hold the very bytes of a tree
             continue
         used.add(tree)
         for _, kind, _, content, subtree in outline(repository.listing(tree)):
