@@ -4,6 +4,8 @@ flow    300 small files a second: from the instant at which a file is closed to 
         in the copy (and, for ours, in a snapshot that stock restic can restore).
 change  one file changed in 1,000 folders of 1,000 files, and in one folder of 100,000: work until the snapshot is
         durable; the memory; restic's own second run on the same share beside it.
+wide    one folder of 1,000,000 files: its capture, its first copy, the comparison of the copy after a restart, a merging;
+        the memory of each. It takes 8 GB of disk.
 idle    CPU of a capture to which nothing happens.
 month   2,200 snapshots, as a month of real time leaves once thinned: stock restic's `snapshots` and `restore`.
 """
@@ -30,10 +32,13 @@ from typing import Any
 from inotify_simple import INotify, flags
 
 from bench.figures import machine
+from bench.launch import launched
 from releve.adapters.engines.files.cache import Cache
 from releve.adapters.engines.files.capture import Capture, Share
 from releve.adapters.engines.files.events import Hints
 from releve.adapters.engines.files.fanotify import Fanotify
+from releve.adapters.engines.files.follow import HotCopy
+from releve.adapters.engines.files.following import Following
 from releve.adapters.vault.keyfile import Cost
 from releve.adapters.vault.merging import Retired, merge
 from releve.adapters.vault.repository import Repository, create, open_vault
@@ -46,6 +51,12 @@ RELEVE = Path(sys.prefix) / "bin" / "releve"
 PASSWORD = "mot-de-passe-de-mesure"  # noqa: S105 (of throw-away vaults)
 QUICK = Cost(2, 8, 1)
 FOLDERS = 20
+PARTS = {  # each follows the one before; the copy does not believe where it stood under another start of the machine
+    "captured": "première capture",
+    "copied": "première copie",
+    "compared": "copie comparée après un redémarrage",
+    "merged": "regroupement, deux fois",
+}
 Row = dict[str, Any]
 
 
@@ -240,7 +251,7 @@ def _spread(name: str, values: Sequence[float]) -> Row:
     }
 
 
-# change, idle
+# change, wide, idle
 
 
 def change(folders: int, files: int, base: Path) -> Row:
@@ -297,6 +308,52 @@ def _inside(folders: int, files: int, base: Path) -> Row:
         _restic(str(CURRENT), base / "vault", backup)
         row["restic_again_ms"] = round(_restic(str(CURRENT), base / "vault", backup) * 1000)
     return row
+
+
+def wide(files: int, base: Path) -> list[Row]:
+    """What is done to one folder of so many files, each part in a process of its own."""
+    rows = []
+    with tempfile.TemporaryDirectory(dir=base) as name:
+        folder = Path(name)
+        _fill(folder / "share", files)
+        create(FolderStore(folder / "vault"), PASSWORD, now(), QUICK)
+        for part in PARTS:
+            print(f"wide: {part}", file=sys.stderr)
+            argv = [sys.executable, "-m", "bench.shares", "--part", part, name]
+            subprocess.run(launched(str(folder / "used"), argv), check=True)
+            used = json.loads((folder / "used").read_text())
+            if used["code"]:
+                raise RuntimeError(f"{part}: code {used['code']}")
+            rows.append({"part": part, "files": files, **{key: used[key] for key in ("seconds", "memory")}})
+    return rows
+
+
+def _fill(folder: Path, files: int) -> None:
+    folder.mkdir(parents=True)
+    for number in range(files):
+        handle = os.open(folder / f"f{number:07d}.txt", os.O_CREAT | os.O_WRONLY, 0o644)
+        os.write(handle, b"%d\n" % number)
+        os.close(handle)
+
+
+def _part(part: str, base: Path) -> None:
+    if part == "merged":
+        _merged(base / "vault")
+        return
+    vault = _loaded(base / "vault")
+    vault.load_index()
+    if part == "captured":
+        share = Share("m", os.fsencode(base / "share"), "bench")
+        capture = Capture(vault, share, Cache(base / "cache.db", "bench"), cover=lambda _path: None, now=now)
+        capture.take(Hints(everything=True))
+        capture.close()
+    else:
+        copy = HotCopy(vault, os.fsencode(base / "hot"))
+        following = Following(
+            vault, copy, "m", base / "position", epoch=0, boot=part, aside=lambda: base / "aside", now=now
+        )
+        following.step()
+        copy.close()
 
 
 def idle(seconds: float, base: Path) -> Row:
@@ -469,6 +526,7 @@ def page(found: Row, name: str) -> str:
             f"| {row['stored_bytes']} | {row['peak_memory_bytes'] / 1e6:.0f} | {row['first_seconds']} "
             f"| {row.get('restic_again_ms', 'absent')} |"
         )
+    lines += _wide_lines(found.get("wide", ()))
     idle_row, month_row = found["idle"], found["month"]
     lines += [
         "",
@@ -493,18 +551,37 @@ def page(found: Row, name: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _wide_lines(rows: Sequence[Row]) -> list[str]:
+    if not rows:
+        return []
+    return [
+        "",
+        f"## Un seul dossier de {rows[0]['files']} fichiers",
+        "",
+        "| travail | durée (s) | mémoire au plus (Mo) |",
+        "|---|---|---|",
+        *(f"| {PARTS[row['part']]} | {row['seconds']:.0f} | {row['memory'] / 1e6:.0f} |" for row in rows),
+    ]
+
+
 def main() -> None:
     """Measure, keep the raw values, write the page."""
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("--seconds", type=float, default=30.0)
     asked.add_argument("--rate", type=int, default=300)
-    asked.add_argument("--only", default="flow,change,idle,month")
+    asked.add_argument("--only", default="flow,change,wide,idle,month")
     asked.add_argument("--page", action="store_true", help="write docs/reference/bench-shares.md")
+    asked.add_argument("--files", type=int, default=1_000_000, help="in the folder of wide")
     asked.add_argument("--inside", nargs=3, metavar=("FOLDERS", "FILES", "BASE"))
+    asked.add_argument("--part", nargs=2, metavar=("PART", "BASE"))
     given = asked.parse_args()
     if given.inside:
         folders, files, base = given.inside
         print(json.dumps(_inside(int(folders), int(files), Path(base))))
+        return
+    if given.part:
+        part, base = given.part
+        _part(part, Path(base))
         return
     found: Row = {
         "at": now().isoformat(),
@@ -519,12 +596,14 @@ def main() -> None:
             found["flow"] = flow(given.seconds, given.rate, base)
         if "change" in only:
             found["change"] = [change(1000, 1000, base), change(1, 100_000, base)]
+        if "wide" in only:
+            found["wide"] = wide(given.files, base)
         if "idle" in only:
             found["idle"] = idle(60.0, base)
         if "month" in only:
             found["month"] = month(base)
     print(json.dumps(found, indent=2, ensure_ascii=False))
-    if only == {"flow", "change", "idle", "month"}:
+    if only == {"flow", "change", "wide", "idle", "month"}:
         RESULTS.mkdir(parents=True, exist_ok=True)
         name = f"{now():%Y-%m-%dT%H%M%SZ}.json"
         (RESULTS / name).write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

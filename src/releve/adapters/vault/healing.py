@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from releve.adapters.vault.index import FULL, from_json, to_json
-from releve.adapters.vault.listing import Ids, Listing
+from releve.adapters.vault.index import from_json
+from releve.adapters.vault.listing import Ids, Listing, Lists
 from releve.adapters.vault.locks import hold
 from releve.adapters.vault.node import outline
 from releve.adapters.vault.pack import Placed, header_of
@@ -130,7 +130,7 @@ def _put_back(repository: Repository, second: Store, kind: Kind, name: str) -> b
 
 
 def _list_again(repository: Repository, unlisted: Iterable[str], done: Healed) -> None:
-    lists = _Lists(repository)
+    lists = Lists(repository)
     for pack in unlisted:
         try:
             raw = repository.store.read(Kind.DATA, pack)
@@ -163,24 +163,6 @@ def _whole(repository: Repository, raw: bytes, blobs: Iterable[Placed]) -> Itera
         yield blob
 
 
-class _Lists:
-    """Index files, written as they fill."""
-
-    def __init__(self, repository: Repository) -> None:
-        self._repository = repository
-        self._part: dict[str, list[Placed]] = {}
-
-    def add(self, pack: str, blobs: list[Placed]) -> None:
-        self._part[pack] = blobs
-        if sum(map(len, self._part.values())) >= FULL:
-            self.end()
-
-    def end(self) -> None:
-        if self._part:
-            self._repository.put_plain(Kind.INDEX, to_json(self._part))
-            self._part = {}
-
-
 def _roots(repository: Repository, snapshots: Iterable[str]) -> list[bytes]:
     """The trees of snapshots that could be read."""
     return [
@@ -204,7 +186,7 @@ def _bring_missing(repository: Repository, second: Store, roots: list[bytes], do
         ]
         if not found:
             return
-        lists = _Lists(repository)
+        lists = Lists(repository)
         for pack in found:
             tried.add(pack)
             if _put_back(repository, second, Kind.DATA, pack):
@@ -236,12 +218,11 @@ def _lacking(repository: Repository, roots: Iterable[bytes]) -> Ids:
             lacking.add(tree)
             continue
         try:
-            found = list(outline(repository.blob(tree)))
+            for _name, kind, _size, content, subtree in outline(repository.listing(tree)):
+                if kind == "dir":
+                    waiting.append(subtree)
+                else:
+                    lacking.update(blob for blob in content if blob not in repository.index)
         except (PromiseBroken, ValueError):
             continue  # damaged, here and in the second copy
-        for _name, kind, _size, content, subtree in found:
-            if kind == "dir":
-                waiting.append(subtree)
-            else:
-                lacking.update(blob for blob in content if blob not in repository.index)
     return lacking

@@ -5,10 +5,14 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Iterator, KeysView
 
+from releve.adapters.vault.index import FULL, from_json, to_json
 from releve.adapters.vault.pack import BlobKind, Placed
+from releve.adapters.vault.repository import Repository
+from releve.adapters.vault.store import Kind
 
 _RECORD = struct.Struct(">32sBIII")  # id, kind, offset, length, plain length: 45 bytes, not 300
 _ID = 32
+_EMPTY = bytes(_ID)
 
 
 class Listing:
@@ -41,11 +45,40 @@ def _blobs(raw: bytes) -> Iterator[Placed]:
         yield Placed(identity, BlobKind(kind), offset, length, plain)
 
 
+def listed(repository: Repository, names: Iterable[str]) -> Listing:
+    """What these index files say. Raises `Absent`, `PromiseBroken`, ValueError."""
+    packs = Listing()
+    for name in names:
+        for pack, blobs in from_json(repository.get(Kind.INDEX, name)):
+            packs.add(pack, blobs)
+    return packs
+
+
+class Lists:
+    """Index files, written as they fill."""
+
+    def __init__(self, repository: Repository) -> None:
+        self._repository = repository
+        self._part: dict[str, list[Placed]] = {}
+
+    def add(self, pack: str, blobs: list[Placed]) -> None:
+        """One more pack."""
+        self._part[pack] = blobs
+        if sum(map(len, self._part.values())) >= FULL:
+            self.end()
+
+    def end(self) -> None:
+        """Write what is left."""
+        if self._part:
+            self._repository.put_plain(Kind.INDEX, to_json(self._part))
+            self._part = {}
+
+
 class Ids:
-    """A set of ids, 64 bytes each at the most. It grows by itself."""
+    """A set of ids, 43 to 86 bytes each once there are as many as expected. It grows by itself."""
 
     def __init__(self, expected: int = 1 << 10) -> None:
-        self._slots = 1 << max(10, (2 * expected - 1).bit_length())
+        self._slots = 1 << max(10, (expected * 4 // 3).bit_length())
         self._table = bytearray(self._slots * _ID)
         self._count = 0
 
@@ -55,15 +88,16 @@ class Ids:
     def __contains__(self, identity: bytes) -> bool:
         return self._table.startswith(identity, self._place(identity))
 
-    def add(self, identity: bytes) -> None:
-        """One more."""
+    def add(self, identity: bytes) -> bool:
+        """One more; whether it was not there yet."""
         at = self._place(identity)
         if self._table.startswith(identity, at):
-            return
+            return False
         self._table[at : at + _ID] = identity
         self._count += 1
         if self._count * 4 > self._slots * 3:
             self._grow()
+        return True
 
     def update(self, identities: Iterable[bytes]) -> None:
         """Several more."""
@@ -77,12 +111,11 @@ class Ids:
 
     def _place(self, identity: bytes) -> int:
         """Where it stands, or the empty place where it would. An id of zeros only is of no blob (SHA-256)."""
-        slot = int.from_bytes(identity[:8], "big") % self._slots
-        while True:
-            at = slot * _ID
-            if self._table.startswith(identity, at) or not any(self._table[at : at + _ID]):
-                return at
-            slot = (slot + 1) % self._slots
+        holds = self._table.startswith
+        at = int.from_bytes(identity[:8], "big") % self._slots * _ID
+        while not (holds(identity, at) or holds(_EMPTY, at)):
+            at = (at + _ID) % len(self._table)
+        return at
 
     def _grow(self) -> None:
         old = list(self)

@@ -20,14 +20,17 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from releve.adapters.vault.index import FULL, from_json, to_json
+from releve.adapters.vault.listing import Ids, Listing, Lists, listed
 from releve.adapters.vault.locks import hold, locks
+from releve.adapters.vault.node import entries
 from releve.adapters.vault.pack import MOST, TARGET, Placed, header_of
 from releve.adapters.vault.repository import Repository, damaged, open_blob
+from releve.adapters.vault.scratch import Scratch
 from releve.adapters.vault.seal import Forged
 from releve.adapters.vault.sightings import Sightings
 from releve.adapters.vault.store import Absent, Kind
@@ -95,40 +98,48 @@ def merge(
         if dates is not None:
             noted, done = _sweep(repository, dates, noted, keep, done, still_ours)
             noted, done = _retire(repository, dates, noted, used, keep, done, still_ours, progress)
+        del used  # of a million files 64 MB, and the next ones are as many
         if done.lists:  # a snapshot that came meanwhile may count on what was just retired
             _, noted, done = _settled(repository, noted, keep, done)
         return replace(done, waiting=len(noted))
 
 
-def reached(repository: Repository, roots: Sequence[bytes]) -> tuple[set[bytes], set[bytes]]:
+def reached(repository: Repository, roots: Sequence[bytes]) -> tuple[Ids, Ids]:
     """(ids that these trees reach, those of them that no list has). What is below a missing tree is not seen.
 
     Ids are taken from the bytes of a tree, ten times faster than by decoding it: within a JSON string a quote
     is escaped, so neither pattern can match in a name or an attribute.
     """
-    used: set[bytes] = set()
-    missing: set[bytes] = set()
-    trees: set[bytes] = set()
+    used, missing, trees = Ids(len(repository.index)), Ids(), Ids()
     waiting = list(roots)
     while waiting:
         identity = waiting.pop()
-        if identity in trees:
+        if not trees.add(identity):
             continue
-        trees.add(identity)
         used.add(identity)
         if identity not in repository.index:
             missing.add(identity)
             continue
-        raw = repository.blob(identity)
-        waiting += [one for one in map(_raw, _SUBTREE.findall(raw)) if one not in trees]
-        for content in _CONTENT.findall(raw):
-            for text in content.split(b","):
-                one = _raw(text[1:-1])
-                if one not in used:
-                    used.add(one)
-                    if one not in repository.index:
+        for part in _parts(repository, identity):
+            waiting += [one for one in map(_raw, _SUBTREE.findall(part)) if one not in trees]
+            for content in _CONTENT.finditer(part):
+                for text in content[1].split(b","):
+                    one = _raw(text[1:-1])
+                    if used.add(one) and one not in repository.index:
                         missing.add(one)
     return used, missing
+
+
+def _parts(repository: Repository, tree: bytes) -> Iterator[bytes]:
+    """The bytes of a tree: at once, or of a wide one entry by entry."""
+    raw = repository.listing(tree)
+    if not isinstance(raw, Scratch):
+        yield raw
+        return
+    try:
+        yield from entries(raw)
+    except ValueError as error:
+        raise damaged(f"arbre {tree.hex()}", f"il ne se lit pas ({error})") from error
 
 
 _SUBTREE = re.compile(rb'"subtree":"([0-9a-f]{64})"')
@@ -141,36 +152,40 @@ def _raw(text: bytes) -> bytes:
 
 def _settled(
     repository: Repository, retired: dict[str, Retired], keep: Keep, done: Merged
-) -> tuple[set[bytes], dict[str, Retired], Merged]:
+) -> tuple[Ids, dict[str, Retired], Merged]:
     """What live snapshots use, once every retired pack that they have come to need is back in the list."""
     roots = [one.tree for one in repository.snapshots()]
     repository.refresh_index()
-    pending = {name: _contents(repository, name) for name in retired}
+    used, missing = reached(repository, roots)
+    pending = _contents(repository, retired if missing else ())
     back: dict[str, list[Placed]] = {}
-    while True:
-        used, missing = reached(repository, roots)
-        found = {name for name, blobs in pending.items() if any(blob.id in missing for blob in blobs)}
-        if not found:
-            break
-        for name in sorted(found):
-            back[name] = pending.pop(name)
+    while found := _needed(pending, pending.names() - back.keys(), missing):
+        for name in found:
+            back[name] = pending[name]
             repository.index.add(name, back[name])
-    listed = repository.index.packs() & retired.keys()
+        used, missing = reached(repository, roots)
+    known = repository.index.packs() & retired.keys()
     if back:
         repository.put_index(back)
-    if back or listed:
-        retired = {name: one for name, one in retired.items() if name not in back and name not in listed}
+    if back or known:
+        retired = {name: one for name, one in retired.items() if name not in back and name not in known}
         keep(retired)
     if missing:
         raise damaged(say_count(len(missing), "bloc"), "nommés par des instantanés, et dans aucun paquet")
     return used, retired, replace(done, recalled=done.recalled + len(back))
 
 
-def _contents(repository: Repository, name: str) -> list[Placed]:
-    try:
-        return header_of(repository.store.read(Kind.DATA, name), repository.key)
-    except (Absent, Forged):
-        return []
+def _contents(repository: Repository, names: Iterable[str]) -> Listing:
+    """What these packs say that they hold. One that is gone, or says nothing, holds nothing."""
+    found = Listing()
+    for name in names:
+        with suppress(Absent, Forged):
+            found.add(name, header_of(repository.store.read(Kind.DATA, name), repository.key))
+    return found
+
+
+def _needed(packs: Listing, names: Iterable[str], missing: Ids) -> list[str]:
+    return [name for name in sorted(names) if any(blob.id in missing for blob in packs[name])]
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +260,7 @@ def _retire(
     repository: Repository,
     dates: _Dates,
     retired: dict[str, Retired],
-    used: set[bytes],
+    used: Ids,
     keep: Keep,
     done: Merged,
     still_ours: Callable[[], None],
@@ -253,36 +268,32 @@ def _retire(
 ) -> tuple[dict[str, Retired], Merged]:
     """Write small and wasted packs again, then the list without them; note them first."""
     old_lists = list(repository.store.entries(Kind.INDEX))
-    packs: dict[str, list[Placed]] = {}
-    for entry in old_lists:
-        try:
-            packs.update(from_json(repository.get(Kind.INDEX, entry.name)))
-        except Absent:  # another share's merging is at work in the same vault: the next run is early enough
-            return retired, done
+    try:
+        packs = listed(repository, [entry.name for entry in old_lists])
+    except Absent:  # another share's merging is at work in the same vault: the next run is early enough
+        return retired, done
     dead, again = _choose(packs, dates, used)
     stray = [
         name
         for name, at in dates.packs.items()
-        if name not in packs and name not in retired and dates.clock - at > LEFT_OVER
+        if name not in packs.names() and name not in retired and dates.clock - at > LEFT_OVER
     ]
     if not dead and not again and not stray and len(old_lists) < 2 * _FEW:
         return retired, done
     # Asked of a name that is none: where nothing may be removed, nothing is to be written twice either.
     repository.store.remove(Kind.INDEX, secrets.token_hex(32))
-    wanted = set(used)
-    old = {entry.name for entry in old_lists}
     total = sum(blob.length for name in again for blob in packs[name] if blob.id in used)
-    moved = 0
+    moved, here = 0, Ids()
     writer = Writer(repository, still_ours)
     try:
         for name in again:
             raw = memoryview(repository.store.read(Kind.DATA, name))
             for blob in packs[name]:
-                if blob.id in wanted:
+                if blob.id in used and blob.id not in here:  # once is enough
                     sealed = raw[blob.offset : blob.offset + blob.length]
                     open_blob(repository.key, sealed, blob.id, blob.plain, f"data/{name}")
                     writer.keep_sealed(blob.kind, blob.id, bytes(sealed), blob.plain)
-                    wanted.discard(blob.id)
+                    here.add(blob.id)
                     moved += blob.length
             progress(moved, total)
         writer.flush()
@@ -291,30 +302,32 @@ def _retire(
     out = {*dead, *again}
     leaving = (*out, *stray)
     keep(retired | {name: Retired(name, dates.now() + _UNSURE) for name in leaving})
-    staying = {name: blobs for name, blobs in packs.items() if name not in out}
-    fresh = _lists(repository, staying)
+    lists = Lists(repository)
+    for name in packs.names():
+        if name not in out:
+            lists.add(name, packs[name])
+    lists.end()
     still_ours()
-    for name in old - fresh:
-        repository.store.remove(Kind.INDEX, name)
+    for entry in old_lists:
+        repository.store.remove(Kind.INDEX, entry.name)
     noted = retired | {
         name: Retired(name, dates.now()) for name in leaving
     }  # only now nobody finds them any more
     keep(noted)
     repository.load_index()
-    return noted, replace(done, rewritten=len(again), dead=len(dead), moved=moved, lists=len(old))
+    return noted, replace(done, rewritten=len(again), dead=len(dead), moved=moved, lists=len(old_lists))
 
 
-def _choose(
-    packs: Mapping[str, list[Placed]], dates: _Dates, used: set[bytes]
-) -> tuple[list[str], list[str]]:
+def _choose(packs: Listing, dates: _Dates, used: Ids) -> tuple[list[str], list[str]]:
     """(packs of which nothing is used, packs to write again), none of them young."""
     dead: list[str] = []
     small: list[str] = []
     wasted: list[str] = []
-    for name, blobs in packs.items():
+    for name in packs.names():
         at = dates.packs.get(name)
         if at is None or dates.clock - at < YOUNG:
             continue
+        blobs = packs[name]
         size = sum(blob.length for blob in blobs)
         alive = sum(blob.length for blob in blobs if blob.id in used)
         if not alive:
@@ -324,20 +337,6 @@ def _choose(
         elif size < _SMALL and len(blobs) < MOST // 4:
             small.append(name)
     return sorted(dead), sorted([*wasted, *(small if len(small) >= _FEW else [])])
-
-
-def _lists(repository: Repository, packs: Mapping[str, list[Placed]]) -> set[str]:
-    """Write the list of blobs anew, in as few files as the format likes; their names."""
-    names: set[str] = set()
-    part: dict[str, list[Placed]] = {}
-    for name, blobs in packs.items():
-        part[name] = blobs
-        if sum(map(len, part.values())) >= FULL:
-            names.add(repository.put_plain(Kind.INDEX, to_json(part)))
-            part = {}
-    if part:
-        names.add(repository.put_plain(Kind.INDEX, to_json(part)))
-    return names
 
 
 def _at(seen: int) -> datetime:

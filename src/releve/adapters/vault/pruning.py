@@ -6,15 +6,14 @@ docs/concepts/vault.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from releve.adapters.vault.index import FULL, from_json, to_json
-from releve.adapters.vault.listing import Ids, Listing
+from releve.adapters.vault.listing import Ids, Lists, listed
 from releve.adapters.vault.locks import hold
 from releve.adapters.vault.node import outline
-from releve.adapters.vault.pack import MOST, TARGET, Placed
+from releve.adapters.vault.pack import MOST, TARGET
 from releve.adapters.vault.repository import Repository, damaged, open_blob
 from releve.adapters.vault.store import Kind
 from releve.adapters.vault.writer import Writer
@@ -56,7 +55,7 @@ def plan(repository: Repository) -> Pruning:
     snapshots = repository.snapshots()
     repository.load_index()
     used = used_blobs(repository, [one.tree for one in snapshots])
-    packs = _listing(repository, [entry.name for entry in repository.store.entries(Kind.INDEX)])
+    packs = listed(repository, [entry.name for entry in repository.store.entries(Kind.INDEX)])
     sizes = {entry.name: entry.size for entry in repository.store.entries(Kind.DATA)}
     _must_be_whole(repository, used, sizes.keys())
     dead, partial, small, keep = [], [], [], []
@@ -106,21 +105,13 @@ def _must_be_whole(repository: Repository, used: Ids, packs: Container[str]) -> 
         raise damaged(say_count(lacking, "bloc"), "nommés par des instantanés, et dans aucun paquet connu")
 
 
-def _listing(repository: Repository, names: Iterable[str]) -> Listing:
-    packs = Listing()
-    for name in names:
-        for pack, blobs in from_json(repository.get(Kind.INDEX, name)):
-            packs.add(pack, blobs)
-    return packs
-
-
 def used_blobs(repository: Repository, roots: Sequence[bytes]) -> Ids:
     """The ids of every blob that these trees reach, theirs included."""
-    used = Ids(len(repository.index))
+    used, trees = Ids(len(repository.index)), Ids()
     waiting = list(roots)
     while waiting:
         tree = waiting.pop()
-        if tree in used:
+        if not trees.add(tree):  # not `used`: a file may hold the very bytes of a tree
             continue
         used.add(tree)
         for _, kind, _, content, subtree in outline(repository.listing(tree)):
@@ -144,8 +135,7 @@ def prune(
             return decided
         used = used_blobs(repository, [one.tree for one in repository.snapshots()])
         old = [entry.name for entry in repository.store.entries(Kind.INDEX)]
-        kept: dict[str, list[Placed]] = {}
-        packs = _listing(repository, old)
+        packs = listed(repository, old)
         moved = Ids()
         writer = Writer(repository, still_ours)
         try:
@@ -163,18 +153,13 @@ def prune(
             writer.flush()
         finally:
             writer.close()
-        fresh = {entry.name for entry in repository.store.entries(Kind.INDEX)} - set(old)
+        lists = Lists(repository)
         for pack in decided.keep:
-            kept[pack] = packs[pack]
-            if sum(map(len, kept.values())) >= FULL:
-                fresh.add(repository.put_plain(Kind.INDEX, to_json(kept)))
-                kept = {}
-        if kept:
-            fresh.add(repository.put_plain(Kind.INDEX, to_json(kept)))
+            lists.add(pack, packs[pack])
+        lists.end()
         still_ours()
         for name in old:
-            if name not in fresh:
-                repository.store.remove(Kind.INDEX, name)
+            repository.store.remove(Kind.INDEX, name)
         for pack in (*decided.delete, *decided.repack, *decided.unindexed):
             still_ours()
             repository.store.remove(Kind.DATA, pack)

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from releve.adapters.vault import names, repository, rows, scratch
+from releve.adapters.vault.healing import _lacking
+from releve.adapters.vault.merging import reached
 from releve.adapters.vault.names import Names, in_order
 from releve.adapters.vault.node import Node, decode, differences, encode, entries, outline, tree
 from releve.adapters.vault.pack import BlobKind
@@ -130,7 +132,10 @@ def test_a_vault_of_wide_folders_is_as_any_other(tmp_path: Path) -> None:
     last = again.snapshot("latest")
     assert restore(again, last, str(tmp_path / "out")).files == 16
     assert picture(tmp_path / "out" / share.relative_to("/")) == picture(share)
-    assert len(used_blobs(again, [one.tree for one in again.snapshots()])) == len(again.index)
+    roots = [one.tree for one in again.snapshots()]
+    used, missing = reached(again, roots)
+    assert len(missing) == 0
+    assert set(used) == set(used_blobs(again, roots)) == {one.blob.id for one in again.index}
 
 
 @pytest.mark.usefixtures("narrow")
@@ -221,7 +226,7 @@ def test_a_wide_tree_is_never_whole_in_memory(tmp_path: Path, monkeypatch: pytes
     """Of a tree of 5.5 MB each way to write or read it takes at most 8 MB; whole in memory up to 30.
 
     Peaks in MB, of twice that tree, now (before): a past 4.7 (40.5), entries 5.0 (34.7), differences 6.7 (60.0),
-    verify 6.8 (30.4).
+    reached 6.6 (14.8), lacking 5.5 (18.9), verify 6.8 (30.4).
     """
     monkeypatch.setattr(repository, "LONG", 1 << 20)
     monkeypatch.setattr("releve.adapters.vault.verify.LONG", 1 << 20)
@@ -253,5 +258,7 @@ def test_a_wide_tree_is_never_whole_in_memory(tmp_path: Path, monkeypatch: pytes
     took["past"] = _peak(compare)
     took["nodes"] = _peak(lambda: [None for _ in vault.nodes(whole)])
     took["differences"] = _peak(differ)
+    took["reached"] = _peak(lambda: reached(vault, [whole]))
+    took["lacking"] = _peak(lambda: _lacking(vault, [whole]))
     took["verify"] = _peak(lambda: verify(reopened(tmp_path / "vault")))
     assert max(took.values()) <= 8, took

@@ -11,7 +11,7 @@ import os
 import sqlite3
 import stat
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -228,31 +228,26 @@ class Capture:
 
     def _in_place(self, inode: int, last: Snapshot | None) -> None:
         """Raises `Unreachable` when the folder is another one than at the last snapshot, and has nothing of it."""
-        names: Iterable[bytes]
         if self._cache.snapshot[0]:
             if inode == self._cache.inode:
                 return
-            names = (row.name for row in self._cache.rows(ROOT))
+            example = absent(self._share.root, (row.name for row in self._cache.rows(ROOT)))
         else:
             node = down(self._repository, last) if last is not None else None
             if node is None or last is None:
                 return
             if last.hostname == self._share.hostname and inode == fit(node.inode):
                 return
-            names = (one.name for one in self._past(node.subtree))
-        example = absent(self._share.root, names)
+            example = b""
+            with suppress(PromiseBroken):  # a damaged past is no reason not to save the present
+                past = self._repository.nodes(node.subtree)
+                example = absent(self._share.root, (one.name for one in past))
         if example:
             raise elsewhere(
                 self._share.root,
                 example,
                 f"Si tout a vraiment été remplacé, créez-y un instant un dossier nommé « {os.fsdecode(example)} »",
             )
-
-    def _past(self, subtree: bytes) -> Iterable[Node]:
-        try:
-            return self._repository.tree(subtree)
-        except PromiseBroken:
-            return ()  # a damaged past is no reason not to save the present
 
     def _index(self) -> None:
         """What the vault lists: all of it after an error, what is new from time to time.

@@ -7,25 +7,34 @@ place: at any instant a name holds a whole version, the one of before or the one
 from __future__ import annotations
 
 import ctypes
+import heapq
 import os
 import shutil
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from array import array
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
 
 from releve.adapters.engines.files.capture import WORKROOM
 from releve.adapters.engines.files.events import join
 from releve.adapters.vault.filling import Filler, sane
 from releve.adapters.vault.metadata import put_back
+from releve.adapters.vault.names import in_order
 from releve.adapters.vault.node import Node, format_of
-from releve.adapters.vault.repository import Repository
+from releve.adapters.vault.repository import Repository, damaged
 from releve.domain.errors import PromiseBroken, ReleveError
 from releve.domain.os_errors import reason, unwritable
 
 _BATCH_FILES = 2000  # files prepared before they are made durable together
 _BATCH_BYTES = 256 * 1024 * 1024
 _CLOSED = 0o700  # of the root while the copy follows: nobody but us may enter, so nobody writes
+
+
+_HERE, _WANTED, _KNOWN = range(3)
+_Named = tuple[bytes, int, Node]  # an entry of one of three sides
 
 
 @dataclass(slots=True)
@@ -129,15 +138,18 @@ class HotCopy:
     def _stage(self, old: bytes, new: bytes) -> None:
         if not old or old == new:
             return
+        moved = self._moved(old, new)
+        if not moved:
+            return
         gone: dict[object, bytes] = {}
         come: dict[object, bytes] = {}
         shared: set[object] = set()  # marks of hard-linked files: any of their names will do
-        for path, was, is_ in self._changes(old, new):
+        for path, was, is_ in self._changes(old, new, moved):
             left, found = _mark(was), _mark(is_)
             if left != found:
-                if left is not None:
+                if hash(left) in moved:
                     gone.setdefault(left, path)
-                if found is not None:
+                if hash(found) in moved:
                     come.setdefault(found, path)
                     if is_ is not None and is_.links > 1:
                         shared.add(found)
@@ -154,18 +166,35 @@ class HotCopy:
                 self._left.add(gone[mark])
                 self._staged[mark if mark in shared else come[mark]] = place
 
-    def _changes(self, old: bytes, new: bytes) -> Iterator[tuple[bytes, Node | None, Node | None]]:
-        """Every entry that differs, with its path; what is in a folder that went or came is an entry too."""
+    def _moved(self, old: bytes, new: bytes) -> set[int]:
+        """Hashes of the marks that went somewhere and came elsewhere. Of what did only one of them 8 bytes are kept."""
+        gone, come = array("q"), array("q")
+        for _path, was, is_ in self._changes(old, new):
+            left, found = _mark(was), _mark(is_)
+            if left != found:
+                gone.append(hash(left))
+                come.append(hash(found))
+        few, many = sorted((gone, come), key=len)
+        return set(few).intersection(many) - {hash(None)}
+
+    def _changes(
+        self, old: bytes, new: bytes, whole: Container[int] = ()
+    ) -> Iterator[tuple[bytes, Node | None, Node | None]]:
+        """Every entry that differs, with its path; what is in a folder that went or came is an entry too.
+
+        `whole`: hashes of marks; a folder that went or came under one of them is not gone into.
+        """
         waiting = [(b"", old, new)]
         while waiting:
             path, before, after = waiting.pop()
             for was, is_ in self._repository.differences(before, after):
                 inside = join(path, (was or is_ or _NOBODY).name)
                 below = [one.subtree if one is not None and one.is_dir else b"" for one in (was, is_)]
-                if any(below):
-                    waiting.append((inside, below[0], below[1]))
                 if not all(below):
                     yield inside, was, is_
+                    below = [b"" if hash(tree) in whole else tree for tree in below]
+                if any(below):
+                    waiting.append((inside, below[0], below[1]))
 
     def _walk(self, path: bytes, old: bytes, new: bytes) -> None:
         stack = [_Folder(path, None, iter(self._repository.differences(old, new)))]
@@ -353,7 +382,7 @@ class HotCopy:
         found: list[tuple[bytes, Node]] = []
         here, inside = b"", tree
         for part in path.split(b"/"):
-            nodes = self._repository.tree(inside) if inside else []
+            nodes = self._repository.nodes(inside) if inside else ()
             node = next((one for one in nodes if one.name == part), None)
             if node is None:
                 break
@@ -380,18 +409,17 @@ class HotCopy:
             path, wanted, known, node = waiting.pop()
             if node is not None:
                 folders.append((path, node))
-            want = {one.name: one for one in self._repository.tree(wanted)} if wanted else {}
-            had = {one.name: one for one in self._repository.tree(known)} if known else {}
-            place = os.path.join(self.root, path)
-            for name in sorted(os.listdir(place)):
-                if name not in want and not (name == WORKROOM and not path):
-                    self._strange(join(path, name), had.get(name), aside)
-            for name, one in want.items():
-                sane(one)
+            for name, here, one, old in self._abreast(os.path.join(self.root, path), wanted, known):
                 inside = join(path, name)
+                if inside == WORKROOM:
+                    continue
+                if one is None:
+                    if here:
+                        self._strange(inside, old, aside)
+                    continue
+                sane(one)
                 full = os.path.join(self.root, inside)
-                old = had.get(name)
-                if old is not None and not os.path.lexists(full):
+                if old is not None and not here:
                     self.done.gone_here.append(inside)
                 if one.is_dir:
                     if not _is_folder(full):
@@ -413,9 +441,9 @@ class HotCopy:
         if not os.path.lexists(full):
             return
         if base is not None and _is_folder(full) and base.is_dir:
-            before = {one.name: one for one in self._repository.tree(base.subtree)}
-            for name in sorted(os.listdir(full)):
-                self._strange(join(path, name), before.get(name), aside)
+            for name, here, _, old in self._abreast(full, b"", base.subtree):
+                if here:
+                    self._strange(join(path, name), old, aside)
             os.rmdir(full)
             return
         if base is not None and _already(full, base):
@@ -427,8 +455,32 @@ class HotCopy:
         shutil.move(os.fsdecode(full), os.fsdecode(place))
         self.done.aside.append(path)
 
+    def _abreast(
+        self, folder: bytes, wanted: bytes, known: bytes
+    ) -> Iterator[tuple[bytes, bool, Node | None, Node | None]]:
+        """Every name of a folder as it is now and of two trees (empty: none), in order; none of them is whole in memory.
+
+        (name, whether it is here, its entry in `wanted`, in `known`). Raises `PromiseBroken`.
+        """
+        with os.scandir(folder) as found:
+            here = in_order(one.name for one in found)
+        sides = [((name, _HERE, _NOBODY) for name in here), self._side(_WANTED, wanted)]
+        if known != wanted:
+            sides.append(self._side(_KNOWN, known))
+        last = b""
+        for name, some in groupby(heapq.merge(*sides, key=_by_name), key=_by_name):
+            if name <= last:
+                raise damaged(f"arbre {wanted.hex() or known.hex()}", "les noms n'y sont pas dans l'ordre")
+            last = name
+            of = {side: node for _, side, node in some}
+            yield name, _HERE in of, of.get(_WANTED), of.get(_WANTED if known == wanted else _KNOWN)
+
+    def _side(self, side: int, tree: bytes) -> Iterator[_Named]:
+        return ((node.name, side, node) for node in (self._repository.nodes(tree) if tree else ()))
+
 
 _NOBODY = Node(b"", "irregular", 0, 0)
+_by_name = itemgetter(0)
 
 
 def _mark(node: Node | None) -> object | None:

@@ -145,10 +145,10 @@ class Following:
         with suppress(FileNotFoundError):
             if os.lstat(self._copy.root).st_ino == here.inode:
                 return
-        names: Sequence[Node] = ()
+        example = b""
         with suppress(PromiseBroken):  # thinned away since: nothing is known of what it held
-            names = self._repository.tree(bytes.fromhex(here.tree))
-        example = absent(self._copy.root, (node.name for node in names))
+            held = self._repository.nodes(bytes.fromhex(here.tree))
+            example = absent(self._copy.root, (node.name for node in held))
         if example:
             raise elsewhere(
                 self._copy.root,
