@@ -8,8 +8,7 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -26,7 +25,7 @@ from releve.domain.errors import BadInput, PromiseBroken, Refused, ReleveError
 
 if TYPE_CHECKING:
     from releve.adapters.vault.repository import Repository, Snapshot
-    from releve.domain.evidence import Entry, Head
+    from releve.domain.evidence import Entry
 
 Up = tuple[str, float]
 _LET_GO = 20_000  # removed snapshots, or
@@ -142,8 +141,7 @@ class Watch:
     def leave_head(self, newest: Snapshot) -> None:
         """Once a day, leave the head of the list in the vault: what shows later that this folder was set back.
 
-        It is a snapshot of what `newest` shows, on no list, that carries the head and its signature in a tag. Those that
-        are too many go, also one whose leaving was cut before the list could name it.
+        It is a snapshot of what `newest` shows, on no list, that carries the head and its signature in a tag.
         """
         now = self._believed(None)
         if self.roll.head_at is not None and now - self.roll.head_at < _HEAD_EVERY:
@@ -164,19 +162,27 @@ class Watch:
                 program="releve",
             )
         )
-        heads = [*self.roll.heads[-_HEADS + 1 :], name]
+        old, heads = self.roll.heads[: -_HEADS + 1], [*self.roll.heads[-_HEADS + 1 :], name]
         self._add("head", {"heads": heads})
-        for one, head in self._signed(self._vault.snapshots()):
-            if one.id not in heads and self.register.passed_through(head):
-                self._vault.store.remove(Kind.SNAPSHOTS, one.id)
+        for one in old:
+            self._vault.store.remove(Kind.SNAPSHOTS, one)
 
     def set_back(self, every: Iterable[Snapshot]) -> Sequence[str]:
         """Heads that the vault holds, that we signed, and that our chain never had: it was set back, or rewritten."""
-        return [
-            f"{head[0]}:{head[1]}"
-            for _one, head in self._signed(every)
-            if not self.register.passed_through(head)
-        ]
+        found = []
+        for one in every:
+            parts = head_of(one).split(":", 3)
+            if len(parts) < 4 or parts[3] != self.roll.scope:
+                continue
+            said = f"{parts[0]}:{parts[1]}"
+            try:
+                signature, head = bytes.fromhex(parts[2]), (int(parts[0]), parts[1])
+            except ValueError:
+                continue
+            ours = any(vouched(key, _statement(self._vault.id, said), signature) for key in self.roll.keys)
+            if ours and not self.register.passed_through(head):
+                found.append(said)
+        return found
 
     def accept(self, by: str, words: str) -> Sequence[Trouble]:
         """A person knows of all that the list reveals now, and vouches for the clock."""
@@ -184,18 +190,6 @@ class Watch:
         told = list(self.roll.troubles.values())
         self._add("accepted", {"troubles": [[one.what, one.name] for one in told], "by": by, "words": words})
         return told
-
-    def _signed(self, every: Iterable[Snapshot]) -> Iterator[tuple[Snapshot, Head]]:
-        """The heads of this list that a key of ours signed."""
-        for one in every:
-            parts = head_of(one).split(":", 3)
-            if len(parts) < 4 or parts[3] != self.roll.scope:
-                continue
-            statement = _statement(self._vault.id, f"{parts[0]}:{parts[1]}")
-            with suppress(ValueError):  # whoever may add may write any tag
-                signature, head = bytes.fromhex(parts[2]), (int(parts[0]), parts[1])
-                if any(vouched(key, statement, signature) for key in self.roll.keys):
-                    yield one, head
 
     def _missing(self, names: Sequence[str], now: datetime) -> list[Trouble]:
         """Of the snapshots that a listing did not show: those that are really gone, or hidden."""
