@@ -99,14 +99,15 @@ def _forget(where: str, key: str, counts: dict[str, int], minimum: str, state: s
     from datetime import timedelta
     from pathlib import Path
 
+    from releve.adapters.hosts.lock import hold as only_one
     from releve.adapters.vault.locks import hold as lock
     from releve.adapters.vault.merging import store_clock
-    from releve.adapters.vault.pruning import forget
     from releve.cycle.protect.retention import Held, Policy, rule
     from releve.domain.errors import BadInput
     from releve.domain.units import parse_span
     from releve.entrypoints.cli.vault_session import utc_now
     from releve.entrypoints.worker.register import Watch, head_of, of_scope
+    from releve.entrypoints.worker.thinning import remove_snapshots
 
     try:
         age = parse_span(minimum).wall
@@ -116,9 +117,13 @@ def _forget(where: str, key: str, counts: dict[str, int], minimum: str, state: s
             "usage", f"--minimum-age : {error}", hint="par exemple : --minimum-age « 7 j »"
         ) from error
     vault = opened(where, key)
-    every = [one for one in vault.snapshots() if not head_of(one)]
-    left = sum(map(_looked_after, every))
     with ExitStack() as stack:
+        if state:
+            stack.enter_context(only_one(Path(state) / "thin.lock", "« releve vault forget »"))
+        if yes:  # before anything is announced on the list: refused, nothing is on its way out
+            stack.enter_context(lock(vault, exclusive=True, now=utc_now))
+        every = [one for one in vault.snapshots() if not head_of(one)]
+        left = sum(map(_looked_after, every))
         if state:
             watch = Watch(vault, Path(state), "", now=utc_now)
             stack.callback(watch.close)
@@ -128,19 +133,16 @@ def _forget(where: str, key: str, counts: dict[str, int], minimum: str, state: s
             held = watch.held([(mark, one) for mark, one in known if not _looked_after(one)], _series)
         else:
             held = [Held(one.id, one.at, one.seen, _series(one)) for one in every if not _looked_after(one)]
-        clock = None
-        if yes:
-            with lock(vault, exclusive=False, now=utc_now):
-                clock = store_clock(vault)
+        clock = store_clock(vault) if yes else None
         at = watch.now(clock) if state else min(utc_now(), clock or utc_now())
         # Copied without its dates, a vault shows everything as of one day: then each keeps its own, which only keeps more.
         held = [replace(one, arrived=min(one.arrived or one.claimed, one.claimed)) for one in held]
         rulings = rule(held, policy, at.astimezone())
         gone = [one for one in rulings if not one.keep]
         if yes and state:
-            watch.remove(rulings, lambda names: forget(vault, names, now=utc_now))
-        elif yes and gone:
-            forget(vault, [one.snapshot.id for one in gone], now=utc_now)
+            watch.remove(rulings, lambda names: remove_snapshots(vault, names))
+        elif yes:
+            remove_snapshots(vault, [one.snapshot.id for one in gone])
     lines = [
         f"{'garder ' if one.keep else 'retirer'}  {one.snapshot.id[:8]}  "
         f"{(one.snapshot.seen or one.snapshot.claimed).astimezone():%Y-%m-%d %H:%M}  {', '.join(one.reasons)}"
