@@ -11,7 +11,7 @@ from pathlib import Path
 from releve.adapters.vault.keyfile import Cost
 from releve.adapters.vault.repository import Repository, create, open_vault
 from releve.adapters.vault.saving import Saved, save
-from releve.adapters.vault.store import Disk, FolderStore
+from releve.adapters.vault.store import Disk, FolderStore, Kind
 
 PASSWORD = "mot-de-passe-d-essai"
 CHEAP = Cost(2, 8, 1)  # scrypt at its least: the tests are not about guessing
@@ -36,6 +36,12 @@ def reopened(folder: Path) -> Repository:
 def keep(vault: Repository, *paths: Path, processes: int = 1) -> Saved:
     """Save these folders."""
     return save(vault, [str(path) for path in paths], now=now, processes=processes)
+
+
+def forget(vault: Repository, *names: str) -> None:
+    """Remove these snapshots; their data stays until a pruning."""
+    for name in names:
+        vault.store.remove(Kind.SNAPSHOTS, name)
 
 
 def restic(program: str | Path, folder: Path, *argv: str, check: bool = True) -> str:

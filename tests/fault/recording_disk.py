@@ -8,12 +8,17 @@ tests/unit/adapters/vault/test_store.py sees that it is `os.fsync`, with the byt
 from __future__ import annotations
 
 import fcntl
+import os
 import pickle
 import random
+import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from releve.adapters.vault.store import RealDisk
 
@@ -99,6 +104,52 @@ class SharedRecordingDisk(RecordingDisk):
         return ops
 
 
+@contextmanager
+def state_too(disk: RecordingDisk, folder: Path) -> Iterator[None]:
+    """Note beside the vault's calls, in their order, what a process asks for its small files in `folder`.
+
+    A commit of SQLite is one call, durable on return: tests/fault/test_thinning_crash.py sees that it is, and that
+    one torn in the middle is none.
+    """
+    fsync, replace, connect = os.fsync, os.replace, sqlite3.connect
+
+    def fsynced(handle: int) -> None:
+        fsync(handle)
+        path = Path(f"/proc/self/fd/{handle}").readlink()
+        if path == folder:
+            disk.ops.append(("sync", path, None))
+        elif path.parent == folder:
+            disk.ops += [("create", path, None), ("write", path, path.read_bytes()), ("fsync", path, None)]
+
+    def replaced(old: Path, new: Path) -> None:
+        replace(old, new)
+        if Path(new).parent == folder:
+            disk.ops.append(("rename", Path(old), Path(new)))
+
+    class Committing(sqlite3.Connection):
+        place: Path
+
+        def __exit__(self, *how: object) -> Any:
+            found = super().__exit__(*how)  # type: ignore[arg-type]
+            disk.ops.append(("commit", self.place, self.serialize()))
+            return found
+
+    def connected(database: Path | str, *given: Any, **how: Any) -> sqlite3.Connection:
+        if Path(database).parent != folder:
+            return connect(database, *given, **how)
+        if not Path(database).stat().st_size:
+            disk.ops.append(("commit", Path(database), b""))
+        made = connect(database, *given, factory=Committing, **how)
+        made.place = Path(database)
+        return made
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", fsynced)
+        patch.setattr(os, "replace", replaced)
+        patch.setattr(sqlite3, "connect", connected)
+        yield
+
+
 def replay(ops: Sequence[Op], root: Path, target: Path, seed: int) -> None:
     """Make `target` what a cut after `ops` may have left of `root`.
 
@@ -126,6 +177,11 @@ def replay(ops: Sequence[Op], root: Path, target: Path, seed: int) -> None:
                 content[names[path]] = other
             case "fsync":
                 synced.add(names[path])
+            case "commit":
+                assert isinstance(other, bytes)
+                names[path] = durable[path] = next(fresh)
+                content[names[path]] = other
+                synced.add(names[path])
             case "rename":
                 assert isinstance(other, Path)
                 names[other] = names.pop(path)
@@ -140,14 +196,15 @@ def replay(ops: Sequence[Op], root: Path, target: Path, seed: int) -> None:
     for change in waiting:
         if survives():
             _apply(change, durable)
-    for folder in ("keys", "snapshots", "index", "locks", "data"):
-        (target / folder).mkdir(parents=True, exist_ok=True)
+    for what, path, _ in ops:
+        if what == "mkdir" and path.parent.name != "data":
+            (target / path.relative_to(root)).mkdir(parents=True, exist_ok=True)
     for path, inode in durable.items():
         raw = content[inode]
         if inode not in synced and not survives():
             raw = raw[: chance.randrange(len(raw) + 1)]
         place = target / path.relative_to(root)
-        place.parent.mkdir(exist_ok=True)
+        place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(raw)
 
 

@@ -23,7 +23,7 @@ from releve.adapters.vault.repository import Repository
 from releve.adapters.vault.store import Kind
 from releve.adapters.vault.verify import verify
 from tests.fault.recording_disk import Op, RecordingDisk, SharedRecordingDisk, replay
-from tests.vaults import fresh, keep, now, reopened, restic
+from tests.vaults import forget, fresh, keep, now, reopened, restic
 
 Acknowledged = list[tuple[int, str]]  # (operations done when it was acknowledged, snapshot)
 
@@ -123,7 +123,7 @@ def _forget_and_prune(vault: Repository, share: Path, said: Callable[[str], None
     (share / "big").write_bytes(random.Random(9).randbytes(1_500_000))
     (share / "d1" / "f1").unlink()
     said(keep(vault, share).id)
-    pruning.forget(vault, [first], now=now)
+    forget(vault, first)
     assert not pruning.prune(vault, now=now).nothing
 
 

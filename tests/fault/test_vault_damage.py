@@ -12,14 +12,14 @@ import pytest
 from releve.adapters.vault.healing import heal
 from releve.adapters.vault.index import from_json, to_json
 from releve.adapters.vault.pack import BlobKind, Placed
-from releve.adapters.vault.pruning import forget, prune
+from releve.adapters.vault.pruning import prune
 from releve.adapters.vault.repository import Repository, open_vault
 from releve.adapters.vault.restore import restore
 from releve.adapters.vault.store import FolderStore, Kind
 from releve.adapters.vault.verify import verify
 from releve.domain.errors import PromiseBroken, ReleveError
 from releve.entrypoints.cli.vault_work import said
-from tests.vaults import PASSWORD, fresh, keep, now, picture, reopened
+from tests.vaults import PASSWORD, forget, fresh, keep, now, picture, reopened
 
 
 @pytest.fixture
@@ -181,7 +181,7 @@ def test_an_index_lost_with_its_packs_comes_from_the_second_copy(vault: Path, tm
     given_up = keep(reopened(vault), tmp_path / "other").id
     second = tmp_path / "second"
     shutil.copytree(vault, second)
-    forget(reopened(vault), [given_up], now=now)
+    forget(reopened(vault), given_up)
     prune(reopened(vault), now=now)
     before = {path.name for path in (vault / "data").rglob("?" * 64)}
     for path in [*_files(vault / "index"), *(vault / "data").rglob("?" * 64)]:

@@ -23,11 +23,11 @@ from releve.adapters.engines.postgresql.archive.segments import wal_of
 from releve.adapters.engines.postgresql.archive.source import Server
 from releve.adapters.engines.postgresql.archive.windows import LATEST
 from releve.adapters.vault import merging
-from releve.adapters.vault.store import Kind
+from releve.adapters.vault.store import Absent, Kind
 from releve.adapters.vault.verify import verify
 from releve.cycle.protect import archive as decision
 from releve.cycle.protect.retention import Policy
-from releve.domain.errors import Refused
+from releve.domain.errors import PromiseBroken, Refused
 from releve.entrypoints.cli.root import app
 from releve.entrypoints.worker import expiry, history
 from releve.entrypoints.worker import thinner as thinner_room
@@ -222,6 +222,30 @@ def test_what_the_store_loses_of_a_history_is_told(
         assert not rest.look(of_scope(hour_old.vault, ""))
     finally:
         rest.close()
+
+
+def test_a_snapshot_that_the_store_does_not_give_stops_the_thinning(
+    hour_old: Writing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be the base that the rest of the WAL is for: nothing is removed beside it, nor announced."""
+    state = tmp_path / "ménage"
+    _listing(hour_old, state, now() - timedelta(minutes=11)).close()
+    withheld = hour_old.vault.snapshots()[0].id
+    honest = hour_old.vault.store.read
+
+    def read(kind: Kind, name: str, offset: int = 0, length: int = -1) -> bytes:
+        if name == withheld:
+            raise Absent(name)
+        return honest(kind, name, offset, length)
+
+    monkeypatch.setattr(hour_old.vault.store, "read", read)
+    with pytest.raises(PromiseBroken, match=withheld):
+        _forgotten(hour_old, state)
+    monkeypatch.undo()
+    assert len(of_scope(hour_old.vault, "database=dossiers")) == 6
+    roll = read_roll(state)
+    assert roll is not None
+    assert not roll.leaving
 
 
 def test_a_forgetting_that_finds_something_lost_ends_with_the_code_of_it(

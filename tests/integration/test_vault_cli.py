@@ -12,12 +12,14 @@ from pathlib import Path
 import pypdfium2
 import pytest
 
+from releve.adapters.hosts.lock import hold
+from releve.adapters.vault import locks
 from releve.adapters.vault.keyfile import Cost
 from releve.adapters.vault.repository import create
 from releve.adapters.vault.store import FolderStore
 from tests.commands import here
 from tests.features import CURRENT_RESTIC
-from tests.vaults import PASSWORD, now, picture, restic
+from tests.vaults import PASSWORD, now, picture, reopened, restic
 
 
 def releve(
@@ -498,3 +500,23 @@ def test_a_list_is_kept_checked_answered_and_proved_elsewhere(
     proof.write_text(exported.replace("la direction", "personne"))
     told(*known, code=3)
     assert refusal("register", "verify", proof, "--public-key", "abc", code=2) == "public-key"
+
+
+def test_a_forgetting_that_is_refused_announces_nothing(vault: Path, share: Path, tmp_path: Path) -> None:
+    """The vault or the list in somebody else's hands: what stays is not said to be on its way out, nor lost unheard."""
+    state = tmp_path / "liste"
+    for text in ("un", "deux"):
+        (share / "projets" / "suivi.txt").write_text(text)
+        told("save", vault, share)
+    policy = ("forget", vault, "--keep-last", "1", "--minimum-age", "0 min", "--register", state, "--yes")
+    told(*policy[:-1])
+    with locks.hold(reopened(vault), exclusive=False, now=now):
+        assert refusal(*policy, code=4) == "vault-locked"
+    with hold(state / "thin.lock", "un autre"):
+        assert refusal(*policy, code=4) == "already-running"
+    assert len(list((vault / "snapshots").iterdir())) == 2
+    kinds = [
+        json.loads(line)["kind"]
+        for line in releve("register", "export", "--state", state).stdout.splitlines()
+    ]
+    assert kinds == ["opened", "seen"]

@@ -23,7 +23,8 @@ from releve.cycle.protect.register import SETTLED
 from releve.cycle.protect.retention import Flow, thin
 from releve.domain.errors import PromiseBroken, Refused
 from releve.entrypoints.cli.root import app
-from releve.entrypoints.worker.register import Watch, of_scope, read_roll
+from releve.entrypoints.worker import register
+from releve.entrypoints.worker.register import Watch, head_of, of_scope, read_roll
 from tests.integration.pg import until
 from tests.keepers import HERE, THERE, two_ends
 from tests.shares import Rig
@@ -179,6 +180,37 @@ def test_a_list_that_was_rewritten_or_set_back_does_not_pass(relief: Relief) -> 
     shutil.copytree(before, relief.state)
     code, said = relief.check()
     assert code == 3, said
+
+
+def test_a_head_that_reveals_a_set_back_is_never_removed(
+    relief: Relief, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Days after, the list has gone on and its own old heads have left the vault: that one still tells."""
+    monkeypatch.setattr(register, "_HEADS", 2)
+
+    def heads_after(days: int) -> list[str]:
+        for _ in range(days):
+            relief.later += timedelta(days=1, minutes=1)
+            watch, vault = relief.watch(), reopened(relief.rig.base / "vault")
+            watch.leave_head(of_scope(vault, "documents")[-1][1])
+            watch.close()
+        return [head_of(one) for one in reopened(relief.rig.base / "vault").snapshots() if head_of(one)]
+
+    before = relief.rig.base / "avant"
+    shutil.copytree(relief.state, before)
+    relief.save("depuis")
+    relief.look()
+    (revealing,) = heads_after(1)
+    shutil.rmtree(relief.state)
+    shutil.copytree(before, relief.state)
+    for days, left in ((1, 2), (1, 3), (3, 3)):
+        heads = heads_after(days)
+        assert len(heads) == left
+        assert revealing in heads
+    watch = relief.watch()
+    told = watch.set_back(reopened(relief.rig.base / "vault").snapshots())
+    watch.close()
+    assert told == [":".join(revealing.split(":")[:2])]
 
 
 def test_a_row_that_can_no_longer_be_read_is_named_with_what_else_is_wrong(relief: Relief) -> None:

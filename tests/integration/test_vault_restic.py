@@ -19,7 +19,7 @@ from releve.adapters.vault import pruning
 from releve.adapters.vault.restore import restore
 from releve.adapters.vault.verify import verify
 from tests.features import CURRENT_RESTIC
-from tests.vaults import fresh, keep, now, picture, reopened, restic
+from tests.vaults import forget, fresh, keep, now, picture, reopened, restic
 
 PROGRAMS = [
     pytest.param("restic", marks=pytest.mark.needs("restic"), id="debian12"),
@@ -119,7 +119,7 @@ def test_restic_and_we_add_to_the_same_vault(tmp_path: Path, program: str) -> No
     last = keep(reopened(tmp_path / "vault"), source)
     assert last.tally.files_new == 1 or last.tally.files_same == 2
     assert len(reopened(tmp_path / "vault").snapshots()) == 3
-    pruning.forget(vault, [first.id], now=now)
+    forget(vault, first.id)
     pruning.prune(reopened(tmp_path / "vault"), now=now)
     assert "no errors were found" in restic(program, tmp_path / "vault", "check", "--read-data")
     restic(program, tmp_path / "vault", "forget", "--keep-last", "1", "--group-by", "host", "--prune")

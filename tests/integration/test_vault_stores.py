@@ -20,7 +20,7 @@ from releve.adapters.vault import locks, merging
 from releve.adapters.vault.locks import hold
 from releve.adapters.vault.node import Node
 from releve.adapters.vault.places import store_at
-from releve.adapters.vault.pruning import forget, prune
+from releve.adapters.vault.pruning import prune
 from releve.adapters.vault.repository import Repository, create, open_vault, walk
 from releve.adapters.vault.rest import RestStore
 from releve.adapters.vault.restore import restore
@@ -34,7 +34,7 @@ from releve.entrypoints.worker.register import Watch, of_scope
 from releve.entrypoints.worker.thinning import thin_share
 from tests.features import CURRENT_RESTIC
 from tests.places import KEYS, RCLONE, Cutter, Rclone, free_port, s3_server, until_it_answers
-from tests.vaults import CHEAP, PASSWORD, now, picture, restic
+from tests.vaults import CHEAP, PASSWORD, forget, now, picture, restic
 
 
 @pytest.fixture
@@ -124,7 +124,7 @@ def test_forgetting_and_pruning_give_room_back(place: str, tmp_path: Path) -> No
     (source / "grand.bin").unlink()
     save(vault, [str(source)], now=now)
     before = sum(one.size for one in vault.store.entries(Kind.DATA))
-    forget(vault, [first.id], now=now)
+    forget(vault, first.id)
     prune(vault, now=now)
     assert sum(one.size for one in vault.store.entries(Kind.DATA)) < before - 2_900_000
     assert verify(_opened(place)).sound
@@ -168,7 +168,7 @@ def test_an_append_only_server_takes_and_never_gives_up(tmp_path: Path) -> None:
         save(vault, [str(source)], now=now)
         assert list(vault.store.entries(Kind.LOCKS)) == []
         with pytest.raises(Refused, match="refuse"):
-            forget(vault, [saved.id], now=now)
+            forget(vault, saved.id)
         assert len(vault.snapshots()) == 2
         with pytest.raises(Refused):
             vault.store.write(Kind.CONFIG, "config", [b"autre"])
@@ -387,7 +387,7 @@ def test_a_tidying_beside_a_verification_is_no_damage(place: str, tmp_path: Path
 
     def tidy() -> None:
         other = _opened(place)
-        forget(other, [first], now=now)
+        forget(other, first)
         done = prune(other, now=now)
         assert done.repack
         assert done.freed > 2_000_000

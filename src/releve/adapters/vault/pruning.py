@@ -40,13 +40,6 @@ class Pruning:
         return not (self.delete or self.repack or self.unindexed)
 
 
-def forget(repository: Repository, names: Sequence[str], *, now: Callable[[], datetime]) -> None:
-    """Remove these snapshots. Their data stays until a pruning."""
-    with hold(repository, exclusive=True, now=now):
-        for name in names:
-            repository.store.remove(Kind.SNAPSHOTS, name)
-
-
 def plan(repository: Repository) -> Pruning:
     """What is no longer used. Raises `PromiseBroken` when something that a snapshot needs cannot be found.
 

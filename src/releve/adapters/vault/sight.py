@@ -17,8 +17,8 @@ _AGAIN = 60.0  # seconds after which an unreadable file is read again: not every
 class Sight(Generic[_T]):
     """What `chosen` makes of each snapshot that can be read; None: it is not ours.
 
-    One file that nobody can read stops nobody: it is left out, and named. Whoever removes data must not look through
-    this: what an unreadable snapshot needs would be removed with it.
+    One file that nobody can read, or that the store lists and does not give, stops nobody: it is left out, and named.
+    Whoever removes asks for `unreadable` first: what such a snapshot needs would be removed with it.
     """
 
     def __init__(self, vault: Repository, chosen: Callable[[Snapshot], _T | None]) -> None:
@@ -39,20 +39,30 @@ class Sight(Generic[_T]):
             del self._known[gone]
         for gone in self._unreadable.keys() - names.keys():
             del self._unreadable[gone]
-        for name in names.keys() - self._known.keys():
-            self._read(names[name])
+        fresh = names.keys() - self._known.keys()
+        absent = {name for name in fresh if not self._given(names[name])}
+        for name in self._vault.still_listed(
+            Kind.SNAPSHOTS, absent
+        ):  # the others were thinned away meanwhile
+            self._name(names[name])
         return [one for one in self._known.values() if one is not None]
 
-    def _read(self, entry: Entry) -> None:
+    def _given(self, entry: Entry) -> bool:
+        """Read it, unless that was in vain a moment ago; False: the store does not give it."""
         size, seen, at = self._unreadable.get(entry.name, (-1, 0, 0.0))
         if (size, seen) == (entry.size, entry.seen) and time.monotonic() - at < _AGAIN:
-            return
+            return True
         try:
             snapshot = self._vault.read_snapshot(entry)
         except Absent:
-            self._unreadable.pop(entry.name, None)  # thinned away since it was listed
+            self._unreadable.pop(entry.name, None)
+            return False
         except PromiseBroken:
-            self._unreadable[entry.name] = (entry.size, entry.seen, time.monotonic())
+            self._name(entry)
         else:
             self._unreadable.pop(entry.name, None)
             self._known[entry.name] = self._chosen(snapshot)
+        return True
+
+    def _name(self, entry: Entry) -> None:
+        self._unreadable[entry.name] = (entry.size, entry.seen, time.monotonic())

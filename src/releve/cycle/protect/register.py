@@ -79,8 +79,7 @@ class Roll:
     runs: dict[str, list[list[int]]] = field(
         default_factory=dict
     )  # share/epoch -> numbers seen, as intervals
-    heads: list[str] = field(default_factory=list)  # snapshots that carry our head, oldest first
-    head_at: datetime | None = None
+    head_at: datetime | None = None  # when our head was last left in the vault
     last_at: datetime | None = None
     last_up: tuple[str, float] | None = None
     seq: int = 0
@@ -119,7 +118,7 @@ class Roll:
             case "accepted":
                 self._accept(body["troubles"])
             case "head":
-                self.heads, self.head_at = list(body["heads"]), at
+                self.head_at = at
             case "carried":
                 self._carry(body)
             case _:
@@ -162,7 +161,6 @@ class Roll:
             for what, name, since, detail in body["troubles"]
         }
         self.runs = {name: [list(pair) for pair in pairs] for name, pairs in body["runs"].items()}
-        self.heads = list(body["heads"])
         self.head_at = datetime.fromisoformat(body["head_at"]) if body["head_at"] else None
 
     def carried(self) -> dict[str, object]:
@@ -183,7 +181,6 @@ class Roll:
                 [one.what, one.name, one.since.isoformat(), one.detail] for one in self.troubles.values()
             ],
             "runs": self.runs,
-            "heads": self.heads,
             "head_at": self.head_at.isoformat() if self.head_at else None,
         }
 

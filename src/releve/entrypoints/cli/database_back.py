@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from releve.domain.units import say_count
-from releve.entrypoints.cli.rulings import CopiesToo, ruling_values, say_copied, say_going, say_rulings
+from releve.entrypoints.cli.rulings import (
+    CopiesToo,
+    policy_of,
+    ruling_values,
+    say_copied,
+    say_going,
+    say_rulings,
+)
 from releve.entrypoints.cli.speech import Answer, Json, answer
 from releve.entrypoints.cli.vault_options import KeyRef, Where
 from releve.entrypoints.cli.vault_session import DEFAULT_KEY, bar, made, opened
@@ -355,21 +362,12 @@ def _forget(
     yes: bool,
     copies_too: bool,
 ) -> Answer:
-    from datetime import timedelta
-
-    from releve.cycle.protect.retention import Policy
-    from releve.domain.errors import BadInput, Exit
-    from releve.domain.units import parse_span, say_bytes
+    from releve.domain.errors import Exit
+    from releve.domain.units import say_bytes
     from releve.entrypoints.worker.expiry import expire_database
     from releve.entrypoints.worker.register import read_roll, told
 
-    try:
-        age = timedelta(seconds=parse_span(minimum).wall.total_seconds())
-        policy = Policy(**counts, minimum_age=age)
-    except ValueError as error:
-        raise BadInput(
-            "usage", f"--minimum-age : {error}", hint="par exemple : --minimum-age « 7 j »"
-        ) from error
+    policy = policy_of(counts, minimum)
     vault = opened(where, key)
     _must_be_known(vault, database, Path(state))
     folder = made(state)

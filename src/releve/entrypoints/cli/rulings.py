@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from releve.cycle.protect.retention import COPIED
-from releve.domain.units import say_count
+from releve.cycle.protect.retention import COPIED, Policy
+from releve.domain.errors import BadInput
+from releve.domain.units import parse_span, say_count
 
 if TYPE_CHECKING:
     from releve.cycle.protect.retention import Held, Ruling
@@ -23,6 +24,17 @@ CopiesToo = Annotated[
 ]
 
 _SAME = timedelta(minutes=1)  # a snapshot that arrived within that of its own date needs no second one
+
+
+def policy_of(counts: Mapping[str, int], minimum: str) -> Policy:
+    """What a person asked to keep. Raises `BadInput`."""
+    try:
+        age = timedelta(seconds=parse_span(minimum).wall.total_seconds())
+        return Policy(**counts, minimum_age=age)
+    except ValueError as error:
+        raise BadInput(
+            "usage", f"--minimum-age : {error}", hint="par exemple : --minimum-age « 7 j »"
+        ) from error
 
 
 def say_rulings(rulings: Sequence[Ruling]) -> list[str]:

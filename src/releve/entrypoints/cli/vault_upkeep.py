@@ -8,7 +8,14 @@ import typer
 
 from releve.domain.units import say_count
 from releve.entrypoints.cli import vault_work
-from releve.entrypoints.cli.rulings import CopiesToo, ruling_values, say_copied, say_going, say_rulings
+from releve.entrypoints.cli.rulings import (
+    CopiesToo,
+    policy_of,
+    ruling_values,
+    say_copied,
+    say_going,
+    say_rulings,
+)
 from releve.entrypoints.cli.speech import Answer, Json, answer
 from releve.entrypoints.cli.vault_options import KeyRef, Where
 from releve.entrypoints.cli.vault_session import DEFAULT_KEY, bar, opened, store_at
@@ -110,31 +117,27 @@ def _forget(
 ) -> Answer:
     from contextlib import ExitStack
     from dataclasses import replace
-    from datetime import timedelta
     from pathlib import Path
 
+    from releve.adapters.hosts.lock import hold as only_one
     from releve.adapters.vault.locks import hold as lock
     from releve.adapters.vault.merging import store_clock
-    from releve.adapters.vault.pruning import forget
-    from releve.cycle.protect.retention import Held, Policy, rule
-    from releve.domain.errors import BadInput
-    from releve.domain.units import parse_span
+    from releve.cycle.protect.retention import Held, rule
     from releve.entrypoints.cli.vault_session import utc_now
     from releve.entrypoints.worker.copies import judged
     from releve.entrypoints.worker.register import Watch, head_of, of_scope, scope_of
+    from releve.entrypoints.worker.thinning import remove_snapshots
 
-    try:
-        age = parse_span(minimum).wall
-        policy = Policy(**counts, minimum_age=timedelta(seconds=age.total_seconds()))
-    except ValueError as error:
-        raise BadInput(
-            "usage", f"--minimum-age : {error}", hint="par exemple : --minimum-age « 7 j »"
-        ) from error
+    policy = policy_of(counts, minimum)
     vault = opened(where, key)
-    every = [one for one in vault.snapshots() if not head_of(one)]
-    left = sum(1 for one in every if scope_of(one))
     roll = None
     with ExitStack() as stack:
+        if state:
+            stack.enter_context(only_one(Path(state) / "thin.lock", "« releve vault forget »"))
+        if yes:  # before anything is announced on the list: refused, nothing is on its way out
+            stack.enter_context(lock(vault, exclusive=True, now=utc_now))
+        every = [one for one in vault.snapshots() if not head_of(one)]
+        left = sum(1 for one in every if scope_of(one))
         if state:
             watch = Watch(vault, Path(state), "", now=utc_now)
             stack.callback(watch.close)
@@ -145,10 +148,7 @@ def _forget(
             held = watch.held(known, _series)
         else:
             held = [Held(one.id, one.at, one.seen, _series(one)) for one in every if not scope_of(one)]
-        clock = None
-        if yes:
-            with lock(vault, exclusive=False, now=utc_now):
-                clock = store_clock(vault)
+        clock = store_clock(vault) if yes else None
         at = watch.now(clock) if state else min(utc_now(), clock or utc_now())
         held, copies = judged(held, roll, too=copies_too)
         # What is seen at once though it was saved over months has a period of its own each, which only keeps more.
@@ -156,9 +156,9 @@ def _forget(
         rulings = rule(held, policy, at.astimezone(), copies)
         gone = [one for one in rulings if not one.keep]
         if yes and state:
-            watch.remove(rulings, lambda names: forget(vault, names, now=utc_now))
-        elif yes and gone:
-            forget(vault, [one.snapshot.id for one in gone], now=utc_now)
+            watch.remove(rulings, lambda names: remove_snapshots(vault, names))
+        elif yes:
+            remove_snapshots(vault, [one.snapshot.id for one in gone])
     lines = [*say_rulings(rulings), *say_copied(rulings), say_going(rulings, done=yes)]
     if left:
         lines.append(

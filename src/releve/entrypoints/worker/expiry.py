@@ -22,7 +22,7 @@ from releve.cycle.protect.retention import Held, Policy, Ruling
 from releve.entrypoints.worker.copies import judged
 from releve.entrypoints.worker.register import Watch, database_scope, told
 from releve.entrypoints.worker.resident import say
-from releve.entrypoints.worker.thinning import read_note, remove_snapshots, write_note
+from releve.entrypoints.worker.thinning import read_note, refuse_beside, remove_snapshots, write_note
 
 if TYPE_CHECKING:
     from releve.adapters.vault.repository import Repository, Snapshot
@@ -56,8 +56,7 @@ def expire_database(
         stack.callback(watch.close)
         catalogue = Catalogue(vault, database)
         found = catalogue.look()
-        if catalogue.unreadable:
-            vault.snapshots()  # refuses: beside one that cannot be read, nobody knows what else it needs
+        refuse_beside(catalogue.unreadable)
         known = [(None, one.snapshot) for one in found]
         for trouble in watch.look(known):
             say(f"ALERTE sur le coffre : {told(trouble)}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -25,12 +25,11 @@ from releve.domain.errors import BadInput, PromiseBroken, Refused, ReleveError
 
 if TYPE_CHECKING:
     from releve.adapters.vault.repository import Repository, Snapshot
-    from releve.domain.evidence import Entry
+    from releve.domain.evidence import Entry, Head
 
 Up = tuple[str, float]
 _LET_GO = 20_000  # removed snapshots, or
 _ENTRIES = 5_000  # entries, after which the list is carried over
-_AT_ONCE = 500  # snapshots in one entry
 _HEAD_EVERY = timedelta(days=1)
 _HEADS = 7  # of them stay in the vault
 DAMAGED = "register-damaged"  # code of the error when an entry of a list cannot be read
@@ -96,10 +95,9 @@ class Watch:
         troubles += self._missing(found.unseen, now)
         if troubles:
             self._add("missed", {"troubles": [[one.what, one.name, one.detail] for one in troubles]})
-        base = self.roll.untouched
-        for start in range(0, len(fresh), _AT_ONCE):
-            part = fresh[start : start + _AT_ONCE]
-            self._add("seen", {"snapshots": [one.value() for one in part]} | ({"base": True} if base else {}))
+        if fresh:  # in one entry: of a first look cut in two, the second half would have holes
+            base = {"base": True} if self.roll.untouched else {}
+            self._add("seen", {"snapshots": [one.value() for one in fresh], **base})
         if found.returned:
             self._add("returned", {"snapshots": list(found.returned)})
         if self.roll.let_go > _LET_GO or self._count > _ENTRIES:
@@ -141,11 +139,18 @@ class Watch:
     def leave_head(self, newest: Snapshot) -> None:
         """Once a day, leave the head of the list in the vault: what shows later that this folder was set back.
 
-        It is a snapshot of what `newest` shows, on no list, that carries the head and its signature in a tag.
+        It is a snapshot of what `newest` shows, on no list, that carries the head and its signature in a tag. The vault
+        itself tells which of ours are old enough to go: none stays for ever because we were cut. One that our chain never
+        had is what reveals a set-back: it always stays. Raises `PromiseBroken` beside a snapshot that nobody can read.
         """
         now = self._believed(None)
         if self.roll.head_at is not None and now - self.roll.head_at < _HEAD_EVERY:
             return
+        before = [
+            (head[0], one.id)
+            for one, head in self._heads(self._vault.snapshots())
+            if self.register.passed_through(head)
+        ]
         count, digest = self.register.give_out()
         said = f"{count}:{digest}"
         signature = self.register.sign(_statement(self._vault.id, said)).hex()
@@ -162,27 +167,29 @@ class Watch:
                 program="releve",
             )
         )
-        old, heads = self.roll.heads[: -_HEADS + 1], [*self.roll.heads[-_HEADS + 1 :], name]
-        self._add("head", {"heads": heads})
-        for one in old:
-            self._vault.store.remove(Kind.SNAPSHOTS, one)
+        self._add("head", {"snapshot": name})
+        for _, old in sorted(before)[: -_HEADS + 1]:
+            self._vault.store.remove(Kind.SNAPSHOTS, old)
 
     def set_back(self, every: Iterable[Snapshot]) -> Sequence[str]:
         """Heads that the vault holds, that we signed, and that our chain never had: it was set back, or rewritten."""
-        found = []
+        return [
+            f"{head[0]}:{head[1]}" for _, head in self._heads(every) if not self.register.passed_through(head)
+        ]
+
+    def _heads(self, every: Iterable[Snapshot]) -> Iterator[tuple[Snapshot, Head]]:
+        """The snapshots that carry a head of this list, signed by us, with that head."""
         for one in every:
             parts = head_of(one).split(":", 3)
             if len(parts) < 4 or parts[3] != self.roll.scope:
                 continue
-            said = f"{parts[0]}:{parts[1]}"
+            statement = _statement(self._vault.id, f"{parts[0]}:{parts[1]}")
             try:
                 signature, head = bytes.fromhex(parts[2]), (int(parts[0]), parts[1])
             except ValueError:
                 continue
-            ours = any(vouched(key, _statement(self._vault.id, said), signature) for key in self.roll.keys)
-            if ours and not self.register.passed_through(head):
-                found.append(said)
-        return found
+            if any(vouched(key, statement, signature) for key in self.roll.keys):
+                yield one, head
 
     def accept(self, by: str, words: str) -> Sequence[Trouble]:
         """A person knows of all that the list reveals now, and vouches for the clock."""

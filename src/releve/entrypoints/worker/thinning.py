@@ -15,6 +15,7 @@ from releve.adapters.hosts.lock import hold as only_one
 from releve.adapters.notes import put
 from releve.adapters.vault.locks import hold as lock
 from releve.adapters.vault.merging import Merged, Retired, merge, store_clock
+from releve.adapters.vault.repository import damaged
 from releve.adapters.vault.sightings import Sightings
 from releve.adapters.vault.store import Kind
 from releve.cycle.protect.retention import Flow, Ruling, thin
@@ -43,8 +44,7 @@ def thin_share(
         stack.enter_context(only_one(state / "thin.lock", f"l'éclaircissage de « {share} »"))
         snapshots = Snapshots(vault, share)
         known = snapshots.look()
-        if snapshots.unreadable:
-            vault.snapshots()  # refuses: nothing is removed beside what nobody can read
+        refuse_beside(snapshots.unreadable)
         watch = Watch(vault, state, share, now=_now)
         stack.callback(watch.close)
         watch.look(known)
@@ -75,10 +75,17 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
+def refuse_beside(unreadable: Sequence[str]) -> None:
+    """Raises `PromiseBroken` when the look by which a thinning decides could not read a snapshot.
+
+    What else such a snapshot needs nobody knows: the WAL of a base, say. What becomes unreadable later has been weighed.
+    """
+    if unreadable:
+        raise damaged(f"snapshots/{unreadable[0]}", "il ne se lit pas, et rien n'est retiré à côté de lui")
+
+
 def remove_snapshots(vault: Repository, names: Sequence[str]) -> None:
-    """Under a lock that the caller holds. Raises `PromiseBroken` beside a snapshot that nobody can read."""
-    if names:
-        vault.snapshots()
+    """Under a lock that the caller holds."""
     for name in names:
         vault.store.remove(Kind.SNAPSHOTS, name)
 

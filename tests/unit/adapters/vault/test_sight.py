@@ -15,7 +15,7 @@ from releve.adapters.engines.postgresql.archive.marks import BaseMark
 from releve.adapters.vault import sight
 from releve.adapters.vault.pruning import plan
 from releve.adapters.vault.repository import Repository, snapshot_value
-from releve.adapters.vault.store import FolderStore, Kind
+from releve.adapters.vault.store import Absent, FolderStore, Kind
 from releve.domain.errors import PromiseBroken
 from tests.vaults import fresh, now
 
@@ -82,6 +82,36 @@ def test_an_unreadable_snapshot_stops_nobody_who_looks_and_is_named(tmp_path: Pa
         plan(vault)
     for name in bad:
         vault.store.remove(Kind.SNAPSHOTS, name)
+    assert len(looking.look()) == 2
+    assert looking.unreadable == []
+
+
+class _Withholding(FolderStore):
+    """Lists what it does not give."""
+
+    withheld = ""
+
+    def read(self, kind: Kind, name: str, offset: int = 0, length: int = -1) -> bytes:
+        if name == self.withheld:
+            raise Absent(name)
+        return super().read(kind, name, offset, length)
+
+
+@pytest.mark.parametrize("kind", ["share", "database"])
+def test_a_snapshot_that_is_listed_and_not_given_is_named_until_it_is(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not one that was thinned away: whoever removes must not take what it needs for unused."""
+    vault = fresh(tmp_path / "vault")
+    store = _Withholding(tmp_path / "vault")
+    vault.store = store
+    store.withheld = _taken(vault, kind, 1)
+    _taken(vault, kind, 2)
+    looking = _looking(kind, vault)
+    assert len(looking.look()) == 1
+    assert looking.unreadable == [store.withheld]
+    store.withheld = ""
+    monkeypatch.setattr(sight, "_AGAIN", 0.0)
     assert len(looking.look()) == 2
     assert looking.unreadable == []
 
