@@ -233,7 +233,7 @@ class OfNeither(Story):
         counts = {"last": 2, "hourly": 0, "daily": 0, "weekly": 0, "monthly": 0, "yearly": 0}
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(vault_upkeep, "opened", lambda _where, _key: vault)
-            vault_upkeep._forget("", "", counts, "30 min", str(state), yes=True)
+            vault_upkeep._forget("", "", counts, "30 min", str(state), yes=True, copies_too=False)
         return []
 
 

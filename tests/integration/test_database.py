@@ -168,7 +168,7 @@ def test_a_trial_is_noted_and_one_that_was_killed_is_cleared_away(story: Story) 
 
     def cut(number: signal.Signals) -> None:
         with subprocess.Popen(command, env=rig.environment(), stdout=-3, stderr=-3) as trial:
-            until(lambda: bool(list(room.glob("*/restore.log")) or list(room.glob("*/base/restore.log"))))
+            until(lambda: bool(list(room.glob("*/restore.log")) or list(room.glob("*/base/restore.log"))), 60)
             trial.send_signal(number)
 
     cut(signal.SIGKILL)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from releve.adapters.engines.postgresql.archive.catalogue import Catalogue, bases
 from releve.adapters.engines.postgresql.archive.restore import known
@@ -62,9 +63,13 @@ def test_the_relief_keeps_the_history_of_a_database_across_a_switch(tmp_path: Pa
         scene.wait_for(based, "la première base")
         assert releve("database", "times", "--database", "dossiers", *vault)["windows"]
         scene.wait_for((state / "verified.json").exists, "l'essai de ce qui est gardé")
-        (seen,) = releve("status", "--plan", str(estate.plan))["data_sets"]  # type: ignore[misc]
-        assert seen["history"]["verified_at"] > seen["history"]["base_ready_at"]
-        assert seen["history"]["troubles"] == []
+
+        def history() -> dict[str, Any]:
+            (seen,) = releve("status", "--plan", str(estate.plan))["data_sets"]  # type: ignore[misc]
+            return dict(seen["history"])
+
+        scene.wait_for(lambda: history()["troubles"] == [], "une histoire sans reproche")
+        assert history()["verified_at"] > history()["base_ready_at"]
         run = str(scene.order("launch", direction="switch", target=RELIEF, incident="", words={})["run"])
         scene.end_of(run)
         told = state / "archive.json"

@@ -105,6 +105,9 @@ def register(group: typer.Typer) -> None:
         answer(as_json, lambda: _heal(where, key, second, drop=drop))
 
 
+_TICK = 0.01  # seconds by which a file's date may lie before its writing: Linux takes it from its last tick (100 Hz)
+
+
 def _forget(
     where: str,
     key: str,
@@ -115,8 +118,10 @@ def _forget(
     yes: bool,
     copies_too: bool,
 ) -> Answer:
+    import time
     from contextlib import ExitStack
     from dataclasses import replace
+    from datetime import timedelta
     from pathlib import Path
 
     from releve.adapters.hosts.lock import hold as only_one
@@ -130,12 +135,14 @@ def _forget(
 
     policy = policy_of(counts, minimum)
     vault = opened(where, key)
-    roll = None
+    roll, clock, since = None, None, 0.0
     with ExitStack() as stack:
         if state:
             stack.enter_context(only_one(Path(state) / "thin.lock", "« releve vault forget »"))
         if yes:  # before anything is announced on the list: refused, nothing is on its way out
+            since = time.monotonic()  # the store's clock is the date of our lock, written from here on
             stack.enter_context(lock(vault, exclusive=True, now=utc_now))
+            clock = store_clock(vault)
         every = [one for one in vault.snapshots() if not head_of(one)]
         left = sum(1 for one in every if scope_of(one))
         if state:
@@ -148,7 +155,8 @@ def _forget(
             held = watch.held(known, _series)
         else:
             held = [Held(one.id, one.at, one.seen, _series(one)) for one in every if not scope_of(one)]
-        clock = store_clock(vault) if yes else None
+        if clock is not None:
+            clock += timedelta(seconds=time.monotonic() - since + _TICK)
         at = watch.now(clock) if state else min(utc_now(), clock or utc_now())
         held, copies = judged(held, roll, too=copies_too)
         # What is seen at once though it was saved over months has a period of its own each, which only keeps more.

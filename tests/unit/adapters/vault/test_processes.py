@@ -7,6 +7,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 
 from releve.adapters.vault.processes import called, since, stopping
+from tests.integration.pg import until
 
 _WORKER = """
 import subprocess, sys
@@ -22,7 +23,7 @@ def test_what_a_worker_started_ends_with_the_worker() -> None:
         assert worker.stdout is not None
         child = int(worker.stdout.readline())
         assert called(worker.pid) == "releve worker"
-        assert called(child) == "releve share keep documents"
+        until(lambda: called(child) == "releve share keep documents")
         assert stopping(child) == stopping(worker.pid) == f"kill {worker.pid}"
         began = since(child)
         assert began is not None
