@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from releve.adapters.engines.files.capture import WORKROOM, down
+from releve.adapters.engines.files.follow import undo_moves
 from releve.adapters.engines.files.following import Position
 from releve.adapters.engines.files.marks import Snapshots, shared_base
 from releve.adapters.engines.files.orders import (
@@ -380,6 +381,7 @@ class Keeper:
         """Open the folder as its users know it: as the vault describes it when it was followed, else as it was."""
         barred, position, root = self._barred(), self._position(), self._post.root
         try:
+            undo_moves(os.fsencode(root))
             shutil.rmtree(root / os.fsdecode(WORKROOM), ignore_errors=True)
             entry = position.entry if position.number == held.after and position.epoch < held.epoch else None
             if entry is not None:

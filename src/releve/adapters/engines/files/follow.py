@@ -30,6 +30,7 @@ from releve.domain.os_errors import reason, unwritable
 
 _BATCH_FILES = 2000  # files prepared before they are made durable together
 _BATCH_BYTES = 256 * 1024 * 1024
+_FROM = b".from"  # beside a folder that waits in the workroom: where it was, and where it goes
 _CLOSED = 0o700  # of the root while the copy follows: nobody but us may enter, so nobody writes
 
 
@@ -90,6 +91,7 @@ class HotCopy:
         try:
             os.makedirs(self.root, exist_ok=True)
             os.chmod(self.root, _CLOSED)
+            undo_moves(self.root)
             with suppress(FileNotFoundError):
                 shutil.rmtree(self._work)
             os.mkdir(self._work, 0o700)
@@ -102,6 +104,7 @@ class HotCopy:
         Without a node (nothing was ever followed) it stays closed.
         """
         try:
+            undo_moves(self.root)
             shutil.rmtree(self._work, ignore_errors=True)
             if node is not None:
                 put_back(node, self.root)
@@ -130,6 +133,8 @@ class HotCopy:
         except OSError as error:
             raise _refused(self.root, error) from error
         finally:
+            with suppress(OSError):  # whoever comes next does it: see `prepare`
+                undo_moves(self.root)
             self._later, self._waiting_bytes, self._links = [], 0, {}
             self._staged, self._left = {}, set()
 
@@ -158,6 +163,7 @@ class HotCopy:
             place = self._fresh()
             with suppress(FileNotFoundError):  # moved already by an attempt that was cut
                 if isinstance(mark, bytes):
+                    _note_move(place, gone[mark], come[mark])
                     os.rename(source, place)
                 else:
                     os.link(
@@ -236,9 +242,12 @@ class HotCopy:
             self.done.folders += 1
         return _Folder(path, is_, iter(self._repository.differences(before, is_.subtree)))
 
-    def _file(self, path: bytes, was: Node | None, is_: Node) -> None:
+    def _file(
+        self, path: bytes, was: Node | None, is_: Node, clear: Callable[[], None] = lambda: None
+    ) -> None:
+        """`clear`: what makes the place free, just before the new file takes it."""
         place = os.path.join(self.root, path)
-        if is_.links > 1 and self._link(path, is_):
+        if is_.links > 1 and self._link(path, is_, clear):
             return
         if was is not None and path not in self._left and self._same_content(place, was, is_):
             self._finish_later(path, is_)
@@ -263,9 +272,9 @@ class HotCopy:
         if missed:
             self.done.missed.append((path, ", ".join(missed)))
         self.done.files += 1
-        self._do_later(lambda: self._place(staged, place))
+        self._do_later(lambda: self._place(staged, place, clear))
 
-    def _link(self, path: bytes, node: Node) -> bool:
+    def _link(self, path: bytes, node: Node, clear: Callable[[], None] = lambda: None) -> bool:
         """A second name of a file that was just made; False for the first."""
         first = self._links.setdefault(_linked(node), path)
         if first == path:
@@ -275,7 +284,7 @@ class HotCopy:
         def act() -> None:
             draft = self._fresh()
             os.link(source, draft, follow_symlinks=False)
-            self._place(draft, place)
+            self._place(draft, place, clear)
 
         self.done.files += 1
         self._do_later(act)
@@ -339,10 +348,11 @@ class HotCopy:
         for act in later:
             act()
 
-    def _place(self, draft: bytes, place: bytes) -> None:
+    def _place(self, draft: bytes, place: bytes, clear: Callable[[], None]) -> None:
         if _one_file(draft, place):
             os.unlink(draft)  # a rename between two names of one file does nothing
             return
+        clear()
         try:
             os.rename(draft, place)
         except IsADirectoryError:
@@ -415,7 +425,7 @@ class HotCopy:
                     continue
                 if one is None:
                     if here:
-                        self._strange(inside, old, aside)
+                        self._do_later(self._taking(inside, old, aside))
                     continue
                 sane(one)
                 full = os.path.join(self.root, inside)
@@ -428,12 +438,25 @@ class HotCopy:
                         self.done.folders += 1
                     waiting.append((inside, one.subtree, old.subtree if old else b"", one))
                 elif not _already(full, one):
-                    self._strange(inside, old, aside)
-                    self._file(inside, None, one)
+                    self._file(inside, None, one, self._making_room(inside, old, aside))
                 elif one.links < 2 or not self._link(inside, one):
                     self._finish_later(inside, one)
         for path, node in reversed(folders):
             self._finish_later(path, node)
+
+    def _taking(self, path: bytes, base: Node | None, aside: bytes) -> Callable[[], None]:
+        """What takes away the thing that stands there, once what takes its place is durable."""
+        return lambda: self._strange(path, base, aside)
+
+    def _making_room(self, path: bytes, base: Node | None, aside: bytes) -> Callable[[], None]:
+        """The same before a file is renamed there: what both sides knew need not go first, so no name is ever missing."""
+
+        def act() -> None:
+            full = os.path.join(self.root, path)
+            if base is None or _is_folder(full) or not _already(full, base):
+                self._strange(path, base, aside)
+
+        return act
 
     def _strange(self, path: bytes, base: Node | None, aside: bytes) -> None:
         """Take away what stands here in the place of something else: aside, unless both sides knew it."""
@@ -477,6 +500,35 @@ class HotCopy:
 
     def _side(self, side: int, tree: bytes) -> Iterator[_Named]:
         return ((node.name, side, node) for node in (self._repository.nodes(tree) if tree else ()))
+
+
+def undo_moves(root: bytes) -> None:
+    """Put the folders that a step took out of their place, and left on the way, back there or where they were going.
+
+    The copy may be all that is left, and be opened so. Raises OSError.
+    """
+    work = os.path.join(root, WORKROOM)
+    try:
+        notes = [name for name in os.listdir(work) if name.endswith(_FROM)]
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    for note in sorted(notes, key=lambda name: (len(name), name)):  # what held others first
+        with open(os.path.join(work, note), "rb") as file:
+            places = file.read().split(b"\0")
+        waiting = os.path.join(work, note.removesuffix(_FROM))
+        free = [full for path in places if path and not os.path.lexists(full := os.path.join(root, path))]
+        if free and _is_folder(waiting):
+            os.makedirs(os.path.dirname(free[0]), mode=0o700, exist_ok=True)
+            os.rename(waiting, free[0])
+        os.unlink(os.path.join(work, note))
+
+
+def _note_move(place: bytes, old: bytes, new: bytes) -> None:
+    """Durable before the folder leaves its place. Names hold no zero."""
+    with open(place + _FROM, "wb") as note:
+        note.write(old + b"\0" + new)
+        note.flush()
+        os.fsync(note.fileno())
 
 
 _NOBODY = Node(b"", "irregular", 0, 0)

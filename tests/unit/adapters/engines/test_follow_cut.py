@@ -1,0 +1,148 @@
+"""A step that is cut halfway leaves in the copy what was there: it may be all that is left, and be opened so."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from releve.adapters.engines.files.capture import WORKROOM
+from releve.adapters.engines.files.follow import undo_moves
+from releve.adapters.vault.filling import Filler
+from releve.domain.errors import Unreachable
+from tests.shares import Rig
+
+DOCUMENTS = [f"doc{number:02}" for number in range(20)]
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[Rig]:
+    """Twenty documents in a folder, followed."""
+    made = Rig(tmp_path, "inotify")
+    (made.root / "Projets").mkdir()
+    for name in DOCUMENTS:
+        (made.root / "Projets" / name).write_text(f"un {name}")
+    made.take()
+    made.follow()
+    yield made
+    made.close()
+
+
+def _away_after(patch: pytest.MonkeyPatch, count: int) -> None:
+    """The vault answers no more after it gave that many files."""
+    real, left = Filler.make, [count]
+
+    def make(*args: Any, **kwargs: Any) -> Any:
+        left[0] -= 1
+        if left[0] < 0:
+            raise Unreachable("store-unreachable", "le coffre ne répond plus")
+        return real(*args, **kwargs)
+
+    patch.setattr(Filler, "make", make)
+
+
+def _whole(folder: Path, word: str) -> None:
+    assert sorted(path.name for path in folder.iterdir()) == DOCUMENTS
+    assert {path.read_text() for path in folder.iterdir()} == {f"{word} {name}" for name in DOCUMENTS}
+
+
+def _moves(rig: Rig) -> None:
+    (rig.root / "Projets").rename(rig.root / "Projets 2026")
+    (rig.root / "Nouveau").write_text("un de plus")
+    rig.take()
+
+
+def test_a_folder_that_moved_is_there_when_the_vault_goes_away_in_that_step(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under its old name or its new one, whole; and the step is finished once the vault is back."""
+    _moves(rig)
+    with monkeypatch.context() as patch:
+        _away_after(patch, 0)
+        with pytest.raises(Unreachable):
+            rig.follow()
+    (there,) = (path for path in rig.hot.iterdir() if path.name != WORKROOM.decode())
+    _whole(there, "un")
+    rig.follow()
+    assert sorted(path.name for path in rig.hot.iterdir() if path.name != WORKROOM.decode()) == [
+        "Nouveau",
+        "Projets 2026",
+    ]
+    _whole(rig.hot / "Projets 2026", "un")
+    assert list((rig.hot / WORKROOM.decode()).iterdir()) == []
+
+
+def test_a_folder_that_was_on_its_way_at_a_kill_is_put_back(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By whoever comes next: the follower, or the switch that opens the copy without a vault."""
+    _moves(rig)
+    with monkeypatch.context() as patch:
+        _away_after(patch, 0)
+        patch.setattr(
+            "releve.adapters.engines.files.follow.undo_moves", lambda _root: None
+        )  # killed: nothing runs
+        with pytest.raises(Unreachable):
+            rig.follow()
+    assert not (rig.hot / "Projets").exists()
+    undo_moves(os.fsencode(rig.hot))
+    _whole(rig.hot / "Projets", "un")
+    undo_moves(os.fsencode(rig.hot))
+    _whole(rig.hot / "Projets", "un")
+
+
+def test_a_folder_that_was_on_its_way_takes_its_new_name_when_the_old_one_is_taken(rig: Rig) -> None:
+    """Nothing is written over."""
+    work = rig.hot / WORKROOM.decode()
+    (rig.hot / "Projets").rename(work / "1")
+    (work / "1.from").write_bytes(b"Projets\0Ailleurs/Projets 2026")
+    (rig.hot / "Projets").write_text("autre chose")
+    undo_moves(os.fsencode(rig.hot))
+    assert (rig.hot / "Projets").read_text() == "autre chose"
+    _whole(rig.hot / "Ailleurs" / "Projets 2026", "un")
+
+
+def test_no_name_is_missing_when_a_comparison_of_all_is_cut(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a restart of the machine everything is compared: each name keeps the old version until it has the new one."""
+    for name in DOCUMENTS:
+        (rig.root / "Projets" / name).write_text(f"deux {name}")
+    rig.take()
+    rig.following._copy.close()
+    rig.following = rig.new_following(boot="2")
+    with monkeypatch.context() as patch:
+        _away_after(patch, 10)
+        with pytest.raises(Unreachable):
+            rig.follow()
+    there = {path.name: path.read_text() for path in (rig.hot / "Projets").iterdir()}
+    assert there.keys() == set(DOCUMENTS)
+    assert all(said in {f"un {name}", f"deux {name}"} for name, said in there.items())
+    rig.follow()
+    _whole(rig.hot / "Projets", "deux")
+    assert not (rig.base / "aside").exists()
+
+
+def test_what_only_the_copy_had_goes_aside_when_its_place_is_taken_and_not_before(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that somebody changed on the copy is there, or aside, at any instant."""
+    (rig.root / "Projets" / "doc00").write_text("deux doc00, plus long")
+    rig.take()
+    (rig.hot / "Projets" / "doc00").write_text("de ce côté seulement")
+    rig.following._copy.close()
+    rig.following = rig.new_following(boot="2")
+    with monkeypatch.context() as patch:
+        _away_after(patch, 0)
+        with pytest.raises(Unreachable):
+            rig.follow()
+    assert (rig.hot / "Projets" / "doc00").read_text() == "de ce côté seulement"
+    rig.follow()
+    assert (rig.hot / "Projets" / "doc00").read_text() == "deux doc00, plus long"
+    (aside,) = (rig.base / "aside").rglob("doc00")
+    assert aside.read_text() == "de ce côté seulement"
+    shutil.rmtree(rig.base / "aside")
