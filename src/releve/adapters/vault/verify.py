@@ -99,8 +99,7 @@ class _Look:
         verdict = Verdict(blobs=so_far.blobs, size=so_far.size, content_read=so_far.content_read)
         _read_keys(repository, verdict)
         snapshots = self._snapshots(verdict)
-        index, named = self._index(verdict)
-        repository.index = index
+        named = self._index(verdict)
         packs = {entry.name: entry for entry in repository.store.entries(Kind.DATA)}
         for name in sorted(named.names() - packs.keys()):
             ids = tuple(blob.id for blob in named[name])
@@ -127,8 +126,9 @@ class _Look:
         verdict.snapshots = len(found)
         return found
 
-    def _index(self, verdict: Verdict) -> tuple[Index, Listing]:
+    def _index(self, verdict: Verdict) -> Listing:
         index, named = Index(), Listing()
+        self._repository.index = index  # the one of before goes now: each is 53 MB at a million blobs
         for name, raw in self._files(Kind.INDEX, verdict):
             try:
                 for pack, blobs in from_json(raw):
@@ -136,7 +136,7 @@ class _Look:
                     named.add(pack, blobs)
             except ValueError as error:
                 verdict.troubles.append(Trouble(Kind.INDEX, name, str(error)))
-        return index, named
+        return named
 
     def _files(self, kind: Kind, verdict: Verdict) -> Iterator[tuple[str, bytes]]:
         """The small files of a kind. One that was listed and is not given is wrong, until `stood` says otherwise."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import tracemalloc
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from releve.adapters.vault.repository import open_long
 from releve.adapters.vault.restore import restore
 from releve.adapters.vault.scratch import Scratch
 from releve.adapters.vault.seal import Forged, Key
+from releve.adapters.vault.store import Kind
 from releve.adapters.vault.verify import verify
 from releve.adapters.vault.writer import Writer
 from releve.domain.errors import PromiseBroken, Unreachable
@@ -191,6 +193,24 @@ def test_no_room_for_what_is_wide_is_told(tmp_path: Path, monkeypatch: pytest.Mo
         with pytest.raises(Unreachable, match="très large") as caught:
             act()
         assert "TMPDIR" in caught.value.hint
+
+
+def test_a_verification_holds_one_list_of_blobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The list that was known is let go before the one of now is read: of a million files each is 53 MB."""
+    (tmp_path / "share").mkdir()
+    (tmp_path / "share" / "a").write_text("a")
+    keep(fresh(tmp_path / "vault"), tmp_path / "share")
+    vault = reopened(tmp_path / "vault")
+    known, left = weakref.ref(vault.index), []
+    read = vault.get
+
+    def get(kind: Kind, name: str) -> bytes:
+        left.append(kind is Kind.INDEX and known() is not None)
+        return read(kind, name)
+
+    monkeypatch.setattr(vault, "get", get)
+    assert verify(vault).sound
+    assert left == [False, False]  # a snapshot, a list
 
 
 def _many(count: int) -> Iterator[bytes]:

@@ -50,13 +50,13 @@ def burst(
     """Count what differs between two trees of a share."""
     since = int((at - WINDOW).timestamp() * 1e9)
     rewritten = scrambled = removed = 0
-    gone: set[bytes] = set()
+    gone: set[int] = set()  # hashes of paths, which are half as large: a whole folder of a million may go
     come: list[bytes] = []
     samples: list[bytes] = []
     for path, was, is_ in _files(repository, old, new):
         if is_ is None:
             removed += 1
-            gone.add(path)
+            gone.add(hash(path))
         elif was is None:
             come.append(path)
         elif was.content != is_.content:
@@ -68,17 +68,16 @@ def burst(
     renamed: Counter[str] = Counter()
     for path in come:
         stem, extension = os.path.splitext(path)
-        if extension and (stem in gone or any(os.path.splitext(one)[0] == stem for one in _near(path, gone))):
+        if extension and (hash(stem) in gone or any(_near(stem, gone))):
             renamed[os.fsdecode(extension)] += 1
             samples.append(path)
     shown = tuple(path.decode("utf-8", "backslashreplace") for path in samples[:_SAMPLES])
     return Burst(at, before, snapshot, files, rewritten, scrambled, removed, dict(renamed), shown)
 
 
-def _near(path: bytes, gone: set[bytes]) -> Iterator[bytes]:
-    """Names that went and differ from `path` by a usual extension only."""
-    stem = os.path.splitext(path)[0]
-    yield from (stem + extension for extension in (*_BEGINS, b".txt", b".csv") if stem + extension in gone)
+def _near(stem: bytes, gone: set[int]) -> Iterator[bool]:
+    """Whether a name went that has the same stem and a usual extension, for each of these."""
+    return (hash(stem + extension) in gone for extension in (*_BEGINS, b".txt", b".csv"))
 
 
 def _files(repository: Repository, old: bytes, new: bytes) -> Iterator[Change]:
