@@ -345,9 +345,10 @@ def told_once(before: str, now: str) -> str:
 
 
 def _root_of(post: Post) -> bytes:
+    """The folder itself: by a link, or by « .. », the snapshots would hold a path that leads nowhere."""
     if not post.root.is_dir():
         raise BadInput("share-missing", f"« {post.root} » n'est pas un dossier qui se lit")
-    return os.fsencode(post.root.absolute())
+    return os.fsencode(os.path.realpath(post.root))
 
 
 def _outside(vault: Repository, root: Path) -> None:
