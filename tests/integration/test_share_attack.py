@@ -66,6 +66,19 @@ def test_locked_documents_stop_the_copy(rig: Rig, way: str) -> None:
     assert rig.follow() is None, "it stays so until a person decides"
 
 
+def test_an_extension_that_is_no_text_is_no_way_through(rig: Rig) -> None:
+    """Names that take an extension in bytes that are no UTF-8: alert, kept and read back."""
+    before = inside(rig.hot)
+    for path in sorted(rig.root.rglob("*.*")):
+        path.rename(path.with_name(path.name + os.fsdecode(b".\xff")))
+    rig.take()
+    assert rig.follow() is None
+    alert = read(_alert(rig))
+    assert alert is not None
+    assert r".\xff" in alert.reason
+    assert inside(rig.hot) == before
+
+
 def test_an_attack_does_not_pass_because_the_machine_started_anew(rig: Rig) -> None:
     """Documents encrypted while the relief was off: alert, and what its end had torn becomes what it held."""
     before = inside(rig.hot)

@@ -12,12 +12,20 @@ from releve.adapters.engines.files.cache import Cache
 from releve.adapters.engines.files.capture import Capture, Share
 from releve.adapters.engines.files.events import Hints, Scans
 from releve.adapters.engines.files.live import Freshness
+from releve.adapters.engines.files.place import elsewhere
 from releve.adapters.vault.repository import Repository
 from releve.adapters.vault.restore import restore
+from releve.domain.errors import BadInput
 from releve.entrypoints.worker.share import Post, capturing, dated, followed
+from tests.features import CURRENT_RESTIC
 from tests.keepers import HERE, THERE, two_ends
 from tests.shares import inside
-from tests.vaults import fresh, now, reopened
+from tests.vaults import fresh, now, reopened, restic
+
+PROGRAMS = [
+    pytest.param("restic", marks=pytest.mark.needs("restic"), id="debian12"),
+    pytest.param(str(CURRENT_RESTIC), marks=pytest.mark.needs("restic-current"), id="current"),
+]
 
 
 class Place:
@@ -101,3 +109,31 @@ def test_a_keeper_whose_folder_is_under_a_link_saves_and_is_followed(tmp_path: P
         rig.write(HERE, "un")
         rig.protect()
         rig.until_equal()
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_share_whose_path_is_no_text_is_saved_as_restic_saves_it(tmp_path: Path, program: str) -> None:
+    """Each byte that is no UTF-8 is U+FFFD in the list, and the very byte in the tree; the copy follows it."""
+    place = Place(tmp_path / os.fsdecode(b"p\xe9\xe2\x82"))
+    seen = place.captured(place.root)
+    vault = place.vault()
+    assert place.followed() == inside(place.root)
+    said = (place.base / "state" / "capture.json").read_text(encoding="utf-8")
+    assert r"p\\xe9" in said
+    folder = place.base / "vault"
+    restic(program, folder, "backup", str(place.root))
+    restic(program, folder, "check")
+    restic(program, folder, "restore", seen.snapshot, "--target", str(tmp_path / "back"))
+    assert inside(tmp_path / "back" / place.root.relative_to("/")) == inside(place.root)
+    ours, theirs = sorted(vault.snapshots(), key=lambda one: one.program != "releve")
+    assert ours.id == seen.snapshot
+    assert ours.paths == theirs.paths
+
+
+def test_sentences_bear_any_name(place: Place) -> None:
+    """A share that is not there, of a path that is no text: the sentence can be written anywhere."""
+    gone = place.base / os.fsdecode(b"\xe9t\xe9")
+    with pytest.raises(BadInput, match=r"xe9t.{1,2}xe9") as refused:
+        place.captured(gone)
+    refused.value.sentence.encode()
+    assert "xe9" in str(elsewhere(os.fsencode(gone), b"\xff", "").sentence.encode())

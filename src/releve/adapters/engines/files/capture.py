@@ -22,13 +22,13 @@ from releve.adapters.engines.files.cache import ROOT, Cache, Row, fit
 from releve.adapters.engines.files.events import Hints, Spot, join
 from releve.adapters.engines.files.marks import Mark, Snapshots
 from releve.adapters.engines.files.orders import Barred
-from releve.adapters.engines.files.place import absent, elsewhere
+from releve.adapters.engines.files.place import absent, elsewhere, shown
 from releve.adapters.vault.metadata import node_of, user_of
 from releve.adapters.vault.names import in_order
 from releve.adapters.vault.node import Node, encode, tree
 from releve.adapters.vault.pack import BlobKind
 from releve.adapters.vault.reading import Reader
-from releve.adapters.vault.repository import Repository, Snapshot, snapshot_value
+from releve.adapters.vault.repository import Repository, Snapshot, as_kept, snapshot_value
 from releve.adapters.vault.writer import Writer
 from releve.domain.errors import PromiseBroken, Unreachable
 from releve.domain.os_errors import reason
@@ -246,7 +246,7 @@ class Capture:
             raise elsewhere(
                 self._share.root,
                 example,
-                f"Si tout a vraiment été remplacé, créez-y un instant un dossier nommé « {os.fsdecode(example)} »",
+                f"Si tout a vraiment été remplacé, créez-y un instant un dossier nommé « {shown(example)} »",
             )
 
     def _index(self) -> None:
@@ -670,7 +670,7 @@ def _look(root: bytes) -> int:
     except OSError as error:
         raise _missing(root, error) from error
     if not stat.S_ISDIR(facts.st_mode):
-        raise Unreachable("share-missing", f"« {os.fsdecode(root)} » n'est pas un dossier")
+        raise Unreachable("share-missing", f"« {shown(root)} » n'est pas un dossier")
     return fit(facts.st_ino)
 
 
@@ -686,7 +686,7 @@ def _missing(root: bytes, error: OSError) -> Unreachable:
 def _gone(root: bytes, why: str) -> Unreachable:
     return Unreachable(
         "share-missing",
-        f"le partage « {os.fsdecode(root)} » ne répond pas : {why}",
+        f"le partage « {shown(root)} » ne répond pas : {why}",
         hint="vérifiez le disque ou le montage ; tant qu'il manque, rien n'est effacé du coffre",
         retryable=True,
     )
@@ -696,8 +696,9 @@ def down(repository: Repository, snapshot: Snapshot) -> Node | None:
     """The node of the one folder that a share's snapshot holds; None when it is not there or cannot be read."""
     subtree, node = snapshot.tree, None
     try:
-        for part in filter(None, os.fsencode(snapshot.paths[0]).split(b"/")):
-            node = next((one for one in repository.nodes(subtree) if one.name == part and one.is_dir), None)
+        for part in filter(None, snapshot.paths[0].split("/")):
+            found = (one for one in repository.nodes(subtree) if as_kept(os.fsdecode(one.name)) == part)
+            node = next((one for one in found if one.is_dir), None)
             if node is None:
                 return None
             subtree = node.subtree

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 
+from releve.adapters.engines.files.place import shown
 from releve.adapters.vault.node import Node
 from releve.adapters.vault.repository import Repository
 from releve.domain.errors import PromiseBroken
@@ -69,10 +70,10 @@ def burst(
     for path in come:
         stem, extension = os.path.splitext(path)
         if extension and (stem in gone or any(os.path.splitext(one)[0] == stem for one in _near(path, gone))):
-            renamed[os.fsdecode(extension)] += 1
+            renamed[shown(extension)] += 1
             samples.append(path)
-    shown = tuple(path.decode("utf-8", "backslashreplace") for path in samples[:_SAMPLES])
-    return Burst(at, before, snapshot, files, rewritten, scrambled, removed, dict(renamed), shown)
+    some = tuple(shown(path) for path in samples[:_SAMPLES])
+    return Burst(at, before, snapshot, files, rewritten, scrambled, removed, dict(renamed), some)
 
 
 def _near(path: bytes, gone: set[bytes]) -> Iterator[bytes]:
