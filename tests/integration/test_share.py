@@ -373,6 +373,45 @@ def test_a_share_that_moved_to_another_disk_goes_on(rig: Rig) -> None:
     assert rig.behind() == []
 
 
+@pytest.mark.parametrize("way", ["moved", "removed"])
+def test_a_share_that_is_replaced_under_a_capture_is_compared_whole(rig: Rig, way: str) -> None:
+    """Another folder, with some of the same names, comes in its place: nothing told of what is in it, and all is saved.
+
+    From then on it is the one that is listened to, and the former one no more.
+    """
+    for number in range(9):
+        (rig.root / f"d{number}").mkdir()
+        (rig.root / f"d{number}" / "f").write_text("ancien")
+    resident = live.Live(rig.capture, rig.watcher, last=None, now=now)
+    assert _taken(resident, rig)
+    other = rig.base / "autre"
+    for number in range(9):
+        (other / f"d{number}").mkdir(parents=True)
+        (other / f"d{number}" / "f").write_text("tout autre chose")
+    if way == "moved":
+        rig.root.rename(rig.base / "ancien")
+    else:
+        shutil.rmtree(rig.root)
+    other.rename(rig.root)
+    assert _taken(resident, rig), "and long before the idle snapshot"
+    assert not rig.watcher.gather()
+    if way == "moved":
+        (rig.base / "ancien" / "d1" / "f").write_text("plus personne n'y travaille")
+        assert not rig.watcher.gather()
+    (rig.root / "d1" / "f").write_text("la suite")
+    assert _taken(resident, rig)
+
+
+def _taken(resident: live.Live, rig: Rig) -> bool:
+    """Whether a few turns put the share into the vault as it stands."""
+    begun = time.monotonic()
+    while time.monotonic() - begun < 8:
+        resident.step(0.2)
+        if resident.freshness.snapshot and rig.strangers(rig.whole()) == []:
+            return True
+    return False
+
+
 def test_a_share_whose_files_all_went_is_followed(rig: Rig) -> None:
     """The same folder, emptied by people, is no fault."""
     (rig.root / "a").write_text("x")

@@ -162,9 +162,11 @@ class Capture:
             inode = _look(self._share.root)
             self._index()
             force |= self._was_kept()
-            self._in_place(inode, last)
-            if hints.everything or not self._cache.snapshot[0]:
+            other = self._another(inode, last)
+            if other or hints.everything or not self._cache.snapshot[0]:
                 self._whole(last)
+            if other:
+                self._dirty.add(ROOT)
             self._again_folders(hints.folders)
             self._spots(hints.spots | hints.writing)
             self._forget_unread(inode)
@@ -226,18 +228,29 @@ class Capture:
         self._number, self._unsure = max(self._number, newest), False
         return kept
 
-    def _in_place(self, inode: int, last: Snapshot | None) -> None:
-        """Raises `Unreachable` when the folder is another one than at the last snapshot, and has nothing of it."""
+    @property
+    def replaced(self) -> bool:
+        """Whether another folder, or none, is where the last snapshot was taken. One look at the root."""
+        try:
+            return bool(self._cache.snapshot[0]) and _look(self._share.root) != self._cache.inode
+        except Unreachable:
+            return True
+
+    def _another(self, inode: int, last: Snapshot | None) -> bool:
+        """Whether the folder is another one than that of the cache: no event told of what it holds.
+
+        Raises `Unreachable` when it is another one than at the last snapshot, and has nothing of it.
+        """
         if self._cache.snapshot[0]:
             if inode == self._cache.inode:
-                return
+                return False
             example = absent(self._share.root, (row.name for row in self._cache.rows(ROOT)))
         else:
             node = down(self._repository, last) if last is not None else None
             if node is None or last is None:
-                return
+                return False
             if last.hostname == self._share.hostname and inode == fit(node.inode):
-                return
+                return False
             example = b""
             with suppress(PromiseBroken):  # a damaged past is no reason not to save the present
                 past = self._repository.nodes(node.subtree)
@@ -248,6 +261,7 @@ class Capture:
                 example,
                 f"Si tout a vraiment été remplacé, créez-y un instant un dossier nommé « {shown(example)} »",
             )
+        return bool(self._cache.snapshot[0])
 
     def _index(self) -> None:
         """What the vault lists: all of it after an error, what is new from time to time.

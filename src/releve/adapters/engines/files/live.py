@@ -105,8 +105,11 @@ class Live:
         if not self._todo and not self._idle() and not self._due_open():
             at = self._now()
             if not self._watcher.wait(min(longest, self._until_idle())):
-                self._quiet(at)
-                self._trickle()
+                if self._capture.replaced:
+                    self._todo.everything = True
+                else:
+                    self._quiet(at)
+                    self._trickle()
                 if not (self._todo or self._idle() or self._due_open()):
                     return None
             elif not self._failures:
