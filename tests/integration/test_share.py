@@ -510,6 +510,24 @@ def test_what_could_not_be_read_is_no_longer_named_once_it_is_gone(
     assert rig.strangers(rig.whole()) == []
 
 
+def test_a_folder_under_the_name_that_is_ours_is_told(rig: Rig) -> None:
+    """What somebody keeps under « .releve » is not saved: it is named, there or come later, until it is gone."""
+    (rig.root / "a").write_text("x")
+    rig.take()
+    assert rig.capture.unread == {}
+    (rig.root / ".releve").mkdir()
+    (rig.root / ".releve" / "notes").write_text("à moi")
+    rig.take()
+    assert "réservé" in rig.capture.unread[b".releve"]
+    rig.capture.take(Hints(everything=True))
+    assert list(rig.capture.unread) == [b".releve"]
+    (rig.root / "dedans").mkdir()
+    (rig.root / "dedans" / ".releve").write_text("saved as any other")
+    shutil.rmtree(rig.root / ".releve")
+    rig.take()
+    assert rig.capture.unread == {}
+
+
 def test_a_folder_that_can_be_listed_again_is_no_longer_named(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:

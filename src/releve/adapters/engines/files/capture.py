@@ -458,6 +458,8 @@ class Capture:
         inside = join(path, name)
         full = os.path.join(self._share.root, inside)
         self._seen.compared += 1
+        if inside == WORKROOM:
+            self.unread[inside] = "nom réservé à Relève, pas sauvé"  # forgotten below when it is not there
         try:
             facts = None if self._excluded(path, name) else os.lstat(full)
         except (FileNotFoundError, NotADirectoryError):
