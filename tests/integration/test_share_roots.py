@@ -111,6 +111,16 @@ def test_a_keeper_whose_folder_is_under_a_link_saves_and_is_followed(tmp_path: P
         rig.until_equal()
 
 
+@pytest.mark.parametrize("state", ["real/docs", "real/docs/.état", "srv/docs/.état"])
+def test_a_state_in_the_share_is_refused(place: Place, state: str) -> None:
+    """It would be saved, and change by that, for ever."""
+    post = Post("documents", place.root, place.base / state)
+    with pytest.raises(BadInput, match="dossier d'état"), capturing(place.vault(), post):
+        pass
+    with pytest.raises(BadInput, match="dossier d'état"), followed(place.vault(), post, dated(post)):
+        pass
+
+
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_a_share_whose_path_is_no_text_is_saved_as_restic_saves_it(tmp_path: Path, program: str) -> None:
     """Each byte that is no UTF-8 is U+FFFD in the list, and the very byte in the tree; the copy follows it."""

@@ -88,7 +88,7 @@ def capturing(vault: Repository, post: Post) -> Iterator[Live]:
     Raises `Refused` when the vault holds snapshots of a newer epoch: this side writes no more.
     """
     root = _root_of(post)
-    _outside(vault, post.root)
+    _outside(vault, post)
     with ExitStack() as stack:
         snapshots = Snapshots(vault, post.share).look()
         if snapshots and snapshots[-1][0].epoch > post.epoch:
@@ -175,7 +175,7 @@ def _not_captured_here(known: Sequence[tuple[Mark, Snapshot]], post: Post) -> No
 def followed(vault: Repository, post: Post, aside: Callable[[], Path]) -> Iterator[Copying]:
     """The copy of a share, ready to be driven; the caller holds the state folder's lock."""
     post.root.parent.mkdir(parents=True, exist_ok=True)
-    _outside(vault, post.root)
+    _outside(vault, post)
     copy = HotCopy(vault, os.fsencode(post.root.absolute()))
     clerk = Clerk(lambda: Watch(vault, post.state, post.share, now=_now))
     try:
@@ -355,8 +355,15 @@ def _root_of(post: Post) -> bytes:
     return os.fsencode(os.path.realpath(post.root))
 
 
-def _outside(vault: Repository, root: Path) -> None:
-    where = Path(vault.store.where)
+def _outside(vault: Repository, post: Post) -> None:
+    """Raises `BadInput` for a vault, or a state, that is inside the share: each snapshot would ask for another."""
+    root, where = post.root, Path(vault.store.where)
+    if post.state.resolve().is_relative_to(root.resolve()):
+        raise BadInput(
+            "state-inside",
+            f"le dossier d'état {shown(os.fsencode(post.state))} est dans le partage {shown(os.fsencode(root))}",
+            hint="donnez à --state un dossier hors du partage",
+        )
     for one, other in ((where, root), (root, where)):
         if one.exists() and one.resolve().is_relative_to(other.resolve()):
             raise BadInput(
