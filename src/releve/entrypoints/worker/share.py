@@ -358,12 +358,6 @@ def _root_of(post: Post) -> bytes:
 def _outside(vault: Repository, post: Post) -> None:
     """Raises `BadInput` for a vault, or a state, that is inside the share: each snapshot would ask for another."""
     root, where = post.root, Path(vault.store.where)
-    if post.state.resolve().is_relative_to(root.resolve()):
-        raise BadInput(
-            "state-inside",
-            f"le dossier d'état {shown(os.fsencode(post.state))} est dans le partage {shown(os.fsencode(root))}",
-            hint="donnez à --state un dossier hors du partage",
-        )
     for one, other in ((where, root), (root, where)):
         if one.exists() and one.resolve().is_relative_to(other.resolve()):
             raise BadInput(
@@ -371,6 +365,12 @@ def _outside(vault: Repository, post: Post) -> None:
                 f"le coffre {where} et le partage {shown(os.fsencode(root))} sont l'un dans l'autre",
                 hint="placez le coffre ailleurs, sur un autre disque et un autre site",
             )
+    if post.state.resolve().is_relative_to(root.resolve()):
+        raise BadInput(
+            "state-inside",
+            f"le dossier d'état {shown(os.fsencode(post.state))} est dans le partage {shown(os.fsencode(root))}",
+            hint="donnez à --state un dossier hors du partage",
+        )
 
 
 def _watcher(root: bytes, post: Post) -> Watcher:
