@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import shutil
 import threading
@@ -373,6 +374,46 @@ def test_a_share_that_moved_to_another_disk_goes_on(rig: Rig) -> None:
     assert rig.behind() == []
 
 
+@pytest.mark.parametrize("way", ["moved", "removed"])
+def test_a_share_that_is_replaced_under_a_capture_is_compared_whole(rig: Rig, way: str) -> None:
+    """Another folder, with some of the same names, comes in its place: nothing told of what is in it, and all is saved.
+
+    From then on it is the one that is listened to, and the former one no more.
+    """
+    for number in range(9):
+        (rig.root / f"d{number}").mkdir()
+        (rig.root / f"d{number}" / "f").write_text("ancien")
+    other = rig.base / "autre"
+    for number in range(9):
+        (other / f"d{number}").mkdir(parents=True)
+        (other / f"d{number}" / "f").write_text("tout autre chose")
+    resident = live.Live(rig.capture, rig.watcher, last=None, now=now)
+    resident._trickle_at = math.inf  # the slow comparison would find it too, in its time
+    assert _taken(resident, rig)
+    if way == "moved":
+        rig.root.rename(rig.base / "ancien")
+    else:
+        shutil.rmtree(rig.root)
+    other.rename(rig.root)
+    assert _taken(resident, rig), "and long before the idle snapshot"
+    assert not rig.watcher.gather()
+    if way == "moved":
+        (rig.base / "ancien" / "d1" / "f").write_text("plus personne n'y travaille")
+        assert not rig.watcher.gather()
+    (rig.root / "d1" / "f").write_text("la suite")
+    assert _taken(resident, rig)
+
+
+def _taken(resident: live.Live, rig: Rig) -> bool:
+    """Whether a few turns put the share into the vault as it stands."""
+    begun = time.monotonic()
+    while time.monotonic() - begun < 8:
+        resident.step(0.2)
+        if resident.freshness.snapshot and rig.strangers(rig.whole()) == []:
+            return True
+    return False
+
+
 def test_a_share_whose_files_all_went_is_followed(rig: Rig) -> None:
     """The same folder, emptied by people, is no fault."""
     (rig.root / "a").write_text("x")
@@ -467,6 +508,24 @@ def test_what_could_not_be_read_is_no_longer_named_once_it_is_gone(
     rig.take()
     assert rig.capture.unread == {}
     assert rig.strangers(rig.whole()) == []
+
+
+def test_a_folder_under_the_name_that_is_ours_is_told(rig: Rig) -> None:
+    """What somebody keeps under « .releve » is not saved: it is named, there or come later, until it is gone."""
+    (rig.root / "a").write_text("x")
+    rig.take()
+    assert rig.capture.unread == {}
+    (rig.root / ".releve").mkdir()
+    (rig.root / ".releve" / "notes").write_text("à moi")
+    rig.take()
+    assert "réservé" in rig.capture.unread[b".releve"]
+    rig.capture.take(Hints(everything=True))
+    assert list(rig.capture.unread) == [b".releve"]
+    (rig.root / "dedans").mkdir()
+    (rig.root / "dedans" / ".releve").write_text("saved as any other")
+    shutil.rmtree(rig.root / ".releve")
+    rig.take()
+    assert rig.capture.unread == {}
 
 
 def test_a_folder_that_can_be_listed_again_is_no_longer_named(

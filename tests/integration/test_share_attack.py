@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -64,6 +65,96 @@ def test_locked_documents_stop_the_copy(rig: Rig, way: str) -> None:
     assert inside(rig.hot) == before
     rig.take()
     assert rig.follow() is None, "it stays so until a person decides"
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        "one extension",
+        "any extension",
+        "their extension",
+        "no extension",
+        "copies first",
+        "half squeezed",
+        "removed",
+    ],
+)
+def test_documents_that_other_files_take_the_place_of_stop_the_copy(rig: Rig, way: str) -> None:
+    """Encrypted under names that tell nothing of the old ones, or just removed: alert, the copy keeps the good ones."""
+    before = inside(rig.hot)
+    victims = sorted(rig.root.rglob("*.*"))
+    for number, path in enumerate(victims):
+        extension = {
+            "any extension": f".{number * 7919:x}",
+            "their extension": path.suffix,
+            "no extension": "",
+        }.get(way, ".lockbit")
+        if way != "removed":
+            body = b"fa\xe7ade " * 400 if way == "half squeezed" else os.urandom(3000)
+            path.with_name(os.urandom(6).hex() + extension).write_bytes(str(number).encode() + body)
+        if way != "copies first":
+            path.unlink()
+    rig.take()
+    assert (rig.follow() is None) == (way != "copies first")
+    if way == "copies first":
+        for path in victims:
+            path.unlink()
+        rig.take()
+        assert rig.follow() is None
+    alert = read(_alert(rig))
+    assert alert is not None
+    assert ("lockbit" in alert.reason) == (way == "half squeezed")
+    held = inside(rig.hot)
+    assert {path: facts for path, facts in held.items() if path in before and b"." in path} == {
+        path: facts for path, facts in before.items() if b"." in path
+    }
+
+
+@pytest.mark.parametrize("work", ["moved", "copied, then removed", "unzipped", "photos", "archived", "films"])
+def test_bulk_work_raises_no_alert(rig: Rig, work: str) -> None:
+    """What people do with many files at once: the copy follows."""
+    documents = sorted(rig.root.rglob("*.*"))
+    if work == "moved":
+        for folder in sorted(rig.root.iterdir()):
+            folder.rename(rig.root / f"{folder.name} (2026)")
+    elif work == "copied, then removed":
+        for folder in sorted(rig.root.iterdir()):
+            shutil.copytree(folder, rig.root / "rangé" / folder.name)
+        rig.take()
+        rig.follow()
+        for path in documents:
+            path.unlink()
+    elif work == "archived":
+        for path in documents[:50]:
+            path.unlink()
+        (rig.root / "2025.zip").write_bytes(b"PK\x03\x04" + os.urandom(90_000))
+    else:
+        begin, extension = {
+            "unzipped": (b"PK\x03\x04", ".odt"),
+            "photos": (b"\xff\xd8\xff", ".jpg"),
+            "films": (b"", ".mp4"),
+        }[work]
+        for number in range(60):
+            (rig.root / f"DSC{number}{extension}").write_bytes(begin + os.urandom(3000))
+        for path in documents[:50]:
+            path.unlink()
+    rig.take()
+    assert rig.follow() is not None
+    assert read(_alert(rig)) is None
+    assert rig.behind() == []
+
+
+def test_an_extension_that_is_no_text_is_no_way_through(rig: Rig) -> None:
+    """Names that take an extension in bytes that are no UTF-8: alert, kept and read back."""
+    before = inside(rig.hot)
+    for path in sorted(rig.root.rglob("*.*")):
+        path.rename(path.with_name(path.name + os.fsdecode(b".\xff")))
+    rig.take()
+    assert rig.follow() is None
+    alert = read(_alert(rig))
+    assert alert is not None
+    assert r".\xff" in alert.reason
+    assert inside(rig.hot) == before
 
 
 def test_an_attack_does_not_pass_because_the_machine_started_anew(rig: Rig) -> None:
@@ -153,7 +244,11 @@ def test_work_raises_no_alert(rig: Rig, seed: int) -> None:
         chaos.work(6)
         rig.take()
         rig.follow()
-    assert read(_alert(rig)) is None
+    alert = read(_alert(rig))
+    if len(list(rig.root.rglob("*.*"))) < 60:  # most of the share was removed: a sign by itself
+        assert alert is None or "ôtés" in alert.reason
+        return
+    assert alert is None
     assert rig.behind() == []
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from releve.adapters.engines.files import live as live_of
 from releve.adapters.engines.files.events import How, Scans, Watcher
 from releve.adapters.engines.files.live import IDLE, Live
 from releve.adapters.engines.files.marks import Snapshots
@@ -20,6 +23,7 @@ from tests.vaults import now, reopened
 ROOT = Path(__file__).parents[2]
 INSIDE = """
 import sys
+from datetime import timedelta
 from pathlib import Path
 from tests.integration.test_share_scan import nested
 nested(Path(sys.argv[1]), sys.argv[2])
@@ -70,6 +74,29 @@ def test_nothing_is_said_to_be_safe_that_no_scan_looked_at(rig: Rig) -> None:
         rig.follow()
         assert (rig.hot / "a").read_text() == "après"
         assert rig.following.lag.position.at == compared.isoformat()
+
+
+def test_a_clock_that_is_set_back_delays_no_file_that_is_held_open(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file under work is saved after its few seconds, whatever the wall clock says meanwhile."""
+    monkeypatch.setattr(live_of, "OPEN_FILE", 0.3)
+    ahead = timedelta()
+    (rig.root / "long").write_text("début")
+    made = Live(rig.capture, rig.watcher, last=None, now=lambda: now() + ahead)
+    made._trickle_at = math.inf
+    step(made)
+    with (rig.root / "long").open("a") as file:
+        file.write("en cours")
+        file.flush()
+        until = time.monotonic() + 8
+        step(made)
+        assert made.freshness.snapshot
+        assert made._open
+        ahead = timedelta(hours=-2)
+        while rig.strangers(rig.whole()) and time.monotonic() < until:
+            made.step(0.2)
+        assert rig.strangers(rig.whole()) == []
 
 
 def test_the_last_look_at_a_share_that_is_scanned_looks_at_everything(rig: Rig) -> None:

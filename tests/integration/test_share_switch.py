@@ -260,6 +260,23 @@ def test_a_file_still_held_open_keeps_the_share_from_being_seen_closed(rig: TwoE
     assert rig.engine.fence(HERE).position > 0
 
 
+def test_a_program_that_holds_a_name_that_is_no_text_is_named_too(rig: TwoEnds) -> None:
+    """A name from another system, in bytes that are no UTF-8: the keeper says it, lives on, and closes at last."""
+    rig.protect()
+    name = os.fsdecode(b"\xe9t\xe9.txt")
+    (rig.roots[HERE] / name).write_text("x")
+    program = "import sys; f = open(sys.argv[1], 'a'); print('ouvert', flush=True); sys.stdin.read()"
+    argv = [sys.executable, "-c", program, str(rig.roots[HERE] / name)]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as writer:
+        assert writer.stdout is not None
+        writer.stdout.readline()
+        with pytest.raises(Unreachable, match=r"xe9t.xe9\.txt") as refused:
+            rig.engine.fence(HERE)
+        refused.value.sentence.encode()
+        writer.communicate()
+    assert rig.engine.fence(HERE).position > 0
+
+
 def test_a_daily_share_takes_one_snapshot_when_told(tmp_path: Path) -> None:
     """Nothing is captured by itself; one order is one snapshot, which the copy then follows."""
     with two_ends(tmp_path, ProtectionMode.DAILY) as rig:

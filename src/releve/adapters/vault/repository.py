@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import secrets
 import threading
 import time
@@ -37,6 +38,7 @@ _BECOMES = 2.0  # seconds that it is given to become whole
 _LOOK = 0.05  # seconds between two looks at it
 _STILL = 4  # looks that show the same: it changes no more
 
+_LONE = re.compile("[\ud800-\udfff]")
 _T = TypeVar("_T")
 
 
@@ -95,7 +97,9 @@ class Repository:
 
     def put(self, kind: Kind, value: object) -> str:
         """Seal a value into a new file of that kind, durable on return; its name."""
-        return self.put_plain(kind, json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode())
+        return self.put_plain(
+            kind, as_kept(json.dumps(value, separators=(",", ":"), ensure_ascii=False)).encode()
+        )
 
     def put_plain(self, kind: Kind, plain: bytes) -> str:
         """The same of a value that is written already."""
@@ -523,6 +527,11 @@ def _snapshot(name: str, raw: bytes, seen: int) -> Snapshot:
         raise damaged(f"snapshots/{name}", "il ne se lit pas") from error
 
 
+def as_kept(text: str) -> str:
+    """Text as a snapshot keeps it: each byte that is no UTF-8 is U+FFFD there, as Go's JSON has it (restic)."""
+    return _LONE.sub("\ufffd", text)
+
+
 def snapshot_value(
     *,
     at: datetime,
@@ -560,6 +569,7 @@ __all__ = [
     "BlobKind",
     "Repository",
     "Snapshot",
+    "as_kept",
     "create",
     "damaged",
     "open_blob",

@@ -1,7 +1,9 @@
 """Does what happens to a share look like ransomware at work? Pure; a person decides, never this.
 
-Three signs, over the last ten minutes: contents that no longer are what their names say, names that all take the
-same new extension, and a share that is rewritten at a pace at which nobody types.
+Four signs, over the last ten minutes: contents that no longer are what their names say, names that all take the
+same new extension, a share that is rewritten at a pace at which nobody types, and one of which most is removed.
+Files that vanish while about as many come that no known format explains count as rewritten: an attack that gives
+its files other names does that.
 """
 
 from __future__ import annotations
@@ -24,6 +26,9 @@ class Limits:
     renamed: int = 20
     rewritten: int = 1000
     rewritten_part: float = 0.3
+    removed: int = 100
+    removed_part: float = 0.5
+    in_place_of: float = 0.5  # of the files that came: those in whose place documents must have vanished
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +48,22 @@ def within(bursts: Sequence[Burst], now: datetime) -> list[Burst]:
 
 def judge(bursts: Sequence[Burst], limits: Limits = Limits()) -> Suspicion | None:
     """What the bursts of a window say together; None when they say nothing."""
-    rewritten = sum(one.rewritten for one in bursts)
-    scrambled = sum(one.scrambled for one in bursts)
+    vanished = sum(one.vanished for one in bursts)
+
+    def replacing(came: int) -> int:
+        """How many of them came in the place of what vanished; 0 when they are mostly something else."""
+        return min(came, vanished) if vanished >= limits.in_place_of * came else 0
+
+    replaced = replacing(sum(one.strange for one in bursts))
+    rewritten = sum(one.rewritten for one in bursts) + replaced
+    scrambled = sum(one.scrambled for one in bursts) + replaced
     renamed: Counter[str] = Counter()
+    novel: Counter[str] = Counter()
     for one in bursts:
         renamed.update(one.renamed)
+        novel.update(one.novel)
+    renamed.update({extension: replacing(came) for extension, came in novel.items()})
+    removed = sum(one.removed - one.added for one in bursts)
     extension, taken = max(renamed.items(), key=lambda item: item[1], default=("", 0))
     files = max((one.files for one in bursts), default=0)
     if scrambled >= limits.scrambled and scrambled >= limits.scrambled_part * rewritten:
@@ -56,8 +72,12 @@ def judge(bursts: Sequence[Burst], limits: Limits = Limits()) -> Suspicion | Non
         reason = f"{say_count(taken, 'fichier a pris', 'fichiers ont pris')} la même extension nouvelle « {extension} »"
     elif rewritten >= limits.rewritten and rewritten >= limits.rewritten_part * files:
         reason = f"{say_count(rewritten, 'fichier')} sur {files} réécrits en dix minutes"
+    elif removed >= limits.removed and removed >= limits.removed_part * (bursts[-1].files + removed):
+        reason = f"{say_count(removed, 'fichier')} sur {bursts[-1].files + removed} ôtés en dix minutes"
     else:
         return None
-    first = next((one for one in bursts if one.suspect), bursts[0])
+    first = next(
+        (one for one in bursts if one.suspect or one.removed - one.added >= limits.removed), bursts[0]
+    )
     samples = tuple(path for one in bursts for path in one.samples)[:5]
     return Suspicion(reason, first.before, first.at, samples)

@@ -40,6 +40,7 @@ from releve.adapters.engines.files.orders import (
     read,
     text,
 )
+from releve.adapters.engines.files.place import shown
 from releve.adapters.engines.files.writers import open_writers
 from releve.adapters.hosts.lock import hold as only_one
 from releve.adapters.notes import put
@@ -526,7 +527,7 @@ def _left(root: Path) -> str:
         )
         return f"{hidden} : Relève n'est pas root ici"
     one = look.writers[0]
-    return f"« {one.program} » (processus {one.pid}) tient encore {os.fsdecode(one.path)} ouvert en écriture"
+    return f"« {one.program} » (processus {one.pid}) tient encore {shown(one.path)} ouvert en écriture"
 
 
 def _finished(live: Live, *, force: bool) -> None:

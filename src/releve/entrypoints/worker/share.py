@@ -27,8 +27,10 @@ from releve.adapters.engines.files.live import Freshness, Live
 from releve.adapters.engines.files.marks import Mark, Snapshots, unknown_share
 from releve.adapters.engines.files.mounts import deaf_mount, mounted_inside
 from releve.adapters.engines.files.orders import Barred
+from releve.adapters.engines.files.place import shown
 from releve.adapters.hosts.lock import hold as only_one
 from releve.adapters.vault.locks import hold
+from releve.adapters.vault.repository import as_kept
 from releve.cycle.watch.attack import judge, within
 from releve.domain.errors import BadInput, Refused, ReleveError, Unreachable
 from releve.domain.os_errors import reason
@@ -86,7 +88,7 @@ def capturing(vault: Repository, post: Post) -> Iterator[Live]:
     Raises `Refused` when the vault holds snapshots of a newer epoch: this side writes no more.
     """
     root = _root_of(post)
-    _outside(vault, post.root)
+    _outside(vault, post)
     with ExitStack() as stack:
         snapshots = Snapshots(vault, post.share).look()
         if snapshots and snapshots[-1][0].epoch > post.epoch:
@@ -161,10 +163,10 @@ def _not_captured_here(known: Sequence[tuple[Mark, Snapshot]], post: Post) -> No
     """Raises `Refused` when this very folder is the share: a copy would shut its users out and undo their work."""
     for mark, one in known[-1:]:
         here = os.path.realpath(post.root)
-        if mark.epoch == post.epoch and one.hostname == socket.gethostname() and here in one.paths:
+        if mark.epoch == post.epoch and one.hostname == socket.gethostname() and as_kept(here) in one.paths:
             raise Refused(
                 "share-captured-here",
-                f"« {post.root} » est le partage lui-même, capturé sur cette machine : ce n'est pas un endroit pour sa copie",
+                f"« {shown(os.fsencode(post.root))} » est le partage lui-même, capturé sur cette machine : ce n'est pas un endroit pour sa copie",
                 hint="donnez à --root un autre dossier, sur une autre machine",
             )
 
@@ -173,7 +175,7 @@ def _not_captured_here(known: Sequence[tuple[Mark, Snapshot]], post: Post) -> No
 def followed(vault: Repository, post: Post, aside: Callable[[], Path]) -> Iterator[Copying]:
     """The copy of a share, ready to be driven; the caller holds the state folder's lock."""
     post.root.parent.mkdir(parents=True, exist_ok=True)
-    _outside(vault, post.root)
+    _outside(vault, post)
     copy = HotCopy(vault, os.fsencode(post.root.absolute()))
     clerk = Clerk(lambda: Watch(vault, post.state, post.share, now=_now))
     try:
@@ -345,20 +347,30 @@ def told_once(before: str, now: str) -> str:
 
 
 def _root_of(post: Post) -> bytes:
+    """The folder itself: by a link, or by « .. », the snapshots would hold a path that leads nowhere."""
     if not post.root.is_dir():
-        raise BadInput("share-missing", f"« {post.root} » n'est pas un dossier qui se lit")
-    return os.fsencode(post.root.absolute())
+        raise BadInput(
+            "share-missing", f"« {shown(os.fsencode(post.root))} » n'est pas un dossier qui se lit"
+        )
+    return os.fsencode(os.path.realpath(post.root))
 
 
-def _outside(vault: Repository, root: Path) -> None:
-    where = Path(vault.store.where)
+def _outside(vault: Repository, post: Post) -> None:
+    """Raises `BadInput` for a vault, or a state, that is inside the share: each snapshot would ask for another."""
+    root, where = post.root, Path(vault.store.where)
     for one, other in ((where, root), (root, where)):
         if one.exists() and one.resolve().is_relative_to(other.resolve()):
             raise BadInput(
                 "vault-inside",
-                f"le coffre {where} et le partage {root} sont l'un dans l'autre",
+                f"le coffre {where} et le partage {shown(os.fsencode(root))} sont l'un dans l'autre",
                 hint="placez le coffre ailleurs, sur un autre disque et un autre site",
             )
+    if post.state.resolve().is_relative_to(root.resolve()):
+        raise BadInput(
+            "state-inside",
+            f"le dossier d'état {shown(os.fsencode(post.state))} est dans le partage {shown(os.fsencode(root))}",
+            hint="donnez à --state un dossier hors du partage",
+        )
 
 
 def _watcher(root: bytes, post: Post) -> Watcher:
@@ -393,7 +405,7 @@ def _capture_value(fresh: Freshness) -> Mapping[str, object]:
         "stored_bytes": fresh.stored,
         "files": fresh.files,
         "bytes": fresh.size,
-        "unread": [{"path": _shown(path), "why": why} for path, why in sorted(fresh.unread.items())],
+        "unread": [{"path": shown(path), "why": why} for path, why in sorted(fresh.unread.items())],
         "troubled": fresh.troubled,
         "troubled_since": _iso(fresh.troubled_since),
     }
@@ -409,7 +421,7 @@ def _follow_value(following: Following, trouble: ReleveError | None) -> Mapping[
         "applied_at": _iso(lag.applied_at),
         "alert": asdict(lag.alert) if lag.alert else None,
         "late": lag.late,
-        "lost": [{"path": _shown(path), "why": why} for path, why in lag.lost],
+        "lost": [{"path": shown(path), "why": why} for path, why in lag.lost],
         "unreadable_snapshots": list(lag.unreadable),
         "troubled": f"{trouble.sentence} [{trouble.code}]" if trouble else "",
     }
@@ -419,7 +431,7 @@ def _tell(post: Post, role: str, value: Mapping[str, object]) -> None:
     path = post.state / f"{role}.json"
     whole = {
         "share": post.share,
-        "root": str(post.root),
+        "root": shown(os.fsencode(post.root)),
         "epoch": post.epoch,
         "pid": os.getpid(),
         "written_at": _iso(_now()),
@@ -427,7 +439,7 @@ def _tell(post: Post, role: str, value: Mapping[str, object]) -> None:
     }
     draft = path.with_suffix(".new")
     try:
-        draft.write_text(json.dumps(whole, ensure_ascii=False), encoding="utf-8")
+        draft.write_text(json.dumps(whole), encoding="utf-8")
         draft.replace(path)
     except OSError as error:  # the share goes on; its state is then old, and is shown as such
         say(f"l'état {path} ne peut pas être écrit : {reason(error)}")
@@ -435,7 +447,3 @@ def _tell(post: Post, role: str, value: Mapping[str, object]) -> None:
 
 def _iso(at: datetime | None) -> str | None:
     return at.isoformat() if at else None
-
-
-def _shown(path: bytes) -> str:
-    return path.decode("utf-8", "backslashreplace")

@@ -44,6 +44,28 @@ def test_a_share_rewritten_at_a_pace_at_which_nobody_types() -> None:
     assert judge([_burst(0, files=30_000, rewritten=1000)]) is None
 
 
+def test_what_comes_in_the_place_of_what_vanished() -> None:
+    """Written in one step and removed in the next: the same; many more came than went: no replacing."""
+    found = judge([_burst(0, strange=20, added=20), _burst(1, vanished=20, removed=20)])
+    assert found is not None
+    assert (found.clean, "20 fichiers sur 20" in found.reason) == ("before0", True)
+    assert judge([_burst(0, strange=60, vanished=25)]) is None
+    found = judge([_burst(0, novel={".lockbit": 24}, vanished=24)])
+    assert found is not None
+    assert ".lockbit" in found.reason
+    assert judge([_burst(0, novel={".gpx": 300}, vanished=24)]) is None
+
+
+def test_most_of_a_share_that_is_removed() -> None:
+    """A hundred files and half of the share; what was only put elsewhere came as it went."""
+    found = judge([_burst(0, files=300), _burst(1, files=100, removed=200)])
+    assert found is not None
+    assert (found.clean, "200 fichiers sur 300" in found.reason) == ("before1", True)
+    assert judge([_burst(0, files=210, removed=200)]) is None
+    assert judge([_burst(0, files=20, removed=99)]) is None
+    assert judge([_burst(0, files=600, added=300), _burst(1, files=300, removed=300)]) is None
+
+
 def test_a_working_day_is_no_attack() -> None:
     """Saving, tidying up, adding a folder of photographs, removing another: nothing."""
     assert judge([]) is None

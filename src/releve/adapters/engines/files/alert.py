@@ -42,4 +42,4 @@ def write(path: Path, alert: Alert | None) -> None:
     if alert is None:
         drop(path)
     else:
-        put(path, json.dumps(asdict(alert), ensure_ascii=False).encode())
+        put(path, json.dumps(asdict(alert)).encode())

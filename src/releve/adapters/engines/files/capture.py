@@ -22,13 +22,13 @@ from releve.adapters.engines.files.cache import ROOT, Cache, Row, fit
 from releve.adapters.engines.files.events import Hints, Spot, join
 from releve.adapters.engines.files.marks import Mark, Snapshots
 from releve.adapters.engines.files.orders import Barred
-from releve.adapters.engines.files.place import absent, elsewhere
+from releve.adapters.engines.files.place import absent, elsewhere, shown
 from releve.adapters.vault.metadata import node_of, user_of
 from releve.adapters.vault.names import in_order
 from releve.adapters.vault.node import Node, encode, tree
 from releve.adapters.vault.pack import BlobKind
 from releve.adapters.vault.reading import Reader
-from releve.adapters.vault.repository import Repository, Snapshot, snapshot_value
+from releve.adapters.vault.repository import Repository, Snapshot, as_kept, snapshot_value
 from releve.adapters.vault.writer import Writer
 from releve.domain.errors import PromiseBroken, Unreachable
 from releve.domain.os_errors import reason
@@ -162,9 +162,11 @@ class Capture:
             inode = _look(self._share.root)
             self._index()
             force |= self._was_kept()
-            self._in_place(inode, last)
-            if hints.everything or not self._cache.snapshot[0]:
+            other = self._another(inode, last)
+            if other or hints.everything or not self._cache.snapshot[0]:
                 self._whole(last)
+            if other:
+                self._dirty.add(ROOT)
             self._again_folders(hints.folders)
             self._spots(hints.spots | hints.writing)
             self._forget_unread(inode)
@@ -226,18 +228,29 @@ class Capture:
         self._number, self._unsure = max(self._number, newest), False
         return kept
 
-    def _in_place(self, inode: int, last: Snapshot | None) -> None:
-        """Raises `Unreachable` when the folder is another one than at the last snapshot, and has nothing of it."""
+    @property
+    def replaced(self) -> bool:
+        """Whether another folder, or none, is where the last snapshot was taken. One look at the root."""
+        try:
+            return bool(self._cache.snapshot[0]) and _look(self._share.root) != self._cache.inode
+        except Unreachable:
+            return True
+
+    def _another(self, inode: int, last: Snapshot | None) -> bool:
+        """Whether the folder is another one than that of the cache: no event told of what it holds.
+
+        Raises `Unreachable` when it is another one than at the last snapshot, and has nothing of it.
+        """
         if self._cache.snapshot[0]:
             if inode == self._cache.inode:
-                return
+                return False
             example = absent(self._share.root, (row.name for row in self._cache.rows(ROOT)))
         else:
             node = down(self._repository, last) if last is not None else None
             if node is None or last is None:
-                return
+                return False
             if last.hostname == self._share.hostname and inode == fit(node.inode):
-                return
+                return False
             example = b""
             with suppress(PromiseBroken):  # a damaged past is no reason not to save the present
                 past = self._repository.nodes(node.subtree)
@@ -246,8 +259,9 @@ class Capture:
             raise elsewhere(
                 self._share.root,
                 example,
-                f"Si tout a vraiment été remplacé, créez-y un instant un dossier nommé « {os.fsdecode(example)} »",
+                f"Si tout a vraiment été remplacé, créez-y un instant un dossier nommé « {shown(example)} »",
             )
+        return bool(self._cache.snapshot[0])
 
     def _index(self) -> None:
         """What the vault lists: all of it after an error, what is new from time to time.
@@ -444,6 +458,8 @@ class Capture:
         inside = join(path, name)
         full = os.path.join(self._share.root, inside)
         self._seen.compared += 1
+        if inside == WORKROOM:
+            self.unread[inside] = "nom réservé à Relève, pas sauvé"  # forgotten below when it is not there
         try:
             facts = None if self._excluded(path, name) else os.lstat(full)
         except (FileNotFoundError, NotADirectoryError):
@@ -670,7 +686,7 @@ def _look(root: bytes) -> int:
     except OSError as error:
         raise _missing(root, error) from error
     if not stat.S_ISDIR(facts.st_mode):
-        raise Unreachable("share-missing", f"« {os.fsdecode(root)} » n'est pas un dossier")
+        raise Unreachable("share-missing", f"« {shown(root)} » n'est pas un dossier")
     return fit(facts.st_ino)
 
 
@@ -686,7 +702,7 @@ def _missing(root: bytes, error: OSError) -> Unreachable:
 def _gone(root: bytes, why: str) -> Unreachable:
     return Unreachable(
         "share-missing",
-        f"le partage « {os.fsdecode(root)} » ne répond pas : {why}",
+        f"le partage « {shown(root)} » ne répond pas : {why}",
         hint="vérifiez le disque ou le montage ; tant qu'il manque, rien n'est effacé du coffre",
         retryable=True,
     )
@@ -696,8 +712,9 @@ def down(repository: Repository, snapshot: Snapshot) -> Node | None:
     """The node of the one folder that a share's snapshot holds; None when it is not there or cannot be read."""
     subtree, node = snapshot.tree, None
     try:
-        for part in filter(None, os.fsencode(snapshot.paths[0]).split(b"/")):
-            node = next((one for one in repository.nodes(subtree) if one.name == part and one.is_dir), None)
+        for part in filter(None, snapshot.paths[0].split("/")):
+            found = (one for one in repository.nodes(subtree) if as_kept(os.fsdecode(one.name)) == part)
+            node = next((one for one in found if one.is_dir), None)
             if node is None:
                 return None
             subtree = node.subtree

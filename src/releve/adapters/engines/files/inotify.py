@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+from contextlib import suppress
 
 from inotify_simple import INotify, flags
 
@@ -35,6 +36,7 @@ class Inotify:
         self._root = root
         self._inotify = INotify(nonblocking=True)
         self._folders: dict[int, bytes] = {}
+        self._top: int | None = None  # the watch of the root
         self._device = os.lstat(os.path.realpath(root)).st_dev
         self._said = Hints()
         self.unheard = Unheard(
@@ -51,6 +53,9 @@ class Inotify:
         path = os.path.join(self._root, folder)
         try:
             watch = self._inotify.add_watch(path, _WANTED)
+            if not folder and self._top not in {None, watch}:
+                self._leave(but=watch)
+            self._top = self._top if folder else watch
             if os.lstat(path).st_dev != self._device and deaf_mount(os.path.realpath(path)):
                 self.unheard.folders += 1  # another machine's disk, mounted inside the share
         except OSError as error:
@@ -59,6 +64,13 @@ class Inotify:
             self.unheard.folders += 1  # fs.inotify.max_user_watches, or a folder that we may not read
             return
         self._folders[watch] = folder
+
+    def _leave(self, but: int) -> None:
+        """Another folder has come in the place of the root: nothing below the former one is the share any more."""
+        for watch in self._folders.keys() - {but}:
+            with suppress(OSError):  # gone by itself
+                self._inotify.rm_watch(watch)
+        self._folders.clear()
 
     def wait(self, seconds: float) -> bool:
         """See `Watcher`."""
@@ -85,7 +97,8 @@ class Inotify:
             if event.mask & flags.Q_OVERFLOW:
                 self._said.everything = True
             elif event.mask & flags.IGNORED:
-                self._folders.pop(event.wd, None)
+                if self._folders.pop(event.wd, None) == b"":
+                    self._said.everything = True  # the root itself is gone: another may be there already
             elif (folder := self._folders.get(event.wd)) is not None:
                 self._hear(event.mask, folder, os.fsencode(event.name))
 

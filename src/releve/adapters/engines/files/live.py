@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from releve.adapters.engines.files.capture import Capture, Taken
 from releve.adapters.engines.files.events import Hints, How, Spot, Watcher
@@ -86,7 +86,7 @@ class Live:
         self._now = now
         self._tell = tell
         self._todo = Hints(everything=True)  # what happened while nobody listened is not known
-        self._open: dict[Spot, datetime] = {}
+        self._open: dict[Spot, tuple[float, datetime]] = {}  # since when: by the steady clock, for a person
         self._not_before = 0.0
         self._fresh_at = -IDLE
         self._failures = 0
@@ -105,8 +105,11 @@ class Live:
         if not self._todo and not self._idle() and not self._due_open():
             at = self._now()
             if not self._watcher.wait(min(longest, self._until_idle())):
-                self._quiet(at)
-                self._trickle()
+                if self._capture.replaced:
+                    self._todo.everything = True
+                else:
+                    self._quiet(at)
+                    self._trickle()
                 if not (self._todo or self._idle() or self._due_open()):
                     return None
             elif not self._failures:
@@ -121,7 +124,7 @@ class Live:
     def finish(self, *, force: bool = True) -> Taken | None:
         """One last look, now, whatever the pace; `force`: a snapshot even when nothing changed."""
         self._todo.everything |= self._watcher.how is How.SCAN
-        self._open = dict.fromkeys(self._open, self._now() - timedelta(seconds=OPEN_FILE))
+        self._open = {spot: (-math.inf, since) for spot, (_, since) in self._open.items()}
         return self._take(force=force)
 
     def _take(self, *, force: bool | None = None) -> Taken | None:
@@ -166,15 +169,15 @@ class Live:
         for spot in hints.spots:
             self._open.pop(spot, None)
         for spot in hints.writing - hints.spots:
-            self._open.setdefault(spot, at)
-        due = {spot for spot, since in self._open.items() if (at - since).total_seconds() >= OPEN_FILE}
+            self._open.setdefault(spot, (time.monotonic(), at))
+        due = {spot for spot, (since, _) in self._open.items() if time.monotonic() - since >= OPEN_FILE}
         for spot in due:
             del self._open[spot]
         return Hints(hints.spots, hints.folders, due, hints.everything)
 
     def _due_open(self) -> bool:
         oldest = min(self._open.values(), default=None)
-        return oldest is not None and (self._now() - oldest).total_seconds() >= OPEN_FILE
+        return oldest is not None and time.monotonic() - oldest[0] >= OPEN_FILE
 
     def _idle(self) -> bool:
         return self._until_idle() <= 0
@@ -210,7 +213,7 @@ class Live:
         fresh = self.freshness
         fresh.how = self._watcher.how
         fresh.troubled, fresh.troubled_since = "", None
-        fresh.open_since = min(self._open.values(), default=None)
+        fresh.open_since = min((since for _, since in self._open.values()), default=None)
         fresh.unread = self._capture.unread
         if taken is None:
             return  # the instant is proven by a durable snapshot alone

@@ -111,8 +111,8 @@ class Answer:
 
 
 def text(value: Order | Answer | Held | Barred) -> bytes:
-    """As it stands in its file."""
-    return json.dumps(asdict(value), ensure_ascii=False).encode()
+    """As it stands in its file: ASCII, so that a name that is no UTF-8 is kept too."""
+    return json.dumps(asdict(value)).encode()
 
 
 _Kind = TypeVar("_Kind", Order, Answer, Held, Barred)
