@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -146,3 +147,57 @@ def test_what_only_the_copy_had_goes_aside_when_its_place_is_taken_and_not_befor
     (aside,) = (rig.base / "aside").rglob("doc00")
     assert aside.read_text() == "de ce côté seulement"
     shutil.rmtree(rig.base / "aside")
+
+
+def _touched(rig: Rig) -> Path:
+    os.utime(rig.root / "Projets" / "doc03", (5, 5))
+    return Path("Projets/doc03")
+
+
+def _closed(rig: Rig) -> Path:
+    (rig.root / "Projets" / "doc03").chmod(0o600)
+    return Path("Projets/doc03")
+
+
+def _renamed(rig: Rig) -> Path:
+    (rig.root / "Projets" / "doc03").rename(rig.root / "Projets" / "autre nom")
+    return Path("Projets/autre nom")
+
+
+def _moved(rig: Rig) -> Path:
+    (rig.root / "Projets").rename(rig.root / "Archives")
+    return Path("Archives/doc03")
+
+
+@pytest.mark.parametrize("change", [_touched, _closed, _renamed, _moved])
+def test_what_the_vault_could_not_give_stays_owed_whatever_becomes_of_it(
+    rig: Rig, change: Callable[[Rig], Path]
+) -> None:
+    """New dates, rights, name or place: the old content is never shown as the new, and it comes once the vault has it."""
+    before = set((rig.base / "vault" / "data").rglob("*"))
+    (rig.root / "Projets" / "doc03").write_bytes(random.Random(7).randbytes(5000))
+    rig.take()
+    packs = {path: path.read_bytes() for path in set((rig.base / "vault" / "data").rglob("*")) - before}
+    packs = {path: raw for path, raw in packs.items() if len(raw) > 5000}
+    assert packs
+    for path, raw in packs.items():
+        path.write_bytes(bytes(len(raw)))
+    done = rig.follow()
+    assert done is not None
+    assert [path for path, _ in done.lost] == [b"Projets/doc03"]
+    place = change(rig)
+    rig.take()
+    done = rig.follow()
+    assert done is not None
+    assert [path for path, _ in done.lost] == [os.fsencode(place)]
+    there = rig.hot / place
+    assert not there.exists() or there.stat().st_mtime_ns != (rig.root / place).stat().st_mtime_ns
+    for path, raw in packs.items():
+        path.write_bytes(raw)
+    (rig.root / "suite").write_text("un pas de plus")
+    rig.take()
+    done = rig.follow()
+    assert done is not None
+    assert not done.lost
+    assert there.read_bytes() == (rig.root / place).read_bytes()
+    assert there.stat().st_mtime_ns == (rig.root / place).stat().st_mtime_ns

@@ -77,6 +77,7 @@ class HotCopy:
         self._left: set[bytes] = (
             set()
         )  # paths whose file now also waits elsewhere: not to be changed in place
+        self._owed: frozenset[bytes] = frozenset()
         self._links: dict[object, bytes] = {}
         self._sync = ctypes.CDLL(None, use_errno=True).syncfs
         self._unsettled = False  # names were changed since they were last made durable
@@ -111,12 +112,14 @@ class HotCopy:
         except OSError as error:
             raise _refused(self.root, error) from error
 
-    def apply(self, old: bytes, new: bytes) -> Applied:
+    def apply(self, old: bytes, new: bytes, owed: Iterable[bytes] = ()) -> Applied:
         """From the tree `old` (empty: nothing yet), which the folder holds, to `new`. Safe to repeat.
 
+        `owed`: paths that the folder does not hold as `old` has them, because the vault could not give them.
         Raises `Unreachable`/`Refused` when the disk or the store says no: then call again.
         """
         with self._one_step():
+            self._owed = frozenset(owed)
             self._stage(old, new)
             self._walk(b"", old, new)
         return self.done
@@ -136,7 +139,7 @@ class HotCopy:
             with suppress(OSError):  # whoever comes next does it: see `prepare`
                 undo_moves(self.root)
             self._later, self._waiting_bytes, self._links = [], 0, {}
-            self._staged, self._left = {}, set()
+            self._staged, self._left, self._owed = {}, set(), frozenset()
 
     # What moved: found first, so that it is neither fetched nor removed
 
@@ -158,7 +161,10 @@ class HotCopy:
                     come.setdefault(found, path)
                     if is_ is not None and is_.links > 1:
                         shared.add(found)
+        false = {above for path in self._owed for above in _upwards(path)}  # not what their marks say
         for mark in sorted(gone.keys() & come.keys(), key=lambda one: gone[one]):  # what holds others first
+            if gone[mark] in false:
+                continue
             source = os.path.join(self.root, gone[mark])
             place = self._fresh()
             with suppress(FileNotFoundError):  # moved already by an attempt that was cut
@@ -249,6 +255,8 @@ class HotCopy:
         place = os.path.join(self.root, path)
         if is_.links > 1 and self._link(path, is_, clear):
             return
+        if path in self._owed:
+            was = None
         if was is not None and path not in self._left and self._same_content(place, was, is_):
             self._finish_later(path, is_)
             return
@@ -381,8 +389,7 @@ class HotCopy:
                 if not way or way[-1][0] != path or way[-1][1].is_dir:
                     continue  # no longer in the share: nothing is owed
                 above.update(way[:-1])
-                if not _already(os.path.join(self.root, path), way[-1][1]):
-                    self._file(path, None, way[-1][1])
+                self._file(path, None, way[-1][1])
             for folder in sorted(above, reverse=True):  # what came into it changed its dates
                 self._finish_later(folder, above[folder])
         return self.done
@@ -500,6 +507,13 @@ class HotCopy:
 
     def _side(self, side: int, tree: bytes) -> Iterator[_Named]:
         return ((node.name, side, node) for node in (self._repository.nodes(tree) if tree else ()))
+
+
+def _upwards(path: bytes) -> Iterator[bytes]:
+    """A path, and each folder above it."""
+    while path:
+        yield path
+        path = os.path.dirname(path)
 
 
 def undo_moves(root: bytes) -> None:

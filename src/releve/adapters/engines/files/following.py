@@ -205,7 +205,7 @@ class Following:
         except PromiseBroken:
             if self._sure or self.lag.alert is not None:
                 raise  # else what it held was thinned away since: nothing is left to judge by
-        owed = [os.fsencode(path) for path in self.lag.position.owed]
+        owed = self._owed()
         done = self._bring(whole)
         if owed:  # one file lost and never asked for again would be a gap that nobody sees
             done.lost += self._copy.mend(whole, set(owed) - {path for path, _ in done.lost}).lost
@@ -227,6 +227,9 @@ class Following:
         self.lag.applied_at = self._now()
         self.lag.lost = done.lost
         return done
+
+    def _owed(self) -> Sequence[bytes]:
+        return [os.fsencode(path) for path in self.lag.position.owed]
 
     def _judged(self, mark: Mark) -> bool:
         """Whether this step is judged: also after the machine started anew, or an attack would only have to wait for it.
@@ -251,7 +254,7 @@ class Following:
             return
         here, target = self.lag.position, self._cut
         try:
-            self._copy.apply(bytes.fromhex(here.tree), bytes.fromhex(target))
+            self._copy.apply(bytes.fromhex(here.tree), bytes.fromhex(target), self._owed())
         except PromiseBroken:
             self._cut = ""  # thinned away meanwhile: the folder is compared whole instead
             return
@@ -266,7 +269,7 @@ class Following:
             return self._compared(wanted, os.fsencode(self._aside()))
         self._keep(replace(here, applying=wanted.hex()))
         try:
-            return self._copy.apply(bytes.fromhex(here.tree), wanted)
+            return self._copy.apply(bytes.fromhex(here.tree), wanted, self._owed())
         except BaseException:
             self._sure, self._cut, self._base = False, wanted.hex(), bytes.fromhex(here.tree)
             raise
