@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from releve.domain.units import say_count
-from releve.entrypoints.cli.rulings import CopiesToo, say_copied, say_going
+from releve.entrypoints.cli.rulings import CopiesToo, say_copied, say_going, say_past
 from releve.entrypoints.cli.speech import Answer, Json, PlanFile, answer
 from releve.entrypoints.cli.vault_options import KeyRef, Where
 from releve.entrypoints.cli.vault_session import DEFAULT_KEY, bar, made, opened, tagged
@@ -104,11 +104,21 @@ def register(app: typer.Typer) -> None:
             bool, typer.Option("--yes", help="Le faire ; sans cette option, rien n'est touché.")
         ] = False,
         copies_too: CopiesToo = False,
+        past_too: Annotated[
+            bool,
+            typer.Option(
+                "--past-too",
+                help="Juger aussi ce que seule une époque passée a : ses instantanés jamais appliqués, et son dernier.",
+            ),
+        ] = False,
         key: KeyRef = DEFAULT_KEY,
         as_json: Json = False,
     ) -> None:
         """Éclaircir l'historique et rendre la place, pendant que la capture continue. Au secours seulement."""
-        answer(as_json, lambda: _thin(where, key, share, state, yes=yes, copies_too=copies_too))
+        answer(
+            as_json,
+            lambda: _thin(where, key, share, state, yes=yes, copies_too=copies_too, past_too=past_too),
+        )
 
     @group.command()
     def decide(
@@ -213,7 +223,9 @@ def _keep(plan_file: str, site: str, share: str) -> Answer:
     return Answer({"share": share, "stopped": True}, "", Exit(Keeper(post).run(stop)))
 
 
-def _thin(where: str, key: str, share: str, state: str, *, yes: bool, copies_too: bool) -> Answer:
+def _thin(
+    where: str, key: str, share: str, state: str, *, yes: bool, copies_too: bool, past_too: bool
+) -> Answer:
     from releve.domain.units import say_bytes
     from releve.entrypoints.worker.thinning import thin_share
 
@@ -221,7 +233,13 @@ def _thin(where: str, key: str, share: str, state: str, *, yes: bool, copies_too
     _must_be_known(vault, share, Path(state))
     with bar("éclaircissage") as tell:
         rulings, merged = thin_share(
-            vault, tagged(share), made(state), yes=yes, copies_too=copies_too, progress=tell
+            vault,
+            tagged(share),
+            made(state),
+            yes=yes,
+            copies_too=copies_too,
+            past_too=past_too,
+            progress=tell,
         )
     gone = [one for one in rulings if not one.keep]
     data = {
@@ -235,7 +253,7 @@ def _thin(where: str, key: str, share: str, state: str, *, yes: bool, copies_too
         "freed_bytes": merged.freed,
         "waiting_packs": merged.waiting,
     }
-    lines = [*say_copied(rulings), say_going(rulings, done=yes)]
+    lines = [*say_copied(rulings), *say_past(rulings), say_going(rulings, done=yes)]
     if yes:
         lines.append(
             f"{say_count(merged.rewritten, 'paquet regroupé')}, {say_count(merged.removed, 'enlevé')} ({say_bytes(merged.freed)}), "
