@@ -14,13 +14,16 @@ from pathlib import Path
 
 import pytest
 
+from releve.adapters.engines.files.alert import Alert
 from releve.adapters.engines.files.alert import read as read_alert
 from releve.adapters.engines.files.alert import write as write_alert
+from releve.adapters.engines.files.following import Position
 from releve.adapters.engines.files.marks import Snapshots
 from releve.domain.errors import Refused, Unreachable
 from releve.domain.plan import ProtectionMode
 from releve.domain.protection import ServerState, Tenure
 from tests.keepers import HERE, THERE, TwoEnds, two_ends
+from tests.vaults import now
 
 
 @pytest.fixture
@@ -292,3 +295,33 @@ def test_an_alert_is_shown_where_a_person_looks(rig: TwoEnds) -> None:
     write_alert(alert, replace(found, decision="resume", by="directrice"))
     rig.until(lambda: rig.engine.facts(THERE).warnings == ())
     rig.until_equal()
+
+
+def test_an_alert_ends_with_its_epoch_and_a_return_is_followed(rig: TwoEnds) -> None:
+    """Decided "back", it is shown as long as the copy stays behind; a promotion ends it, and keeps what it said."""
+    rig.write(HERE, "un")
+    rig.protect()
+    alert = rig.states[THERE] / "alert.json"
+    clean = rig.engine.facts(THERE)
+    assert clean.warnings == ()
+    position = Position.read(rig.states[THERE] / "position.json")
+    assert position is not None
+    write_alert(alert, Alert("essai", now().isoformat(), position.snapshot, (), "back", "directrice"))
+    rig.until(lambda: any("directrice" in said for said in rig.engine.facts(THERE).warnings))
+    rig.engine.fence(HERE)
+    rig.engine.promote(THERE, Tenure("documents", 1, THERE, "bascule"))
+    assert not alert.exists()
+    kept = read_alert(rig.states[THERE] / "alert-before-1.json")
+    assert kept is not None
+    assert kept.by == "directrice"
+    rig.write(THERE, "deux")
+    rig.engine.survey(HERE, THERE, str(rig.base / HERE / "aside"))
+    rig.engine.rebuild(HERE, THERE)
+    rig.engine.arm(THERE)
+    last = rig.engine.fence(THERE)
+    assert rig.engine.drained(HERE, last.position, 5.0)
+    rig.engine.promote(HERE, Tenure("documents", 2, HERE, "retour"))
+    rig.engine.rebuild(THERE, HERE)
+    rig.write(HERE, "trois")
+    rig.until_equal()
+    assert rig.names(THERE) == {"un", "deux", "trois"}

@@ -22,6 +22,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from releve.adapters.engines.files.alert import end as end_alert
+from releve.adapters.engines.files.alert import say as say_alert
 from releve.adapters.engines.files.capture import WORKROOM, down
 from releve.adapters.engines.files.following import Position
 from releve.adapters.engines.files.marks import Snapshots, shared_base
@@ -179,6 +181,7 @@ class Keeper:
             begun = time.monotonic()
             held = self._take(order, held)
             self._leave()
+            self._end_alert(held)
             self._unbar(held)
             self._voice.say(opened_ms=round((time.monotonic() - begun) * 1000, 1))
         self._voice.say(settled=True, epoch=held.epoch, site=held.site)
@@ -213,6 +216,15 @@ class Keeper:
             found = Held(order.epoch, self._post.site, order.run, held.after)
         self._write(TENURE, text(found))
         return found
+
+    def _end_alert(self, held: Held) -> None:
+        """It was of the epoch that ends; only now, for what it held back is not to be caught up either."""
+        note = self._post.state / "alert.json"
+        try:
+            end_alert(note, held.epoch)
+        except OSError as error:
+            raise unwritable(note, error, "share-state") from error
+        self._voice.say(alert="")
 
     def _catch_up(self, held: Held) -> None:
         """The last snapshots of the epoch that ends, if the vault gives them; then the copy is what it is."""
@@ -347,7 +359,7 @@ class Keeper:
             snapshot=lag.position.snapshot,
             safe_until=lag.position.at,
             aside=len(copy.copy.done.aside) or self._voice.answer.aside,
-            alert=lag.alert.reason if lag.alert is not None and not lag.alert.decision else "",
+            alert=say_alert(lag.alert),
             owed=len(lag.position.owed),
             missing=copy.clerk.missing or "".join(unreadable(lag.unreadable)[:1]),
             late=len(lag.late),

@@ -164,7 +164,7 @@ class Following:
         if alert.decision != "back" or (self._sure and self.lag.position.snapshot == alert.clean):
             return None
         for mark, snapshot in known:
-            if snapshot.id == alert.clean:
+            if snapshot.id == alert.clean and mark.epoch == self.epoch:
                 return self._follow(mark, snapshot)
         return None
 
