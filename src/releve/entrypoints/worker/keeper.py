@@ -41,7 +41,7 @@ from releve.adapters.engines.files.orders import (
     read,
     text,
 )
-from releve.adapters.engines.files.writers import open_writers
+from releve.adapters.engines.files.writers import Look, open_writers
 from releve.adapters.hosts.lock import hold as only_one
 from releve.adapters.notes import put
 from releve.adapters.vault.metadata import put_back
@@ -279,19 +279,23 @@ class Keeper:
         if held.site == self._post.site:
             self._last_look(order, held, stop)
         else:
-            self._voice.say(settled=True, left=not _left(self._post.root))
+            self._voice.say(settled=True, left=not _still(_leaving(self._post.root)))
         self._leave()
         self._until_other(order, stop)
 
     def _last_look(self, order: Order, held: Held, stop: threading.Event) -> None:
         """Settled once everything that was written before the folder was barred is in the vault.
 
-        A program that still holds a file open may go on writing: it is named, and looked at again.
+        A program that still holds a file open may go on writing: it is named, and looked at again. Where some programs
+        may not be looked at, the last look is taken all the same, and the folder is not seen closed.
         """
+        saved = False
         while not stop.is_set() and self._order() == order:
-            still = _left(self._post.root)
-            self._voice.say(left=not still, refused=still)
-            if still:
+            look = _leaving(self._post.root)
+            still = _still(look)
+            if look.writers or (still and saved):
+                self._voice.say(left=False, refused=still)
+                stop.wait(_TURN)
                 continue
             try:
                 live = self._live or self._begin(held)
@@ -301,8 +305,10 @@ class Keeper:
                 return
             _finished(live, force=not live.freshness.number)
             self._tell_live(live)
-            self._voice.say(settled=True)
-            return
+            self._voice.say(settled=True, left=not still, refused=still)
+            if not still:
+                return
+            saved = True
 
     # --- follow -------------------------------------------------------------------------------
 
@@ -520,12 +526,17 @@ def _rightful(order: Order, held: Held, site: str) -> None:
         )
 
 
-def _left(root: Path) -> str:
-    """Empty once it was seen that no program writes below `root` any more; else, after a while, who does."""
+def _leaving(root: Path) -> Look:
+    """Who writes below `root`, once nobody does or after a while."""
     deadline = time.monotonic() + _LEAVE
     place = os.fsencode(os.path.realpath(root))
     while (look := open_writers(place)).writers and time.monotonic() < deadline:
         time.sleep(0.05)
+    return look
+
+
+def _still(look: Look) -> str:
+    """Why a folder is not seen closed; empty when it is."""
     if not look.writers and not look.hidden:
         return ""
     if not look.writers:
