@@ -299,7 +299,7 @@ def _decide(state: str, what: str, by: str, words: str) -> Answer:
 
 
 def _status(state: str) -> Answer:
-    from releve.domain.errors import BadInput, Exit
+    from releve.domain.errors import BadInput, Exit, Unreachable
     from releve.entrypoints.cli.vault_session import utc_now
     from releve.entrypoints.worker.share import read_state
 
@@ -315,7 +315,14 @@ def _status(state: str) -> Answer:
     data: dict[str, object] = {}
     well = True
     for role, value in roles.items():
-        fine, said = _role(role, value, now)
+        try:
+            fine, said = _role(role, value, now)
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
+            raise Unreachable(
+                "share-state",
+                f"l'état {state}/{role}.json est abîmé",
+                hint="le processus le réécrit : relancez-le s'il est arrêté",
+            ) from error
         well = well and fine
         lines += said
         data[role] = {**value, "well": fine}
@@ -335,9 +342,13 @@ def _role(role: str, value: Mapping[str, object], now: datetime) -> tuple[bool, 
     if safe:
         at = datetime.fromisoformat(str(safe))
         what = "à l'abri dans le coffre" if role == "capture" else "dans la copie"
-        lines.append(
-            f"  {what} jusqu'au {at.astimezone():%d/%m/%Y %H:%M:%S} (il y a {say_seconds((now - at).total_seconds())})"
+        past = (now - at).total_seconds()
+        ago = (
+            f"il y a {say_seconds(past)}"
+            if past >= 0
+            else f"dans {say_seconds(-past)} : une horloge est fausse"
         )
+        lines.append(f"  {what} jusqu'au {at.astimezone():%d/%m/%Y %H:%M:%S} ({ago})")
     else:
         lines.append("  rien n'est encore à l'abri" if role == "capture" else "  la copie est encore vide")
     if role == "capture":
@@ -375,13 +386,21 @@ def _role(role: str, value: Mapping[str, object], now: datetime) -> tuple[bool, 
         troubles.append(f"  {value['waits']}")
     if value.get("troubled"):
         troubles.append(f"  en panne : {value['troubled']}")
-    if role == "follow" and safe and (now - datetime.fromisoformat(str(safe))).total_seconds() > _STALE:
+    if role == "follow" and safe and _stale(value, now):
         troubles.append(
             "  plus rien de nouveau n'arrive : l'autre côté ne capture plus, ou le coffre est coupé"
         )
     if silent > max(_SILENT, 2 * float(str(value.get("every_seconds", 0)))):
         troubles.append(f"  plus aucune nouvelle depuis {say_seconds(silent)} : le processus est arrêté ?")
     return bool(safe) and not troubles, lines + troubles
+
+
+def _stale(value: Mapping[str, object], now: datetime) -> bool:
+    """Whether nothing new came: by our own clock, since the other side's may be ahead; and by theirs."""
+    instants = [
+        datetime.fromisoformat(str(value[name])) for name in ("safe_until", "applied_at") if value[name]
+    ]
+    return (now - min(instants)).total_seconds() > _STALE
 
 
 def _heard(value: Mapping[str, object]) -> str:

@@ -30,7 +30,7 @@ from releve.adapters.engines.files.orders import Barred
 from releve.adapters.hosts.lock import hold as only_one
 from releve.adapters.vault.locks import hold
 from releve.cycle.watch.attack import judge, within
-from releve.domain.errors import BadInput, Refused, ReleveError, Unreachable
+from releve.domain.errors import BadInput, Exit, Refused, ReleveError, Unreachable
 from releve.domain.os_errors import reason
 from releve.domain.share import Burst
 from releve.domain.units import say_count
@@ -64,7 +64,7 @@ class Post:
 
 
 def capture_share(vault: Repository, post: Post) -> int:
-    """Capture until SIGTERM or SIGINT; the last look is taken before it returns 0."""
+    """Capture until SIGTERM or SIGINT; the last look is taken first. The exit code: 3 when that look failed."""
     stop = Stop()
     with (
         only_one(post.state / "share.lock", f"la capture de « {post.share} »"),
@@ -76,7 +76,7 @@ def capture_share(vault: Repository, post: Post) -> int:
             live.step(TURN)
             troubled = told_once(troubled, live.freshness.troubled)
         live.finish()
-    return 0
+        return Exit.PROMISE_NOT_KEPT if live.freshness.troubled else Exit.DONE
 
 
 @contextmanager
