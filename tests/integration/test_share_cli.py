@@ -169,6 +169,19 @@ def test_a_vault_that_goes_away_is_told_and_taken_up_again(site: Site) -> None:
     _until(site.equal)
 
 
+@pytest.mark.parametrize("epoch", ["1", "0"])
+def test_a_capture_says_that_another_writes_the_same_share(site: Site, epoch: str) -> None:
+    """Under a newer epoch or under the same one: what is saved here is not what the copy follows, and not green."""
+    site.start("capture")
+    _until(lambda: site.status("capture")[0] == 0)
+    other = site.base / "autre"
+    other.mkdir()
+    (other / "b").write_text("b")
+    site.start("capture", "--root", str(other), "--state", str(site.base / "state-autre"), "--epoch", epoch)
+    _until(lambda: bool(site.status("capture")[1]["capture"]["elsewhere"]))
+    assert site.status("capture")[0] == 3
+
+
 def test_a_capture_whose_last_look_failed_does_not_end_well(site: Site) -> None:
     """Stopped while the vault is away: what was saved last is nowhere else, and the exit code says so."""
     capture = site.start("capture")

@@ -382,6 +382,8 @@ def _role(role: str, value: Mapping[str, object], now: datetime) -> tuple[bool, 
             if alert.get("decision")
             else "    une personne décide : releve share decide ÉTAT back|resume --by NOM"
         )
+    if value.get("elsewhere"):
+        troubles.append(f"  {value['elsewhere']}")
     if value.get("waits"):
         troubles.append(f"  {value['waits']}")
     if value.get("troubled"):

@@ -71,12 +71,44 @@ def capture_share(vault: Repository, post: Post) -> int:
         capturing(vault, post) as live,
     ):
         say(f"capture de « {post.share} » dans {vault.store.where} ({live.freshness.how})")
-        troubled = ""
+        troubled, next_look = "", 0.0
+        snapshots = Snapshots(vault, post.share)
         while not stop.asked:
             live.step(TURN)
+            if time.monotonic() >= next_look and not live.freshness.troubled:
+                _look_elsewhere(snapshots, post, live.freshness)
+                next_look = time.monotonic() + _RETRY
             troubled = told_once(troubled, live.freshness.troubled)
         live.finish()
         return Exit.PROMISE_NOT_KEPT if live.freshness.troubled else Exit.DONE
+
+
+def _look_elsewhere(snapshots: Snapshots, post: Post, fresh: Freshness) -> None:
+    """Whether somebody else writes this share: under a newer epoch, or under ours from another folder."""
+    before = fresh.elsewhere
+    try:
+        known = snapshots.look()
+    except ReleveError as error:
+        fresh.elsewhere = f"{error.sentence} [{error.code}]"
+    else:
+        fresh.elsewhere = _elsewhere(known, post, fresh)
+    if fresh.elsewhere != before:
+        told_once(before, fresh.elsewhere)
+        _tell(post, "capture", _capture_value(fresh))
+
+
+def _elsewhere(known: Sequence[tuple[Mark, Snapshot]], post: Post, fresh: Freshness) -> str:
+    if not known or not fresh.taken:
+        return ""
+    mark, one = known[-1]
+    if mark.epoch > post.epoch:
+        return (
+            f"« {post.share} » est écrit ailleurs, sous l'époque {mark.epoch} : rien d'ici n'y sera appliqué"
+        )
+    ours = one.hostname == socket.gethostname() and str(post.root.absolute()) in one.paths
+    if ours or mark.number < fresh.number:
+        return ""
+    return f"une autre capture écrit « {post.share} » sous la même époque : {one.hostname}, {', '.join(one.paths)}"
 
 
 @contextmanager
@@ -394,6 +426,7 @@ def _capture_value(fresh: Freshness) -> Mapping[str, object]:
         "files": fresh.files,
         "bytes": fresh.size,
         "unread": [{"path": _shown(path), "why": why} for path, why in sorted(fresh.unread.items())],
+        "elsewhere": fresh.elsewhere,
         "troubled": fresh.troubled,
         "troubled_since": _iso(fresh.troubled_since),
     }
