@@ -9,6 +9,7 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,12 @@ from releve.adapters.engines.files.capture import Capture, Share, Taken
 from releve.adapters.engines.files.events import Hints, Watcher
 from releve.adapters.engines.files.marks import Mark, Snapshots, shared_base
 from releve.adapters.vault.store import Kind
+from releve.cycle.protect.retention import LATE, Flow
 from releve.domain.errors import Unreachable
+from releve.entrypoints.cli.rulings import say_past
+from releve.entrypoints.worker import thinning
 from releve.entrypoints.worker.resident import TURN
+from releve.entrypoints.worker.thinning import thin_share
 from tests.features import CURRENT_RESTIC
 from tests.shares import Chaos, Rig, inside
 from tests.vaults import now, reopened, restic
@@ -306,6 +311,38 @@ def test_snapshots_of_an_older_epoch_are_listed_and_never_applied(rig: Rig) -> N
     assert rig.follow() is None
     assert (rig.hot / "a").read_text() == "epoque 0"
     assert rig.following.lag.late == [late.id]
+
+
+def test_what_only_a_past_epoch_has_stays_until_a_person_lets_it_go(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Late snapshots and the last of the epoch that ended outlive the thinning, and push out none of the other side."""
+
+    def saves(capture: Capture, name: str) -> str:
+        (rig.root / name).write_text(name)
+        taken = capture.take(Hints(everything=True))
+        assert taken is not None
+        return taken.id
+
+    _, last = saves(rig.capture, "un"), saves(rig.capture, "deux")
+    share = Share("documents", os.fsencode(rig.root), "autre", 1, after=2)
+    cache = Cache(rig.base / "autre.db", "autre")
+    other = Capture(rig.vault, share, cache, cover=lambda _folder: None, now=now, number=2)
+    _, newest = saves(other, "trois"), saves(other, "quatre")
+    late = [saves(rig.capture, f"precious-{number}") for number in range(3)]
+    other.close()
+    cache.close()
+    state = rig.base / "thinning"
+    state.mkdir()
+    monkeypatch.setattr(thinning, "Flow", lambda: Flow(all_for=timedelta()))  # all were seen in one minute
+    rulings, _ = thin_share(rig.vault, "documents", state, yes=True)
+    kept = {one.snapshot.id: one.reasons for one in rulings if one.keep}
+    assert kept.keys() == {last, newest, *late}
+    assert all(LATE in kept[one] for one in late)
+    assert "le dernier de l'époque 0" in kept[last]
+    assert any("--past-too" in line for line in say_past(rulings))
+    freed, _ = thin_share(rig.vault, "documents", state, yes=False, past_too=True)
+    assert {one.snapshot.id for one in freed if one.keep} == {newest, late[-1]}
 
 
 def test_nobody_else_may_enter_a_copy_that_follows(rig: Rig) -> None:

@@ -169,6 +169,57 @@ def test_a_vault_that_goes_away_is_told_and_taken_up_again(site: Site) -> None:
     _until(site.equal)
 
 
+@pytest.mark.parametrize("epoch", ["1", "0"])
+def test_a_capture_says_that_another_writes_the_same_share(site: Site, epoch: str) -> None:
+    """Under a newer epoch or under the same one: what is saved here is not what the copy follows, and not green."""
+    site.start("capture")
+    _until(lambda: site.status("capture")[0] == 0)
+    other = site.base / "autre"
+    other.mkdir()
+    (other / "b").write_text("b")
+    site.start("capture", "--root", str(other), "--state", str(site.base / "state-autre"), "--epoch", epoch)
+    _until(lambda: bool(site.status("capture")[1]["capture"]["elsewhere"]))
+    assert site.status("capture")[0] == 3
+
+
+def test_a_capture_whose_last_look_failed_does_not_end_well(site: Site) -> None:
+    """Stopped while the vault is away: what was saved last is nowhere else, and the exit code says so."""
+    capture = site.start("capture")
+    _until(lambda: site.status("capture")[0] == 0)
+    (site.base / "vault").rename(site.base / "parti")
+    (site.root / "dernier.txt").write_text("x")
+    capture.send_signal(signal.SIGTERM)
+    assert capture.wait(20) == 3
+
+
+@pytest.mark.parametrize("damaged", ["{}", "[]", '{"written_at": 3}'])
+def test_a_damaged_state_is_an_error_with_a_hint(tmp_path: Path, damaged: str) -> None:
+    """What cannot be read as a state is said, not thrown at a person."""
+    (tmp_path / "capture.json").write_text(damaged)
+    said = here(["share", "status", str(tmp_path)], os.environ)
+    assert said.returncode != 0
+    assert "share-state" in said.stderr
+    assert "Traceback" not in said.stderr
+
+
+def test_a_clock_that_is_ahead_hides_no_capture_that_died(site: Site) -> None:
+    """The other side's instants lie ahead and nothing comes any more: not green, and the clock is told."""
+    site.start("capture")
+    site.start("follow", "--no-thin")
+    _until(lambda: site.status("follow")[0] == 0)
+    site.stop_all()
+    note = site.state("follow") / "follow.json"
+    value = json.loads(note.read_text(encoding="utf-8"))
+    now = datetime.now(UTC)
+    value["safe_until"] = (now + timedelta(hours=2)).isoformat()
+    value["applied_at"] = (now - timedelta(minutes=5)).isoformat()
+    note.write_text(json.dumps(value), encoding="utf-8")
+    said = here(["share", "status", str(site.state("follow"))], site.environment())
+    assert said.returncode == 3
+    assert "plus rien de nouveau n'arrive" in said.stdout
+    assert "une horloge est fausse" in said.stdout
+
+
 def test_an_unreadable_snapshot_is_told_stops_nobody_and_can_be_dropped(site: Site) -> None:
     """Both processes begin and go on beside it, thinning refuses; the status names it until heal has dropped it."""
     raw = b"ni cle ni sceau"

@@ -8,19 +8,25 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from releve.adapters.engines.files.alert import Alert
 from releve.adapters.engines.files.alert import read as read_alert
 from releve.adapters.engines.files.alert import write as write_alert
+from releve.adapters.engines.files.following import Position
 from releve.adapters.engines.files.marks import Snapshots
+from releve.adapters.engines.files.writers import Look
 from releve.domain.errors import Refused, Unreachable
 from releve.domain.plan import ProtectionMode
 from releve.domain.protection import ServerState, Tenure
+from releve.entrypoints.worker import keeper
 from tests.keepers import HERE, THERE, TwoEnds, two_ends
+from tests.vaults import now
 
 
 @pytest.fixture
@@ -309,3 +315,57 @@ def test_an_alert_is_shown_where_a_person_looks(rig: TwoEnds) -> None:
     write_alert(alert, replace(found, decision="resume", by="directrice"))
     rig.until(lambda: rig.engine.facts(THERE).warnings == ())
     rig.until_equal()
+
+
+def test_a_keeper_that_may_not_look_at_every_program_still_takes_the_last_look(
+    rig: TwoEnds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not root: the folder is not seen closed, yet what was saved just before is in the copy, and nothing spins."""
+    rig.write(HERE, "un")
+    rig.protect()
+    looks: list[bytes] = []
+
+    def hidden(root: bytes) -> Look:
+        looks.append(root)
+        return Look((), 3)
+
+    monkeypatch.setattr(keeper, "open_writers", hidden)
+    rig.write(HERE, "juste avant")
+    with pytest.raises(Unreachable, match="n'est pas root"):
+        rig.engine.fence(HERE)
+    rig.until(lambda: "juste avant" in rig.names(THERE))
+    before = len(looks)
+    time.sleep(1.0)
+    assert 1 <= len(looks) - before <= 5
+    monkeypatch.undo()
+    assert rig.engine.fence(HERE).position > 0
+
+
+def test_an_alert_ends_with_its_epoch_and_a_return_is_followed(rig: TwoEnds) -> None:
+    """Decided "back", it is shown as long as the copy stays behind; a promotion ends it, and keeps what it said."""
+    rig.write(HERE, "un")
+    rig.protect()
+    alert = rig.states[THERE] / "alert.json"
+    clean = rig.engine.facts(THERE)
+    assert clean.warnings == ()
+    position = Position.read(rig.states[THERE] / "position.json")
+    assert position is not None
+    write_alert(alert, Alert("essai", now().isoformat(), position.snapshot, (), "back", "directrice"))
+    rig.until(lambda: any("directrice" in said for said in rig.engine.facts(THERE).warnings))
+    rig.engine.fence(HERE)
+    rig.engine.promote(THERE, Tenure("documents", 1, THERE, "bascule"))
+    assert not alert.exists()
+    kept = read_alert(rig.states[THERE] / "alert-before-1.json")
+    assert kept is not None
+    assert kept.by == "directrice"
+    rig.write(THERE, "deux")
+    rig.engine.survey(HERE, THERE, str(rig.base / HERE / "aside"))
+    rig.engine.rebuild(HERE, THERE)
+    rig.engine.arm(THERE)
+    last = rig.engine.fence(THERE)
+    assert rig.engine.drained(HERE, last.position, 5.0)
+    rig.engine.promote(HERE, Tenure("documents", 2, HERE, "retour"))
+    rig.engine.rebuild(THERE, HERE)
+    rig.write(HERE, "trois")
+    rig.until_equal()
+    assert rig.names(THERE) == {"un", "deux", "trois"}

@@ -128,7 +128,7 @@ def test_what_we_removed_ourselves_is_no_loss_and_its_return_is_one(relief: Reli
     vault, watch = reopened(relief.rig.base / "vault"), relief.watch()
     known = of_scope(vault, "documents")
     watch.look(known)
-    rulings = thin(watch.held(known, lambda _one: ("d",)), Flow(), relief.now(), frozenset())
+    rulings = thin(watch.held(known, lambda _one: ("d",)), Flow(), relief.now())
     watch.remove(rulings, lambda names: [vault.store.remove(Kind.SNAPSHOTS, name) for name in names])
     watch.close()
     assert not first.exists()
@@ -145,7 +145,7 @@ def test_a_listing_taken_before_a_removal_of_ours_raises_no_alarm(relief: Relief
     known = of_scope(vault, "documents")
     thinner.look(known)
     relief.later += timedelta(hours=1)
-    rulings = thin(thinner.held(known, lambda _one: ("d",)), Flow(), relief.now(), frozenset())
+    rulings = thin(thinner.held(known, lambda _one: ("d",)), Flow(), relief.now())
     thinner.remove(rulings, lambda names: [vault.store.remove(Kind.SNAPSHOTS, name) for name in names])
     thinner.close()
     assert watch.look(known) == []

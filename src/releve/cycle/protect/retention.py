@@ -7,9 +7,10 @@ newer-dated bad ones (restic documents this attack in `doc/060_forget.rst`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 USUAL_MINIMUM = timedelta(hours=24)  # nobody's mistake of today can remove what was saved today
 _LATE = timedelta(
@@ -17,6 +18,7 @@ _LATE = timedelta(
 )  # between a snapshot and the relief's first sight of it: more, and it had been away
 
 COPIED = "arrivé avec une copie du coffre"  # why it stays
+LATE = "d'une époque passée, jamais appliqué à la copie"  # the same
 _BURST = timedelta(minutes=10)  # at most so long between two snapshots of one copy
 _STALE = timedelta(hours=1)  # a saving that lasts claims its beginning; beyond, the file is not of that time
 _CRUSHED = 4  # times as far apart, at least, in their own dates as in their arrivals
@@ -118,14 +120,14 @@ def thin(
     held: Iterable[Held],
     flow: Flow,
     now: datetime,
-    holding: frozenset[str] = frozenset(),
+    holding: Mapping[str, str] = MappingProxyType({}),
     staying: frozenset[str] = frozenset(),
 ) -> list[Ruling]:
-    """One ruling a snapshot of one share, newest first. `holding`: ids that something still stands on.
+    """One ruling a snapshot of one share, newest first. `holding`: why some stay whatever their age, by id.
 
     `staying`: those that `copied` found.
 
-    About 2,200 stay, whatever the share does: 600 of the last minutes, 1,440 of the day, the policy's.
+    About 2,200 stay of a series, whatever the share does: 600 of the last minutes, 1,440 of the day, the policy's.
     """
     dated = sorted(held, key=_order, reverse=True)
     minutes: set[object] = set()
@@ -133,11 +135,11 @@ def thin(
     old: list[Held] = []
     for one in dated:
         age = now - _when(one)
-        minute = (_minute(_when(one)), _apart(one, _minute))
+        minute = (one.series, _minute(_when(one)), _apart(one, _minute))
         if one is dated[0]:
             kept[one.id].append("le plus récent")
         if one.id in holding:
-            kept[one.id].append("la copie s'y tient")
+            kept[one.id].append(holding[one.id])
         if one.id in staying:
             kept[one.id].append(COPIED)
         if one.seen is None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from releve.cycle.protect.retention import COPIED, Policy
+from releve.cycle.protect.retention import COPIED, LATE, Policy
 from releve.domain.errors import BadInput
 from releve.domain.units import parse_span, say_count
 
@@ -59,6 +59,17 @@ def say_copied(rulings: Sequence[Ruling]) -> list[str]:
     what = say_count(count, "instantané gardé, arrivé", "instantanés gardés, arrivés")
     return (
         [f"{what} avec une copie du coffre faite sans ses dates : --copies-too les juge aussi"]
+        if count
+        else []
+    )
+
+
+def say_past(rulings: Sequence[Ruling]) -> list[str]:
+    """What is kept only since its epoch ended, and how to say that it may go."""
+    count = sum(LATE in one.reasons for one in rulings)
+    what = say_count(count, "instantané gardé", "instantanés gardés")
+    return (
+        [f"{what}, d'une époque passée et jamais appliqués à la copie : --past-too les juge aussi"]
         if count
         else []
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from releve.domain.units import say_count
-from releve.entrypoints.cli.rulings import CopiesToo, say_copied, say_going
+from releve.entrypoints.cli.rulings import CopiesToo, say_copied, say_going, say_past
 from releve.entrypoints.cli.speech import Answer, Json, PlanFile, answer
 from releve.entrypoints.cli.vault_options import KeyRef, Where
 from releve.entrypoints.cli.vault_session import DEFAULT_KEY, bar, made, opened, tagged
@@ -104,11 +104,21 @@ def register(app: typer.Typer) -> None:
             bool, typer.Option("--yes", help="Le faire ; sans cette option, rien n'est touché.")
         ] = False,
         copies_too: CopiesToo = False,
+        past_too: Annotated[
+            bool,
+            typer.Option(
+                "--past-too",
+                help="Juger aussi ce que seule une époque passée a : ses instantanés jamais appliqués, et son dernier.",
+            ),
+        ] = False,
         key: KeyRef = DEFAULT_KEY,
         as_json: Json = False,
     ) -> None:
         """Éclaircir l'historique et rendre la place, pendant que la capture continue. Au secours seulement."""
-        answer(as_json, lambda: _thin(where, key, share, state, yes=yes, copies_too=copies_too))
+        answer(
+            as_json,
+            lambda: _thin(where, key, share, state, yes=yes, copies_too=copies_too, past_too=past_too),
+        )
 
     @group.command()
     def decide(
@@ -213,7 +223,9 @@ def _keep(plan_file: str, site: str, share: str) -> Answer:
     return Answer({"share": share, "stopped": True}, "", Exit(Keeper(post).run(stop)))
 
 
-def _thin(where: str, key: str, share: str, state: str, *, yes: bool, copies_too: bool) -> Answer:
+def _thin(
+    where: str, key: str, share: str, state: str, *, yes: bool, copies_too: bool, past_too: bool
+) -> Answer:
     from releve.domain.units import say_bytes
     from releve.entrypoints.worker.thinning import thin_share
 
@@ -221,7 +233,13 @@ def _thin(where: str, key: str, share: str, state: str, *, yes: bool, copies_too
     _must_be_known(vault, share, Path(state))
     with bar("éclaircissage") as tell:
         rulings, merged = thin_share(
-            vault, tagged(share), made(state), yes=yes, copies_too=copies_too, progress=tell
+            vault,
+            tagged(share),
+            made(state),
+            yes=yes,
+            copies_too=copies_too,
+            past_too=past_too,
+            progress=tell,
         )
     gone = [one for one in rulings if not one.keep]
     data = {
@@ -235,7 +253,7 @@ def _thin(where: str, key: str, share: str, state: str, *, yes: bool, copies_too
         "freed_bytes": merged.freed,
         "waiting_packs": merged.waiting,
     }
-    lines = [*say_copied(rulings), say_going(rulings, done=yes)]
+    lines = [*say_copied(rulings), *say_past(rulings), say_going(rulings, done=yes)]
     if yes:
         lines.append(
             f"{say_count(merged.rewritten, 'paquet regroupé')}, {say_count(merged.removed, 'enlevé')} ({say_bytes(merged.freed)}), "
@@ -281,7 +299,7 @@ def _decide(state: str, what: str, by: str, words: str) -> Answer:
 
 
 def _status(state: str) -> Answer:
-    from releve.domain.errors import BadInput, Exit
+    from releve.domain.errors import BadInput, Exit, Unreachable
     from releve.entrypoints.cli.vault_session import utc_now
     from releve.entrypoints.worker.share import read_state
 
@@ -297,7 +315,14 @@ def _status(state: str) -> Answer:
     data: dict[str, object] = {}
     well = True
     for role, value in roles.items():
-        fine, said = _role(role, value, now)
+        try:
+            fine, said = _role(role, value, now)
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
+            raise Unreachable(
+                "share-state",
+                f"l'état {state}/{role}.json est abîmé",
+                hint="le processus le réécrit : relancez-le s'il est arrêté",
+            ) from error
         well = well and fine
         lines += said
         data[role] = {**value, "well": fine}
@@ -317,9 +342,13 @@ def _role(role: str, value: Mapping[str, object], now: datetime) -> tuple[bool, 
     if safe:
         at = datetime.fromisoformat(str(safe))
         what = "à l'abri dans le coffre" if role == "capture" else "dans la copie"
-        lines.append(
-            f"  {what} jusqu'au {at.astimezone():%d/%m/%Y %H:%M:%S} (il y a {say_seconds((now - at).total_seconds())})"
+        past = (now - at).total_seconds()
+        ago = (
+            f"il y a {say_seconds(past)}"
+            if past >= 0
+            else f"dans {say_seconds(-past)} : une horloge est fausse"
         )
+        lines.append(f"  {what} jusqu'au {at.astimezone():%d/%m/%Y %H:%M:%S} ({ago})")
     else:
         lines.append("  rien n'est encore à l'abri" if role == "capture" else "  la copie est encore vide")
     if role == "capture":
@@ -353,17 +382,27 @@ def _role(role: str, value: Mapping[str, object], now: datetime) -> tuple[bool, 
             if alert.get("decision")
             else "    une personne décide : releve share decide ÉTAT back|resume --by NOM"
         )
+    if value.get("elsewhere"):
+        troubles.append(f"  {value['elsewhere']}")
     if value.get("waits"):
         troubles.append(f"  {value['waits']}")
     if value.get("troubled"):
         troubles.append(f"  en panne : {value['troubled']}")
-    if role == "follow" and safe and (now - datetime.fromisoformat(str(safe))).total_seconds() > _STALE:
+    if role == "follow" and safe and _stale(value, now):
         troubles.append(
             "  plus rien de nouveau n'arrive : l'autre côté ne capture plus, ou le coffre est coupé"
         )
     if silent > max(_SILENT, 2 * float(str(value.get("every_seconds", 0)))):
         troubles.append(f"  plus aucune nouvelle depuis {say_seconds(silent)} : le processus est arrêté ?")
     return bool(safe) and not troubles, lines + troubles
+
+
+def _stale(value: Mapping[str, object], now: datetime) -> bool:
+    """Whether nothing new came: by our own clock, since the other side's may be ahead; and by theirs."""
+    instants = [
+        datetime.fromisoformat(str(value[name])) for name in ("safe_until", "applied_at") if value[name]
+    ]
+    return (now - min(instants)).total_seconds() > _STALE
 
 
 def _heard(value: Mapping[str, object]) -> str:

@@ -22,6 +22,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from releve.adapters.engines.files.alert import end as end_alert
+from releve.adapters.engines.files.alert import say as say_alert
 from releve.adapters.engines.files.capture import WORKROOM, down
 from releve.adapters.engines.files.follow import undo_moves
 from releve.adapters.engines.files.following import Position
@@ -41,7 +43,7 @@ from releve.adapters.engines.files.orders import (
     text,
 )
 from releve.adapters.engines.files.place import shown
-from releve.adapters.engines.files.writers import open_writers
+from releve.adapters.engines.files.writers import Look, open_writers
 from releve.adapters.hosts.lock import hold as only_one
 from releve.adapters.notes import put
 from releve.adapters.vault.metadata import put_back
@@ -181,6 +183,7 @@ class Keeper:
             begun = time.monotonic()
             held = self._take(order, held)
             self._leave()
+            self._end_alert(held)
             self._unbar(held)
             self._voice.say(opened_ms=round((time.monotonic() - begun) * 1000, 1))
         self._voice.say(settled=True, epoch=held.epoch, site=held.site)
@@ -215,6 +218,15 @@ class Keeper:
             found = Held(order.epoch, self._post.site, order.run, held.after)
         self._write(TENURE, text(found))
         return found
+
+    def _end_alert(self, held: Held) -> None:
+        """It was of the epoch that ends; only now, for what it held back is not to be caught up either."""
+        note = self._post.state / "alert.json"
+        try:
+            end_alert(note, held.epoch)
+        except OSError as error:
+            raise unwritable(note, error, "share-state") from error
+        self._voice.say(alert="")
 
     def _catch_up(self, held: Held) -> None:
         """The last snapshots of the epoch that ends, if the vault gives them; then the copy is what it is."""
@@ -269,19 +281,23 @@ class Keeper:
         if held.site == self._post.site:
             self._last_look(order, held, stop)
         else:
-            self._voice.say(settled=True, left=not _left(self._post.root))
+            self._voice.say(settled=True, left=not _still(_leaving(self._post.root)))
         self._leave()
         self._until_other(order, stop)
 
     def _last_look(self, order: Order, held: Held, stop: threading.Event) -> None:
         """Settled once everything that was written before the folder was barred is in the vault.
 
-        A program that still holds a file open may go on writing: it is named, and looked at again.
+        A program that still holds a file open may go on writing: it is named, and looked at again. Where some programs
+        may not be looked at, the last look is taken all the same, and the folder is not seen closed.
         """
+        saved = False
         while not stop.is_set() and self._order() == order:
-            still = _left(self._post.root)
-            self._voice.say(left=not still, refused=still)
-            if still:
+            look = _leaving(self._post.root)
+            still = _still(look)
+            if look.writers or (still and saved):
+                self._voice.say(left=False, refused=still)
+                stop.wait(_TURN)
                 continue
             try:
                 live = self._live or self._begin(held)
@@ -291,8 +307,10 @@ class Keeper:
                 return
             _finished(live, force=not live.freshness.number)
             self._tell_live(live)
-            self._voice.say(settled=True)
-            return
+            self._voice.say(settled=True, left=not still, refused=still)
+            if not still:
+                return
+            saved = True
 
     # --- follow -------------------------------------------------------------------------------
 
@@ -349,7 +367,7 @@ class Keeper:
             snapshot=lag.position.snapshot,
             safe_until=lag.position.at,
             aside=len(copy.copy.done.aside) or self._voice.answer.aside,
-            alert=lag.alert.reason if lag.alert is not None and not lag.alert.decision else "",
+            alert=say_alert(lag.alert),
             owed=len(lag.position.owed),
             missing=copy.clerk.missing or "".join(unreadable(lag.unreadable)[:1]),
             late=len(lag.late),
@@ -511,12 +529,17 @@ def _rightful(order: Order, held: Held, site: str) -> None:
         )
 
 
-def _left(root: Path) -> str:
-    """Empty once it was seen that no program writes below `root` any more; else, after a while, who does."""
+def _leaving(root: Path) -> Look:
+    """Who writes below `root`, once nobody does or after a while."""
     deadline = time.monotonic() + _LEAVE
     place = os.fsencode(os.path.realpath(root))
     while (look := open_writers(place)).writers and time.monotonic() < deadline:
         time.sleep(0.05)
+    return look
+
+
+def _still(look: Look) -> str:
+    """Why a folder is not seen closed; empty when it is."""
     if not look.writers and not look.hidden:
         return ""
     if not look.writers:

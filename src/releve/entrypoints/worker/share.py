@@ -32,7 +32,7 @@ from releve.adapters.hosts.lock import hold as only_one
 from releve.adapters.vault.locks import hold
 from releve.adapters.vault.repository import as_kept
 from releve.cycle.watch.attack import judge, within
-from releve.domain.errors import BadInput, Refused, ReleveError, Unreachable
+from releve.domain.errors import BadInput, Exit, Refused, ReleveError, Unreachable
 from releve.domain.os_errors import reason
 from releve.domain.share import Burst
 from releve.domain.units import say_count
@@ -66,19 +66,51 @@ class Post:
 
 
 def capture_share(vault: Repository, post: Post) -> int:
-    """Capture until SIGTERM or SIGINT; the last look is taken before it returns 0."""
+    """Capture until SIGTERM or SIGINT; the last look is taken first. The exit code: 3 when that look failed."""
     stop = Stop()
     with (
         only_one(post.state / "share.lock", f"la capture de « {post.share} »"),
         capturing(vault, post) as live,
     ):
         say(f"capture de « {post.share} » dans {vault.store.where} ({live.freshness.how})")
-        troubled = ""
+        troubled, next_look = "", 0.0
+        snapshots = Snapshots(vault, post.share)
         while not stop.asked:
             live.step(TURN)
+            if time.monotonic() >= next_look and not live.freshness.troubled:
+                _look_elsewhere(snapshots, post, live.freshness)
+                next_look = time.monotonic() + _RETRY
             troubled = told_once(troubled, live.freshness.troubled)
         live.finish()
-    return 0
+        return Exit.PROMISE_NOT_KEPT if live.freshness.troubled else Exit.DONE
+
+
+def _look_elsewhere(snapshots: Snapshots, post: Post, fresh: Freshness) -> None:
+    """Whether somebody else writes this share: under a newer epoch, or under ours from another folder."""
+    before = fresh.elsewhere
+    try:
+        known = snapshots.look()
+    except ReleveError as error:
+        fresh.elsewhere = f"{error.sentence} [{error.code}]"
+    else:
+        fresh.elsewhere = _elsewhere(known, post, fresh)
+    if fresh.elsewhere != before:
+        told_once(before, fresh.elsewhere)
+        _tell(post, "capture", _capture_value(fresh))
+
+
+def _elsewhere(known: Sequence[tuple[Mark, Snapshot]], post: Post, fresh: Freshness) -> str:
+    if not known or not fresh.taken:
+        return ""
+    mark, one = known[-1]
+    if mark.epoch > post.epoch:
+        return (
+            f"« {post.share} » est écrit ailleurs, sous l'époque {mark.epoch} : rien d'ici n'y sera appliqué"
+        )
+    ours = one.hostname == socket.gethostname() and str(post.root.absolute()) in one.paths
+    if ours or mark.number < fresh.number:
+        return ""
+    return f"une autre capture écrit « {post.share} » sous la même époque : {one.hostname}, {', '.join(one.paths)}"
 
 
 @contextmanager
@@ -406,6 +438,7 @@ def _capture_value(fresh: Freshness) -> Mapping[str, object]:
         "files": fresh.files,
         "bytes": fresh.size,
         "unread": [{"path": shown(path), "why": why} for path, why in sorted(fresh.unread.items())],
+        "elsewhere": fresh.elsewhere,
         "troubled": fresh.troubled,
         "troubled_since": _iso(fresh.troubled_since),
     }

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from releve.adapters.engines.files.alert import read as read_alert
-from releve.adapters.engines.files.marks import Snapshots
+from releve.adapters.engines.files.marks import Mark, Snapshots, late
 from releve.adapters.hosts.lock import hold as only_one
 from releve.adapters.notes import put
 from releve.adapters.vault.locks import hold as lock
@@ -18,13 +18,13 @@ from releve.adapters.vault.merging import Merged, Retired, merge, store_clock
 from releve.adapters.vault.repository import damaged
 from releve.adapters.vault.sightings import Sightings
 from releve.adapters.vault.store import Kind
-from releve.cycle.protect.retention import Flow, Ruling, thin
+from releve.cycle.protect.retention import LATE, Flow, Ruling, thin
 from releve.domain.errors import Unreachable
 from releve.entrypoints.worker.copies import judged
 from releve.entrypoints.worker.register import Watch
 
 if TYPE_CHECKING:
-    from releve.adapters.vault.repository import Repository
+    from releve.adapters.vault.repository import Repository, Snapshot
 
 
 def thin_share(
@@ -34,11 +34,12 @@ def thin_share(
     *,
     yes: bool,
     copies_too: bool = False,
+    past_too: bool = False,
     progress: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> tuple[list[Ruling], Merged]:
     """Rule on each snapshot of the share; with `yes`, remove and merge. Safe to cut anywhere and to repeat.
 
-    `copies_too`: as in `copies`.
+    `copies_too`: as in `copies`. `past_too`: a person lets what only a past epoch has be judged like the rest.
     """
     with ExitStack() as stack:
         stack.enter_context(only_one(state / "thin.lock", f"l'éclaircissage de « {share} »"))
@@ -53,8 +54,12 @@ def thin_share(
         if yes:
             stack.enter_context(lock(vault, exclusive=False, now=_now))
             clock = store_clock(vault)
-        held, copies = judged(watch.held(known, lambda _one: (share,)), watch.roll, too=copies_too)
-        rulings = thin(held, Flow(), watch.now(clock), _standing(state), copies)
+        past = _past(known)
+        holding = {**({} if past_too else past), **_standing(state)}
+        line, beside = (share,), (share, LATE)  # what was never applied competes with none of what was
+        seen = watch.held(known, lambda one: beside if past.get(one.id) == LATE else line)
+        held, copies = judged(seen, watch.roll, too=copies_too)
+        rulings = thin(held, Flow(), watch.now(clock), holding, copies)
         if not yes:
             return rulings, Merged()
         watch.remove(rulings, lambda names: remove_snapshots(vault, names))
@@ -90,12 +95,22 @@ def remove_snapshots(vault: Repository, names: Sequence[str]) -> None:
         vault.store.remove(Kind.SNAPSHOTS, name)
 
 
-def _standing(state: Path) -> frozenset[str]:
+def _past(known: Sequence[tuple[Mark, Snapshot]]) -> Mapping[str, str]:
+    """Why some stay of the epochs that ended: the newest of each, and what was never applied, of which it may be the only copy."""
+    epoch = known[-1][0].epoch if known else 0
+    beyond = dict.fromkeys(late(known, epoch), LATE)
+    last = {mark.epoch: one.id for mark, one in known if mark.epoch < epoch and one.id not in beyond}
+    return {**beyond, **{name: f"le dernier de l'époque {ended}" for ended, name in last.items()}}
+
+
+def _standing(state: Path) -> Mapping[str, str]:
     """The snapshot from which the copy goes on, and the last clean one of an alert."""
+    stands = "la copie s'y tient"
     alert = read_alert(state / "alert.json")
-    clean = frozenset({alert.clean}) if alert else frozenset[str]()
+    clean = {alert.clean: stands} if alert else {}
     try:
-        return clean | {str(json.loads((state / "position.json").read_text(encoding="utf-8"))["snapshot"])}
+        position = json.loads((state / "position.json").read_text(encoding="utf-8"))
+        return {**clean, str(position["snapshot"]): stands}
     except FileNotFoundError:
         return clean
     except (ValueError, KeyError, TypeError) as error:

@@ -174,6 +174,9 @@ def test_what_the_vault_could_not_give_stays_owed_whatever_becomes_of_it(
     rig: Rig, change: Callable[[Rig], Path]
 ) -> None:
     """New dates, rights, name or place: the old content is never shown as the new, and it comes once the vault has it."""
+    (rig.root / "Projets" / "doc03").write_bytes(random.Random(6).randbytes(5000))
+    rig.take()
+    rig.follow()
     before = set((rig.base / "vault" / "data").rglob("*"))
     (rig.root / "Projets" / "doc03").write_bytes(random.Random(7).randbytes(5000))
     rig.take()

@@ -37,6 +37,21 @@ def read(path: Path) -> Alert | None:
         raise Unreachable("share-state", f"l'alerte {path} ne se lit pas : {error}") from error
 
 
+def say(alert: Alert | None) -> str:
+    """Why the copy does not follow, in one line; empty when it does."""
+    if alert is None or alert.decision == "resume":
+        return ""
+    back = f" ; la copie reste au dernier instantané sain, décidé par {alert.by}"
+    return alert.reason + (back if alert.decision else "")
+
+
+def end(path: Path, epoch: int) -> None:
+    """The copy opens under `epoch`: the alert ends, and stays beside as evidence. Durable on return. Raises OSError."""
+    if path.exists():
+        put(path.with_name(f"alert-before-{epoch}.json"), path.read_bytes())
+        drop(path)
+
+
 def write(path: Path, alert: Alert | None) -> None:
     """Keep it; or, with None, end it. Durable on return."""
     if alert is None:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from releve.adapters.engines.files.alert import Alert, read, write
@@ -110,6 +110,8 @@ class Following:
         self._base = bytes.fromhex(found.tree) if found else b""
         self._begun = found.applying if found is not None and not self._cut else ""
         self.lag = Lag(replace(found, boot=boot, applying="") if found else Position(boot))
+        if found is not None:
+            self.lag.applied_at = datetime.fromtimestamp(state.stat().st_mtime, UTC)
         self._ready = False
         self.known: Sequence[tuple[Mark, Snapshot]] = ()  # what the last look saw, of every epoch
 
@@ -164,7 +166,7 @@ class Following:
         if alert.decision != "back" or (self._sure and self.lag.position.snapshot == alert.clean):
             return None
         for mark, snapshot in known:
-            if snapshot.id == alert.clean:
+            if snapshot.id == alert.clean and mark.epoch == self.epoch:
                 return self._follow(mark, snapshot)
         return None
 

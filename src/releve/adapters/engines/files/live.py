@@ -56,6 +56,7 @@ class Freshness:
     unread: dict[bytes, str] = field(default_factory=dict)
     troubled: str = ""
     troubled_since: datetime | None = None
+    elsewhere: str = ""  # who else writes this share
 
     @property
     def slowed(self) -> str:
