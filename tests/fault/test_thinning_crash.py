@@ -24,7 +24,7 @@ from releve.adapters.engines.files.capture import Capture, Share
 from releve.adapters.engines.files.events import Hints
 from releve.adapters.engines.files.marks import Mark
 from releve.adapters.engines.postgresql.archive.keeping import Keeper
-from releve.adapters.ledger.register import Register, flaws
+from releve.adapters.ledger.register import CARRIED, Register, flaws, read_only
 from releve.adapters.ledger.witness import WitnessFile
 from releve.adapters.vault import locks, merging
 from releve.adapters.vault.repository import Repository, Snapshot, create, open_vault, snapshot_value
@@ -99,6 +99,8 @@ class Recorded:
     marks: list[tuple[int, datetime]] = field(default_factory=list)
     taken: set[str] = field(default_factory=set)  # by somebody else than us
 
+    let_go: set[str] = field(default_factory=set)  # by a thinning of ours
+
     @property
     def state(self) -> Path:
         return self.base / "state"
@@ -107,6 +109,10 @@ class Recorded:
         """Time passes between two gestures."""
         self.time.now += span
         self.marks.append((len(self.disk.ops), self.time.now))
+
+    def thinned(self, ruled: Ruled) -> None:
+        """That is what a thinning said."""
+        self.let_go |= {name for name, keep in ruled.items() if not keep}
 
     def acknowledged(self, name: str) -> None:
         self.said.append((len(self.disk.ops), name))
@@ -135,6 +141,13 @@ class Recorded:
         return vault
 
 
+Ruled = dict[str, bool]  # of each snapshot, whether it stays
+
+
+def _ruled(rulings: Sequence[Ruling]) -> Ruled:
+    return {one.snapshot.id: one.keep for one in rulings}
+
+
 class Story:
     """What somebody does to a vault, and how its relief thins it."""
 
@@ -143,7 +156,7 @@ class Story:
     def tell(self, told: Recorded, vault: Repository) -> None:
         raise NotImplementedError
 
-    def thin(self, vault: Repository, state: Path) -> list[Ruling]:
+    def thin(self, vault: Repository, state: Path) -> Ruled:
         raise NotImplementedError
 
 
@@ -158,7 +171,7 @@ def _lost_and_accepted(story: Story, told: Recorded, vault: Repository) -> None:
         else:
             vault.store.write(Kind.SNAPSHOTS, name, [raw])
         told.later(MINUTE)
-        story.thin(vault, told.state)
+        told.thinned(story.thin(vault, told.state))
     watch = Watch(vault, told.state, None, now=told.time)
     assert [one.name for one in watch.accept("Nadia", "je sais")] == [name]
     watch.close()
@@ -177,14 +190,14 @@ class OfDatabase(Story):
                 writing.write(number, size)
                 told.acknowledged(writing.keep(told.time.now))
                 told.later(timedelta(seconds=2))
-            self.thin(vault, told.state)
+            told.thinned(self.thin(vault, told.state))
             if number == 1:
                 _lost_and_accepted(self, told, vault)
             told.later(span)
-        self.thin(vault, told.state)
+        told.thinned(self.thin(vault, told.state))
 
-    def thin(self, vault: Repository, state: Path) -> list[Ruling]:
-        return expiry.expire_database(vault, "dossiers", state, Policy(), yes=True)[0]
+    def thin(self, vault: Repository, state: Path) -> Ruled:
+        return _ruled(expiry.expire_database(vault, "dossiers", state, Policy(), yes=True)[0])
 
 
 class OfShare(Story):
@@ -206,16 +219,16 @@ class OfShare(Story):
                 assert taken is not None
                 told.acknowledged(taken.id)
                 told.later(timedelta(seconds=2))
-            self.thin(vault, told.state)
+            told.thinned(self.thin(vault, told.state))
             if span == HOUR:
                 _lost_and_accepted(self, told, vault)
             told.later(span)
-        self.thin(vault, told.state)
+        told.thinned(self.thin(vault, told.state))
         capture.close()
         cache.close()
 
-    def thin(self, vault: Repository, state: Path) -> list[Ruling]:
-        return thinning.thin_share(vault, "d", state, yes=True)[0]
+    def thin(self, vault: Repository, state: Path) -> Ruled:
+        return _ruled(thinning.thin_share(vault, "d", state, yes=True)[0])
 
 
 class OfNeither(Story):
@@ -223,18 +236,18 @@ class OfNeither(Story):
 
     def tell(self, told: Recorded, vault: Repository) -> None:
         (told.base / "folder").mkdir()
-        for number in range(4):
+        for number in range(6):
             (told.base / "folder" / "a").write_text(str(number))
             told.acknowledged(save(vault, [str(told.base / "folder")], now=told.time).id)
             told.later(HOUR)
-            self.thin(vault, told.state)
+            told.thinned(self.thin(vault, told.state))
 
-    def thin(self, vault: Repository, state: Path) -> list[Ruling]:
+    def thin(self, vault: Repository, state: Path) -> Ruled:
         counts = {"last": 2, "hourly": 0, "daily": 0, "weekly": 0, "monthly": 0, "yearly": 0}
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(vault_upkeep, "opened", lambda _where, _key: vault)
-            vault_upkeep._forget("", "", counts, "30 min", str(state), yes=True, copies_too=False)
-        return []
+            said = vault_upkeep._forget("", "", counts, "30 min", str(state), yes=True, copies_too=False)
+        return {one["snapshot"]: one["keep"] for one in said.data["rulings"]}  # type: ignore[attr-defined]
 
 
 @pytest.fixture
@@ -246,6 +259,7 @@ def time(monkeypatch: pytest.MonkeyPatch) -> Time:
     monkeypatch.setattr(vault_session, "utc_now", made)
     monkeypatch.setattr(register, "uptime", made.up)
     monkeypatch.setattr(register, "_HEADS", HEADS)
+    monkeypatch.setattr(register, "_ENTRIES", 8)  # then the list is carried over
     monkeypatch.setattr(merging, "_FEW", 2)
     monkeypatch.setattr(locks, "_SECOND_LOOK", 0.0)
     monkeypatch.setattr(os, "fsync", lambda _handle: None)  # that it is asked for is what counts
@@ -261,6 +275,9 @@ def record(story: Story, base: Path, time: Time, *, dated: bool) -> Recorded:
     with state_too(told.disk, told.state):
         story.tell(told, vault)
     healthy(story, told, base)
+    assert next(iter(read_only(told.state) or ())).entry.kind == CARRIED, (
+        "the list was carried over on the way"
+    )
     return told
 
 
@@ -275,6 +292,7 @@ def healthy(story: Story, told: Recorded, folder: Path) -> None:
             one for each in entries if each.entry.kind == "missed" for one in each.entry.body["troubles"]
         ]  # type: ignore[attr-defined]
         assert {name for _, name, _ in missed} <= told.taken, missed
+        assert {name for _, name in watch.roll.troubles} <= told.taken
         every = vault.snapshots()
         assert watch.set_back(every) == []
         heads = [one for one in every if head_of(one)]
@@ -296,15 +314,17 @@ def cut_everywhere(story: Story, told: Recorded, cuts: Sequence[int], *, seeds: 
         verdict = verify(vault)
         assert verdict.sound, (name, verdict.troubles, verdict.lost)
         roll = read_roll(folder / "state")
-        ours = roll.leaving.keys() | roll.gone if roll else set()
         safe = {one for at, one in told.said if at <= count} - told.taken
         gone = safe - {one.id for one in vault.snapshots()}
-        assert gone <= ours, (name, "removed before it was announced")
+        assert gone <= told.let_go, (name, "an acknowledged snapshot is lost")
+        assert not gone or (roll and gone & roll.live.keys() <= roll.leaving.keys()), (
+            name,
+            "removed unannounced",
+        )
         for span in (10 * MINUTE, DAY, DAY + MINUTE):
             told.time.now += span
             vault = told.opened(folder)
-            rulings = story.thin(vault, folder / "state")
-            kept = {one.snapshot.id for one in rulings if one.keep}
+            kept = {one for one, keep in story.thin(vault, folder / "state").items() if keep}
             assert kept <= {one.id for one in vault.snapshots()}, (name, "removed though it was kept")
         try:
             healthy(story, told, folder)
@@ -367,6 +387,13 @@ def test_restic_finds_no_error_after_any_cut_of_a_thinning(
     """One cut in five, which comes by every gesture."""
     told = record(story, tmp_path, time, dated=dated)
     _restic_agrees(story, told, told.cuts(every=5), seed=2)
+
+
+def test_a_removal_that_was_cut_is_confirmed_by_the_next(tmp_path: Path, time: Time) -> None:
+    """Every cut of one thinning: what is gone was announced, and nobody calls it lost afterwards."""
+    story = OfNeither()
+    told = record(story, tmp_path, time, dated=True)
+    assert cut_everywhere(story, told, range(told.marks[-1][0], len(told.disk.ops) + 1), seeds=(1,)) > 40
 
 
 def test_a_head_that_a_cut_left_goes_in_its_turn(tmp_path: Path, time: Time) -> None:

@@ -9,14 +9,16 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-from releve.adapters.engines.files.marks import Mark
+from releve.adapters.engines.files.marks import Mark, Snapshots
 from releve.adapters.engines.postgresql.archive.marks import WalMark
+from releve.adapters.vault.repository import snapshot_value
 from releve.adapters.vault.saving import save
 from releve.adapters.vault.store import Kind
 from releve.cycle.protect.register import SETTLED
@@ -67,6 +69,15 @@ class Relief:
             return [one.what for one in watch.look(of_scope(reopened(self.rig.base / "vault"), "documents"))]
         finally:
             watch.close()
+
+    def heads_after(self, days: int) -> list[str]:
+        """The heads that the vault holds once one has been left on each of so many days."""
+        for _ in range(days):
+            self.later += timedelta(days=1, minutes=1)
+            watch, vault = self.watch(), reopened(self.rig.base / "vault")
+            watch.leave_head(of_scope(vault, "documents")[-1][1])
+            watch.close()
+        return [head_of(one) for one in reopened(self.rig.base / "vault").snapshots() if head_of(one)]
 
     def snapshots(self) -> list[Path]:
         """The files of the store, oldest first."""
@@ -188,29 +199,42 @@ def test_a_head_that_reveals_a_set_back_is_never_removed(
     """Days after, the list has gone on and its own old heads have left the vault: that one still tells."""
     monkeypatch.setattr(register, "_HEADS", 2)
 
-    def heads_after(days: int) -> list[str]:
-        for _ in range(days):
-            relief.later += timedelta(days=1, minutes=1)
-            watch, vault = relief.watch(), reopened(relief.rig.base / "vault")
-            watch.leave_head(of_scope(vault, "documents")[-1][1])
-            watch.close()
-        return [head_of(one) for one in reopened(relief.rig.base / "vault").snapshots() if head_of(one)]
-
     before = relief.rig.base / "avant"
     shutil.copytree(relief.state, before)
     relief.save("depuis")
     relief.look()
-    (revealing,) = heads_after(1)
+    (revealing,) = relief.heads_after(1)
     shutil.rmtree(relief.state)
     shutil.copytree(before, relief.state)
     for days, left in ((1, 2), (1, 3), (3, 3)):
-        heads = heads_after(days)
+        heads = relief.heads_after(days)
         assert len(heads) == left
         assert revealing in heads
     watch = relief.watch()
     told = watch.set_back(reopened(relief.rig.base / "vault").snapshots())
     watch.close()
     assert told == [":".join(revealing.split(":")[:2])]
+
+
+def test_a_listed_snapshot_is_no_head_whatever_its_tags(
+    relief: Relief, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever writes the share puts the tag of one of our heads on it: it goes by its ruling alone, not as a head."""
+    monkeypatch.setattr(register, "_HEADS", 2)
+    (tag,) = relief.heads_after(1)
+    vault = reopened(relief.rig.base / "vault")
+    known = Snapshots(vault, "documents").look()
+    mark, one = known[-1]
+    tags = [*replace(mark, number=mark.number + 1).tags(), f"register-head={tag}"]
+    value = snapshot_value(
+        at=now(), tree=one.tree, paths=one.paths, hostname="h", username="u", uid=0, gid=0, tags=tags
+    )
+    name = vault.save_snapshot(value)
+    watch = relief.watch()
+    watch.look(Snapshots(vault, "documents").look())
+    watch.close()
+    relief.heads_after(3)
+    assert name in {path.name for path in relief.snapshots()}
 
 
 def test_a_row_that_can_no_longer_be_read_is_named_with_what_else_is_wrong(relief: Relief) -> None:

@@ -41,10 +41,8 @@ class Sight(Generic[_T]):
             del self._unreadable[gone]
         fresh = names.keys() - self._known.keys()
         absent = {name for name in fresh if not self._given(names[name])}
-        for name in self._vault.still_listed(
-            Kind.SNAPSHOTS, absent
-        ):  # the others were thinned away meanwhile
-            self._name(names[name])
+        for name in self._vault.still_listed(Kind.SNAPSHOTS, absent):
+            self._name(names[name])  # the others were thinned away since they were listed
         return [one for one in self._known.values() if one is not None]
 
     def _given(self, entry: Entry) -> bool:

@@ -141,7 +141,8 @@ class Watch:
 
         It is a snapshot of what `newest` shows, on no list, that carries the head and its signature in a tag. The vault
         itself tells which of ours are old enough to go: none stays for ever because we were cut. One that our chain never
-        had is what reveals a set-back: it always stays. Raises `PromiseBroken` beside a snapshot that nobody can read.
+        had is what reveals a set-back: it always stays; so does what bears our tag and is on the list. Raises
+        `PromiseBroken` beside a snapshot that nobody can read.
         """
         now = self._believed(None)
         if self.roll.head_at is not None and now - self.roll.head_at < _HEAD_EVERY:
@@ -149,7 +150,7 @@ class Watch:
         before = [
             (head[0], one.id)
             for one, head in self._heads(self._vault.snapshots())
-            if self.register.passed_through(head)
+            if self.register.passed_through(head) and one.id not in self.roll.live
         ]
         count, digest = self.register.give_out()
         said = f"{count}:{digest}"
