@@ -95,12 +95,31 @@ def put_back_open(node: Node, handle: int, path: bytes) -> list[str]:
             os.fchown(handle, node.uid, node.gid)
         if stat.S_IMODE(made.st_mode) != node.mode:
             os.fchmod(handle, node.mode)
+        for name in _surplus(node, handle):
+            os.removexattr(handle, name)
         for name, value in node.xattrs:
             os.setxattr(handle, name, value)
         os.utime(handle, ns=(node.atime, node.mtime))
     except OSError:
         return put_back(node, path)  # which tries each alone, and says what could not be given
     return []
+
+
+_OURS = (
+    "system.posix_acl_",
+    "user.",
+    "trusted.",
+)  # what the system itself gives (security.*) is not ours to take
+
+
+def _surplus(node: Node, path: bytes | int) -> list[str]:
+    """Attributes that stand there and that the node does not have: an older version's, or inherited from the folder."""
+    try:
+        there = os.listxattr(path) if isinstance(path, int) else os.listxattr(path, follow_symlinks=False)
+    except OSError:
+        return []  # a disk that knows no attributes
+    wanted = {name for name, _ in node.xattrs}
+    return [name for name in there if name.startswith(_OURS) and name not in wanted]
 
 
 def put_back(node: Node, path: bytes) -> list[str]:
@@ -117,6 +136,8 @@ def put_back(node: Node, path: bytes) -> list[str]:
         attempt("propriétaire", lambda: os.chown(path, node.uid, node.gid, follow_symlinks=False))
     elif (node.uid, node.gid) != (os.geteuid(), os.getegid()):
         missed.append("propriétaire (il faut être root)")
+    for name in _surplus(node, path):
+        attempt(f"attribut {name} à ôter", lambda n=name: os.removexattr(path, n, follow_symlinks=False))
     for name, value in node.xattrs:
         attempt(f"attribut {name}", lambda n=name, v=value: os.setxattr(path, n, v, follow_symlinks=False))
     if (

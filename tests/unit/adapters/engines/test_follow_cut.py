@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import stat
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -204,3 +207,64 @@ def test_what_the_vault_could_not_give_stays_owed_whatever_becomes_of_it(
     assert not done.lost
     assert there.read_bytes() == (rig.root / place).read_bytes()
     assert there.stat().st_mtime_ns == (rig.root / place).stat().st_mtime_ns
+
+
+def test_a_folder_on_its_way_whose_names_are_both_taken_is_seen_beside(rig: Rig) -> None:
+    """Nothing of it is removed with the workroom."""
+    work = rig.hot / WORKROOM.decode()
+    (rig.hot / "Projets").rename(work / "1")
+    (work / "1.from").write_bytes(b"Projets\0Archives")
+    for name in ("Projets", "Archives"):
+        (rig.hot / name).write_text("autre chose")
+    undo_moves(os.fsencode(rig.hot))
+    _whole(rig.hot / "Projets (déplacé)", "un")
+    assert list(work.iterdir()) == []
+
+
+@pytest.mark.needs("root")
+@pytest.mark.needs("mount-namespace")
+def test_what_goes_aside_to_another_disk_is_whole(tmp_path: Path) -> None:
+    """Owners, hard links and pipes; the copy goes on."""
+    other = tmp_path / "other"
+    other.mkdir()
+    source = tmp_path / "mine"
+    source.mkdir()
+    (source / "x").write_text("x")
+    os.link(source / "x", source / "y")
+    os.mkfifo(source / "pipe")
+    os.chown(source / "x", 1234, 1234)
+    script = (
+        "import sys; from releve.adapters.engines.files.follow import _carry; import os; "
+        "_carry(os.fsencode(sys.argv[1]), os.fsencode(sys.argv[2])); "
+        "facts = os.stat(sys.argv[2] + '/x'); print(facts.st_uid, facts.st_nlink, sorted(os.listdir(sys.argv[2])))"
+    )
+    ran = subprocess.run(
+        [
+            *("unshare", "--mount", "sh", "-c", f'mount -t tmpfs aside {other} && exec "$@"', "sh"),
+            *(sys.executable, "-c", script, str(source), str(other / "mine")),
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ran.stdout.strip() == "1234 2 ['pipe', 'x', 'y']"
+    assert not source.exists()
+
+
+def test_a_device_that_the_follower_may_not_make_is_lost_alone(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is named; everything else of the step is there."""
+
+    def never(*_args: object, **_kwargs: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    os.mknod(rig.root / "prise", 0o600 | stat.S_IFSOCK)
+    (rig.root / "après").write_text("un de plus")
+    rig.take()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "mknod", never)
+        done = rig.follow()
+    assert done is not None
+    assert [path for path, _ in done.lost] == [b"prise"]
+    assert (rig.hot / "après").read_text() == "un de plus"

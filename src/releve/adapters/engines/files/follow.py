@@ -7,10 +7,12 @@ place: at any instant a name holds a whole version, the one of before or the one
 from __future__ import annotations
 
 import ctypes
+import errno
 import heapq
 import os
 import shutil
 import stat
+import subprocess
 from array import array
 from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -31,6 +33,7 @@ from releve.domain.os_errors import reason, unwritable
 _BATCH_FILES = 2000  # files prepared before they are made durable together
 _BATCH_BYTES = 256 * 1024 * 1024
 _FROM = b".from"  # beside a folder that waits in the workroom: where it was, and where it goes
+_BESIDE = " (déplacé)".encode()
 _CLOSED = 0o700  # of the root while the copy follows: nobody but us may enter, so nobody writes
 
 
@@ -79,7 +82,7 @@ class HotCopy:
         )  # paths whose file now also waits elsewhere: not to be changed in place
         self._owed: frozenset[bytes] = frozenset()
         self._links: dict[object, bytes] = {}
-        self._sync = ctypes.CDLL(None, use_errno=True).syncfs
+        self._sync = _syncfs
         self._unsettled = False  # names were changed since they were last made durable
         self.done = Applied()
 
@@ -266,10 +269,13 @@ class HotCopy:
             try:
                 former = (place, was) if was is not None and was.kind == is_.kind == "file" else None
                 self._filler.make(staged, is_, former)
-            except PromiseBroken as error:
+            except (PromiseBroken, PermissionError) as error:
+                if isinstance(error, PermissionError) and is_.kind not in _DEVICES:
+                    raise
                 with suppress(FileNotFoundError):
                     os.unlink(staged)
-                self.done.lost.append((path, error.sentence))
+                why = error.sentence if isinstance(error, PromiseBroken) else reason(error)
+                self.done.lost.append((path, why))
                 self._links.pop(_linked(is_), None)  # its other names have nothing to be linked to
                 return
             self._waiting_bytes += is_.size
@@ -482,7 +488,7 @@ class HotCopy:
             return
         place = os.path.join(aside, path)
         os.makedirs(os.path.dirname(place), mode=0o700, exist_ok=True)
-        shutil.move(os.fsdecode(full), os.fsdecode(place))
+        _carry(full, place)
         self.done.aside.append(path)
 
     def _abreast(
@@ -530,7 +536,10 @@ def undo_moves(root: bytes) -> None:
         with open(os.path.join(work, note), "rb") as file:
             places = file.read().split(b"\0")
         waiting = os.path.join(work, note.removesuffix(_FROM))
-        free = [full for path in places if path and not os.path.lexists(full := os.path.join(root, path))]
+        places.append(
+            places[0] + _BESIDE
+        )  # both names are taken: it is seen beside, and put aside when all is compared
+        free = [full for path in places if not os.path.lexists(full := os.path.join(root, path))]
         if free and _is_folder(waiting):
             os.makedirs(os.path.dirname(free[0]), mode=0o700, exist_ok=True)
             os.rename(waiting, free[0])
@@ -545,6 +554,35 @@ def _note_move(place: bytes, old: bytes, new: bytes) -> None:
         os.fsync(note.fileno())
 
 
+def _carry(source: bytes, place: bytes) -> None:
+    """Move a file or a folder whole, also to another disk: owners, links, attributes, pipes. Raises OSError."""
+    try:
+        os.rename(source, place)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        _copy_away(source, place)
+
+
+def _copy_away(source: bytes, place: bytes) -> None:
+    argv = ["cp", "-a", "-T", "--", os.fsdecode(source), os.fsdecode(place)]
+    ran = subprocess.run(argv, capture_output=True, check=False)
+    if ran.returncode:
+        raise OSError(errno.EIO, ran.stderr.decode(errors="replace").strip()[-300:], os.fsdecode(place))
+    handle = os.open(os.path.dirname(place), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        if _syncfs(handle):
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), os.fsdecode(place))
+    finally:
+        os.close(handle)
+    if _is_folder(source):
+        shutil.rmtree(source)
+    else:
+        os.unlink(source)
+
+
+_syncfs = ctypes.CDLL(None, use_errno=True).syncfs
+_DEVICES = ("dev", "chardev", "socket")  # what only some accounts may make
 _NOBODY = Node(b"", "irregular", 0, 0)
 _by_name = itemgetter(0)
 

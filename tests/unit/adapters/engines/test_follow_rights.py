@@ -1,0 +1,59 @@
+"""Rights and attributes that were taken back on the share are taken back on its copy: it may be opened to its people."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.shares import Rig
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[Rig]:
+    """A share and its copy."""
+    made = Rig(tmp_path, "inotify")
+    yield made
+    made.close()
+
+
+def _acl(rights: str, *paths: Path) -> None:
+    subprocess.run(["setfacl", *rights.split(), *paths], check=True)
+
+
+def _attributes(path: Path) -> set[str]:
+    return {name for name in os.listxattr(path) if not name.startswith("security.")}
+
+
+def test_what_was_taken_back_on_the_share_is_taken_back_on_the_copy(rig: Rig) -> None:
+    """Access lists and attributes of a file and of a folder; a new folder has none of the one whose place it takes."""
+    folder, file, empty = rig.root / "dossier", rig.root / "fichier", rig.root / "vide"
+    folder.mkdir()
+    empty.mkdir()
+    file.write_text("texte")
+    _acl("-m u:1234:rwx", folder, file, empty)
+    _acl("-d -m u:1234:rwx", folder)
+    os.setxattr(file, "user.secret", b"oui")
+    rig.take()
+    rig.follow()
+    assert _attributes(rig.hot / "fichier") == {"system.posix_acl_access", "user.secret"}
+    assert _attributes(rig.hot / "dossier") == {"system.posix_acl_access", "system.posix_acl_default"}
+    _acl("-b", file)
+    _acl("-x u:1234", folder)
+    os.removexattr(file, "user.secret")
+    empty.rmdir()
+    (rig.root / "neuf").mkdir()
+    for made in (folder / "dedans", folder / "plus bas"):
+        made.mkdir()
+        _acl("-b", made)
+    (folder / "dedans" / "x").write_text("x")
+    rig.take()
+    rig.follow()
+    for place in ("fichier", "dossier", "neuf", "dossier/dedans", "dossier/dedans/x", "dossier/plus bas"):
+        assert _attributes(rig.hot / place) == _attributes(rig.root / place), place
+        assert (rig.hot / place).stat().st_mode == (rig.root / place).stat().st_mode, place
+    assert _attributes(rig.hot / "fichier") == set()
+    assert _attributes(rig.hot / "neuf") == set()
