@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import stat
 import threading
 import time
@@ -25,7 +24,7 @@ from typing import TYPE_CHECKING, Self
 from releve.adapters.engines.files.alert import end as end_alert
 from releve.adapters.engines.files.alert import say as say_alert
 from releve.adapters.engines.files.capture import WORKROOM, down
-from releve.adapters.engines.files.follow import undo_moves
+from releve.adapters.engines.files.follow import clear_workroom
 from releve.adapters.engines.files.following import Position
 from releve.adapters.engines.files.marks import Snapshots, shared_base
 from releve.adapters.engines.files.orders import (
@@ -400,8 +399,7 @@ class Keeper:
         """Open the folder as its users know it: as the vault describes it when it was followed, else as it was."""
         barred, position, root = self._barred(), self._position(), self._post.root
         try:
-            undo_moves(os.fsencode(root))
-            shutil.rmtree(root / os.fsdecode(WORKROOM), ignore_errors=True)
+            clear_workroom(os.fsencode(root))
             entry = position.entry if position.number == held.after and position.epoch < held.epoch else None
             if entry is not None:
                 put_back(entry, os.fsencode(root))

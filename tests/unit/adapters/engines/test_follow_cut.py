@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from releve.adapters.engines.files.capture import WORKROOM
-from releve.adapters.engines.files.follow import undo_moves
+from releve.adapters.engines.files.follow import clear_workroom, undo_moves
 from releve.adapters.vault.filling import Filler
 from releve.domain.errors import Unreachable
 from tests.shares import Rig
@@ -268,3 +268,26 @@ def test_a_device_that_the_follower_may_not_make_is_lost_alone(
     assert done is not None
     assert [path for path, _ in done.lost] == [b"prise"]
     assert (rig.hot / "après").read_text() == "un de plus"
+
+
+@pytest.mark.parametrize("kind", ["a folder", "a file"])
+def test_what_users_named_like_our_workroom_goes_aside(rig: Rig, kind: str) -> None:
+    """It is neither erased nor in the way, and it is said."""
+    rig.following._copy.close()
+    work = rig.hot / WORKROOM.decode()
+    shutil.rmtree(work)
+    if kind == "a folder":
+        work.mkdir()
+    theirs = work / "à eux" if kind == "a folder" else work
+    theirs.write_text("à garder")
+    clear_workroom(os.fsencode(rig.hot))
+    assert theirs.read_text() == "à garder"
+    rig.following = rig.new_following()
+    (rig.root / "suite").write_text("un de plus")
+    rig.take()
+    done = rig.follow()
+    assert done is not None
+    assert done.aside == [WORKROOM]
+    kept = [path for path in (rig.base / "aside").rglob("*") if path.is_file()]
+    assert [path.read_text() for path in kept] == ["à garder"]
+    assert (rig.hot / "suite").exists()

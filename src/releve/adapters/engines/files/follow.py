@@ -10,6 +10,7 @@ import ctypes
 import errno
 import heapq
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -32,6 +33,7 @@ from releve.domain.os_errors import reason, unwritable
 
 _BATCH_FILES = 2000  # files prepared before they are made durable together
 _BATCH_BYTES = 256 * 1024 * 1024
+_OURS = re.compile(rb"[0-9]+(\.from)?")  # what stands in the workroom
 _FROM = b".from"  # beside a folder that waits in the workroom: where it was, and where it goes
 _BESIDE = " (déplacé)".encode()
 _CLOSED = 0o700  # of the root while the copy follows: nobody but us may enter, so nobody writes
@@ -90,17 +92,22 @@ class HotCopy:
         """Give the threads back."""
         self._filler.close()
 
-    def prepare(self) -> None:
-        """Make the root and an empty workroom, closed to everybody else. Raises `Unreachable`, `Refused`."""
+    def prepare(self, aside: Callable[[], bytes]) -> Applied:
+        """Make the root and an empty workroom, closed to everybody else. Raises `Unreachable`, `Refused`.
+
+        What stands there under the workroom's name and is none of ours goes to the folder `aside`.
+        """
+        self.done = Applied()
         try:
             os.makedirs(self.root, exist_ok=True)
             os.chmod(self.root, _CLOSED)
-            undo_moves(self.root)
-            with suppress(FileNotFoundError):
-                shutil.rmtree(self._work)
+            clear_workroom(self.root)
+            if os.path.lexists(self._work):
+                self._strange(WORKROOM, None, aside())
             os.mkdir(self._work, 0o700)
         except OSError as error:
             raise _refused(self.root, error) from error
+        return self.done
 
     def release(self, node: Node | None) -> None:
         """Open the root as its node says (everything else has its own metadata already); no workroom left.
@@ -108,8 +115,7 @@ class HotCopy:
         Without a node (nothing was ever followed) it stays closed.
         """
         try:
-            undo_moves(self.root)
-            shutil.rmtree(self._work, ignore_errors=True)
+            clear_workroom(self.root)
             if node is not None:
                 put_back(node, self.root)
         except OSError as error:
@@ -544,6 +550,14 @@ def undo_moves(root: bytes) -> None:
             os.makedirs(os.path.dirname(free[0]), mode=0o700, exist_ok=True)
             os.rename(waiting, free[0])
         os.unlink(os.path.join(work, note))
+
+
+def clear_workroom(root: bytes) -> None:
+    """Leave nothing of ours in a copy; a thing that its users named like our workroom stays. Raises OSError."""
+    undo_moves(root)
+    work = os.path.join(root, WORKROOM)
+    if _is_folder(work) and all(_OURS.fullmatch(name) for name in os.listdir(work)):
+        shutil.rmtree(work)
 
 
 def _note_move(place: bytes, old: bytes, new: bytes) -> None:

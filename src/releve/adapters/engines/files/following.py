@@ -113,6 +113,7 @@ class Following:
         if found is not None:
             self.lag.applied_at = datetime.fromtimestamp(state.stat().st_mtime, UTC)
         self._ready = False
+        self._early: list[bytes] = []  # put aside before the first step
         self.known: Sequence[tuple[Mark, Snapshot]] = ()  # what the last look saw, of every epoch
 
     def step(self) -> Applied | None:
@@ -123,7 +124,7 @@ class Following:
         self.lag.late = [one for one in late(known, self.epoch) if one != self.lag.position.snapshot]
         self._in_place()
         if not self._ready:
-            self._copy.prepare()
+            self._early = self._copy.prepare(lambda: os.fsencode(self._aside())).aside
             self._ready = True
         if not mine:
             return None
@@ -209,6 +210,7 @@ class Following:
                 raise  # else what it held was thinned away since: nothing is left to judge by
         owed = self._owed()
         done = self._bring(whole)
+        done.aside[:0], self._early = self._early, []
         if owed:  # one file lost and never asked for again would be a gap that nobody sees
             done.lost += self._copy.mend(whole, set(owed) - {path for path, _ in done.lost}).lost
         self._sure, self._cut = True, ""
