@@ -8,7 +8,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -262,11 +262,11 @@ def test_a_cut_follower_finishes_what_it_began(rig: Rig) -> None:
     copy = rig.following._copy
     place, calls = copy._place, []
 
-    def cut(draft: bytes, to: bytes) -> None:
+    def cut(draft: bytes, to: bytes, clear: Callable[[], None]) -> None:
         if calls:
             raise KeyboardInterrupt
         calls.append(to)
-        place(draft, to)
+        place(draft, to, clear)
 
     copy._place = cut  # type: ignore[method-assign]
     with pytest.raises(KeyboardInterrupt):

@@ -329,13 +329,24 @@ def _status(state: str) -> Answer:
     return Answer(data, "\n".join(lines), Exit.DONE if well else Exit.PROMISE_NOT_KEPT)
 
 
+def _ungiven(value: Mapping[str, object]) -> list[str]:
+    """What a copy's disk, or the follower's account, refused."""
+    count, of = int(str(value.get("ungiven") or 0)), value.get("ungiven_of")
+    if not count:
+        return []
+    what = say_count(count, "chose n'a", "choses n'ont")
+    return [
+        f"  attention : {what} pas reçu tous leurs droits, propriétaires ou attributs dans la copie :",
+        *(f"    {one}" for one in (of if isinstance(of, list) else [])),
+    ]
+
+
 def _role(role: str, value: Mapping[str, object], now: datetime) -> tuple[bool, list[str]]:
     from releve.adapters.engines.files.marks import say_late
     from releve.domain.units import say_bytes, say_seconds
     from releve.entrypoints.worker.share import unreadable
 
-    written = datetime.fromisoformat(str(value["written_at"]))
-    silent = (now - written).total_seconds()
+    silent = (now - datetime.fromisoformat(str(value["written_at"]))).total_seconds()
     safe = value.get("safe_until")
     verb = "capture" if role == "capture" else "copie"
     lines = [f"{verb} de « {value['share']} » : {value['root']}"]
@@ -360,6 +371,7 @@ def _role(role: str, value: Mapping[str, object], now: datetime) -> tuple[bool, 
     if value.get("open_since"):
         since = datetime.fromisoformat(str(value["open_since"])).astimezone()
         lines.append(f"  des fichiers encore ouverts sont écrits depuis le {since:%d/%m/%Y %H:%M:%S}")
+    lines += _ungiven(value)
     troubles = [f"  non lu : {one['path']} : {one['why']}" for one in _items(value, "unread")]
     troubles += [f"  perdu dans le coffre : {one['path']} : {one['why']}" for one in _items(value, "lost")]
     missing = value.get("missing")

@@ -455,6 +455,8 @@ def _follow_value(following: Following, trouble: ReleveError | None) -> Mapping[
         "alert": asdict(lag.alert) if lag.alert else None,
         "late": lag.late,
         "lost": [{"path": shown(path), "why": why} for path, why in lag.lost],
+        "ungiven": lag.position.ungiven,
+        "ungiven_of": list(lag.position.ungiven_of),
         "unreadable_snapshots": list(lag.unreadable),
         "troubled": f"{trouble.sentence} [{trouble.code}]" if trouble else "",
     }

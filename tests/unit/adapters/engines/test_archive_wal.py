@@ -500,7 +500,7 @@ def test_no_look_at_the_spool_misses_a_file_while_they_take_their_names(tmp_path
         assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
         looks += 1
     receiving.join()
-    assert looks > 20
+    assert looks > 3
     assert spool.files()[-1].at.number == len(names) - 1
 
 

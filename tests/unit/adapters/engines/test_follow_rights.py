@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 from collections.abc import Iterator
@@ -57,3 +58,33 @@ def test_what_was_taken_back_on_the_share_is_taken_back_on_the_copy(rig: Rig) ->
         assert (rig.hot / place).stat().st_mode == (rig.root / place).stat().st_mode, place
     assert _attributes(rig.hot / "fichier") == set()
     assert _attributes(rig.hot / "neuf") == set()
+
+
+def test_what_the_copy_could_not_be_given_is_told_until_it_is(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a disk without attributes, say: in the position, for the processes to come too, until all is compared again."""
+
+    def refused(*_args: object, **_kwargs: object) -> None:
+        raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
+
+    (rig.root / "fichier").write_text("texte")
+    os.setxattr(rig.root / "fichier", "user.secret", b"oui")
+    rig.take()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "setxattr", refused)
+        rig.follow()
+    (rig.root / "autre").write_text("texte")
+    rig.take()
+    rig.follow()
+    for following in (rig.following, rig.new_following()):
+        position = following.lag.position
+        assert position.ungiven == 1
+        assert ["fichier : attribut user.secret" in one for one in position.ungiven_of] == [True]
+    rig.following._copy.close()
+    rig.following = rig.new_following(boot="2")
+    (rig.root / "encore").write_text("texte")
+    rig.take()
+    rig.follow()
+    assert (rig.following.lag.position.ungiven, list(rig.following.lag.position.ungiven_of)) == (0, [])
+    assert _attributes(rig.hot / "fichier") == {"user.secret"}

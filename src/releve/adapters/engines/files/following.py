@@ -14,7 +14,7 @@ from releve.adapters.engines.files.alert import Alert, read, write
 from releve.adapters.engines.files.capture import down
 from releve.adapters.engines.files.follow import Applied, HotCopy
 from releve.adapters.engines.files.marks import Mark, Snapshots, late
-from releve.adapters.engines.files.place import absent, elsewhere
+from releve.adapters.engines.files.place import absent, elsewhere, shown
 from releve.adapters.engines.files.traits import burst
 from releve.adapters.notes import put
 from releve.adapters.vault.node import Node, decode, encode, tree
@@ -24,6 +24,9 @@ from releve.domain.os_errors import unwritable
 from releve.domain.share import Burst
 
 POLL = 0.2  # seconds between two looks at the list of snapshots
+
+
+_SHOWN = 5  # entries of a kind that a person is told
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,10 @@ class Position:
     tree: str = ""
     applying: str = ""
     owed: Sequence[str] = ()
+    ungiven: int = (
+        0  # entries without all of their owner, rights or attributes, since everything was compared
+    )
+    ungiven_of: Sequence[str] = ()  # the first of them, and what
     inode: int = 0  # of the folder itself; 0: not noted
     top: str = ""  # the share's own entry (its owner, permissions, dates), as the vault has it
 
@@ -213,6 +220,7 @@ class Following:
         done.aside[:0], self._early = self._early, []
         if owed:  # one file lost and never asked for again would be a gap that nobody sees
             done.lost += self._copy.mend(whole, set(owed) - {path for path, _ in done.lost}).lost
+        ungiven, some = self._ungiven(done)
         self._sure, self._cut = True, ""
         self._copy.settled()  # the position never says more than the disk holds
         self._keep(
@@ -224,6 +232,8 @@ class Following:
                 (mark.safe or snapshot.at).isoformat(),
                 whole.hex(),
                 owed=[os.fsdecode(path) for path, _ in done.lost],
+                ungiven=ungiven,
+                ungiven_of=some,
                 inode=os.lstat(self._copy.root).st_ino,
                 top=encode(node).decode(),
             )
@@ -231,6 +241,13 @@ class Following:
         self.lag.applied_at = self._now()
         self.lag.lost = done.lost
         return done
+
+    def _ungiven(self, done: Applied) -> tuple[int, Sequence[str]]:
+        """What the copy's disk, or our account, refused: of this comparison of everything, or of all steps since one."""
+        fresh = [f"{shown(path)} : {what}" for path, what in done.missed]
+        here = self.lag.position
+        known, of = (here.ungiven, list(here.ungiven_of)) if self._sure else (0, [])
+        return known + len(fresh), [*of, *fresh][:_SHOWN]
 
     def _owed(self) -> Sequence[bytes]:
         return [os.fsencode(path) for path in self.lag.position.owed]
