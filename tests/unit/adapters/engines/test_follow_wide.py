@@ -44,7 +44,7 @@ class Room:
         self.held = self.writer.save(BlobKind.DATA, b"bonjour")
         self.aside = base / "aside"
         self.copy = HotCopy(self.vault, os.fsencode(base / "hot"))
-        self.copy.prepare()
+        self.copy.prepare(lambda: os.fsencode(base / "aside"))
 
     def files(self, count: int, *but: Node) -> bytes:
         """The tree of so many files, some of them others."""
@@ -153,6 +153,6 @@ def test_names_in_disorder_are_damage_and_cost_nothing(room: Room, tmp_path: Pat
     for upside_down in (room.tree(*map(room.file, (4, 2, 0))), room.tree(*map(room.file, (1, 0, 1)))):
         with pytest.raises(PromiseBroken, match="ordre"):
             room.copy.settle(upside_down, sound, os.fsencode(room.aside))
-        room.copy.prepare()
+        room.copy.prepare(lambda: os.fsencode(room.aside))
         room.copy.settle(sound, sound, os.fsencode(room.aside))
         assert inside(tmp_path / "hot") == held
