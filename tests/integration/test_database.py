@@ -12,15 +12,17 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from releve.adapters.engines.postgresql.archive.catalogue import Catalogue, Chapter
 from releve.adapters.vault.verify import verify
+from releve.entrypoints.worker import history_status
 from releve.entrypoints.worker.database import read_archive
 from tests.archives import NAME, Archive, archive, receivers
+from tests.integration import pg
 from tests.integration.pg import no_templates_left, until  # noqa: F401
 from tests.vaults import reopened
 
@@ -271,6 +273,44 @@ def test_what_a_link_of_before_received_proves_nothing_after_a_power_cut(rig: Ar
     finally:
         os.kill(link, signal.SIGCONT)
     rig.until_safe(at)
+
+
+def test_a_standby_at_rest_is_not_late_and_one_that_is_cut_off_is(
+    rig: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody writes: the last instant stands still, and all is well. Its server gone, or what came not replayed: it is not."""
+    monkeypatch.setattr(history_status, "_STALE", 3.0)
+    primary, relief = rig.server, rig.standby("secours")
+    written = rig.write("un")
+    rig.server = relief
+    rig.start()
+
+    def line() -> tuple[bool, str]:
+        """Whether it is well, and what is said of how far all is safe."""
+        said = history_status.history_status(rig.state, datetime.now(UTC))
+        every = [(True, one) for one in said.lines] + [(False, one) for one in said.troubles]
+        return next(one for one in every if "l'abri" in one[1] or "transaction" in one[1])
+
+    pg.until(lambda: rig.said().get("safe_until") is not None)
+    time.sleep(max(0.0, 4.0 - (datetime.now(UTC) - written).total_seconds()))
+    for _ in range(20):
+        well, said = line()
+        assert well, said
+        assert "tout ce qui est venu au secours y est" in said
+        time.sleep(0.1)
+    relief.sql("SELECT pg_wal_replay_pause()")
+    primary.sql("INSERT INTO ecrits VALUES ('deux', 'essai')")
+    pg.until(lambda: not line()[0])
+    assert "ne rejoue plus ce qu'il reçoit" in line()[1]
+    relief.sql("SELECT pg_wal_replay_resume()")
+    pg.until(lambda: line()[0])
+    primary.stop()
+    pg.until(lambda: not line()[0])
+    assert "n'est plus relié à son serveur" in line()[1]
+    relief.stop()
+    relief.start()
+    primary.start()
+    pg.until(lambda: line()[0])
 
 
 def test_a_promotion_is_followed_and_crossed(rig: Archive) -> None:

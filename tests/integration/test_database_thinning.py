@@ -17,12 +17,14 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from releve.adapters.engines.postgresql.archive.catalogue import Catalogue, Chapter
+from releve.adapters.engines.postgresql.archive.catalogue import Catalogue, Chapter, bases
+from releve.adapters.engines.postgresql.archive.marks import BaseMark
 from releve.adapters.engines.postgresql.archive.restore import Means, restore
 from releve.adapters.engines.postgresql.archive.segments import wal_of
 from releve.adapters.engines.postgresql.archive.source import Server
 from releve.adapters.engines.postgresql.archive.windows import LATEST
 from releve.adapters.vault import merging
+from releve.adapters.vault.saving import save
 from releve.adapters.vault.store import Absent, Kind
 from releve.adapters.vault.verify import verify
 from releve.cycle.protect import archive as decision
@@ -246,6 +248,42 @@ def test_a_snapshot_that_the_store_does_not_give_stops_the_thinning(
     roll = read_roll(state)
     assert roll is not None
     assert not roll.leaving
+
+
+def test_the_wal_and_the_data_of_a_base_that_the_store_hides_stay_until_a_person_knows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store that leaves the older base out of its listing for a day makes nothing go; told of it, a person decides."""
+    for name in ("YOUNG", "GRACE", "MARGIN"):
+        monkeypatch.setattr(merging, name, timedelta(0))
+    vault, state = fresh(tmp_path / "vault"), tmp_path / "ménage"
+    writing = Writing(tmp_path, vault)
+    writing.write(1, SEGMENT)
+    writing.keep()
+    for number, start in enumerate((SEGMENT, 5 << 30)):
+        (tmp_path / "données").write_bytes(os.urandom(100_000))
+        mark = BaseMark("dossiers", "7", f"releve-{number}", 1, start, start + 100, now(), 160000, SEGMENT)
+        save(vault, [str(tmp_path / "données")], now=now, tags=mark.tags())
+    past = time.time() - 40 * 86400
+    for path in (tmp_path / "vault").glob("[ds]*/**/*"):  # packs and snapshots
+        os.utime(path, (past, past))
+    _listing(writing, state, now() - timedelta(days=40)).close()
+    hidden = tmp_path / "vault" / "snapshots" / bases(Catalogue(vault, "dossiers").look())[0].snapshot.id
+    aside = hidden.rename(tmp_path / "aside")
+    for _ in range(3):
+        assert _forgotten(writing, state) == 0
+    aside.rename(hidden)
+    assert _forgotten(writing, state) == 0
+    assert verify(reopened(tmp_path / "vault")).sound
+    hidden.rename(aside)
+    assert _forgotten(writing, state) == 0
+    watch = Watch(vault, state, None, now=now)
+    watch.accept("Nadia", "le fournisseur l'a effacé")
+    watch.close()
+    assert _forgotten(writing, state) == 1
+    before = len(list((tmp_path / "vault" / "data").glob("*/*")))
+    _forgotten(writing, state)
+    assert len(list((tmp_path / "vault" / "data").glob("*/*"))) < before
 
 
 def test_a_forgetting_that_finds_something_lost_ends_with_the_code_of_it(

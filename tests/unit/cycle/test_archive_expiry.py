@@ -117,3 +117,16 @@ def test_an_age_is_the_stores_and_never_the_writers() -> None:
     unseen = HeldWal(Held("u", NOW - timedelta(days=9), None), "c", GIB, covered=True)
     assert _gone([good, *forged], [unseen], Policy(daily=7)) == set()
     assert "good" not in _gone([good, *forged], [], Policy(daily=2))
+
+
+def test_while_the_store_shows_not_all_no_wal_is_before_the_oldest_base() -> None:
+    """What is missing may be a base that needs it; what a fuller snapshot has goes as ever."""
+    bases = [HeldBase(_held("new", days=2), 9 * GIB)]
+    wal = [
+        HeldWal(_held("only", days=20), "c0", 4 * GIB, covered=False),
+        HeldWal(_held("covered", days=20), "c0", 4 * GIB, covered=True),
+    ]
+    policy = Policy(daily=7)
+    assert _gone(bases, wal, policy) == {"only", "covered"}
+    ruled = expire(bases, wal, policy, NOW, missing=frozenset({"old"}))
+    assert {one.snapshot.id for one in ruled if not one.keep} == {"covered"}

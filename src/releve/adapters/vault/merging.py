@@ -85,22 +85,24 @@ def merge(
     keep: Keep,
     now: Callable[[], datetime],
     sightings: Sightings | None = None,
+    missing: Sequence[bytes] = (),
     progress: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> Merged:
     """One run. `retired`: what earlier runs noted; `keep` makes the note durable, before anything is removed.
 
-    `sightings`: for a store that dates no file; without, such a store is not merged. Raises `PromiseBroken` when a tree cannot be read: then nothing is retired nor removed.
+    `sightings`: for a store that dates no file; without, such a store is not merged. `missing`: trees of snapshots that
+    the store does not show now, and may show again: what is still there of them stays. Raises `PromiseBroken` when a tree cannot be read: then nothing is retired nor removed.
     """
     with hold(repository, exclusive=False, now=now) as still_ours:
         dates = _dates(repository, sightings)  # our lock was written just now: its date is the store's clock
         repository.load_index()
-        used, noted, done = _settled(repository, dict(retired), keep, Merged())
+        used, noted, done = _settled(repository, missing, dict(retired), keep, Merged())
         if dates is not None:
             noted, done = _sweep(repository, dates, noted, keep, done, still_ours)
             noted, done = _retire(repository, dates, noted, used, keep, done, still_ours, progress)
         del used  # of a million files 64 MB, and the next ones are as many
         if done.lists:  # a snapshot that came meanwhile may count on what was just retired
-            _, noted, done = _settled(repository, noted, keep, done)
+            _, noted, done = _settled(repository, missing, noted, keep, done)
         return replace(done, waiting=len(noted))
 
 
@@ -151,25 +153,27 @@ def _raw(text: bytes) -> bytes:
 
 
 def _settled(
-    repository: Repository, retired: dict[str, Retired], keep: Keep, done: Merged
+    repository: Repository, hidden: Sequence[bytes], retired: dict[str, Retired], keep: Keep, done: Merged
 ) -> tuple[Ids, dict[str, Retired], Merged]:
     """What live snapshots use, once every retired pack that they have come to need is back in the list."""
     roots = [one.tree for one in repository.snapshots()]
     repository.refresh_index()
-    used, missing = reached(repository, roots)
+    used, missing = reached(repository, [*roots, *hidden])
     pending = _contents(repository, retired if missing else ())
     back: dict[str, list[Placed]] = {}
     while found := _needed(pending, pending.names() - back.keys(), missing):
         for name in found:
             back[name] = pending[name]
             repository.index.add(name, back[name])
-        used, missing = reached(repository, roots)
+        used, missing = reached(repository, [*roots, *hidden])
     known = repository.index.packs() & retired.keys()
     if back:
         repository.put_index(back)
     if back or known:
         retired = {name: one for name, one in retired.items() if name not in back and name not in known}
         keep(retired)
+    if missing and hidden:
+        _, missing = reached(repository, roots)
     if missing:
         raise damaged(say_count(len(missing), "bloc"), "nommés par des instantanés, et dans aucun paquet")
     return used, retired, replace(done, recalled=done.recalled + len(back))

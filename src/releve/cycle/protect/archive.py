@@ -3,6 +3,7 @@
 Bases follow the retention policy. WAL is needed from the first position of the oldest base that stays. Of the many
 snapshots of one chapter of WAL, the fullest has everything that the others have; before it is believed, the caller
 has compared them, file by file. One that came in the last minutes is not believed yet: the store may still lose it.
+What the store no longer shows may be a base: until a person has taken note of it, no WAL is before the oldest one.
 """
 
 from __future__ import annotations
@@ -49,17 +50,19 @@ def expire(
     policy: Policy,
     now: datetime,
     copies: frozenset[str] = frozenset(),
+    missing: frozenset[str] = frozenset(),
 ) -> list[Ruling]:
     """One ruling a snapshot, bases first. Ages are the store's or the relief's, never the writer's.
 
     `copies`: of the bases, those that stay since they came with a copy of the vault (see `retention.copied`).
+    `missing`: what the relief saw, never removed, and the store does not show now.
 
     Run every ten minutes, an archiver at work never has more than some 650 snapshots of WAL beside one a chapter: those
     of the last ten to twenty minutes (one every two seconds), and one an hour.
     """
     ruled = rule([replace(one.held, series=("base",)) for one in bases], policy, now, copies)
     staying = {ruling.snapshot.id for ruling in ruled if ruling.keep}
-    needed = min((one.start for one in bases if one.held.id in staying), default=0)
+    needed = 0 if missing else min((one.start for one in bases if one.held.id in staying), default=0)
     hours: set[tuple[str, object]] = set()
     newest_first = sorted(wal, key=_order, reverse=True)
     for one in newest_first:

@@ -201,6 +201,7 @@ def _tell(post: DatabasePost, fresh: Freshness) -> None:
         "pid": os.getpid(),
         "written_at": _now().isoformat(),
         "safe_until": fresh.safe_until.isoformat() if fresh.safe_until else None,
+        "quiet_at": fresh.quiet.isoformat() if fresh.quiet else None,
         "lsn": say_lsn(fresh.lsn) if fresh.lsn else None,
         "timeline": fresh.timeline or None,
         "snapshot": fresh.snapshot,

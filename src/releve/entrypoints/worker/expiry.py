@@ -44,7 +44,8 @@ def expire_database(
 
     An age is counted from the store's date or from our first look, whichever is later: the list in `state` remembers
     our looks, so that the first one removes no WAL, and tells what the store lost (see `register`). Raises `Refused`
-    when our clock cannot be believed.
+    when our clock cannot be believed. What the store no longer shows is needed, with all that it may need, until a
+    person has taken note of it.
 
     `copies_too`: as in `copies`. Beside a running archiver: what it counts on leaves the store only once it has looked again (see `merging`).
     """
@@ -64,7 +65,9 @@ def expire_database(
         vault.load_index()
         now = watch.now(store_clock(vault) if yes else vault.store.clock())
         dated, copies = judged(watch.held(known, lambda _one: ()), watch.roll, too=copies_too)
-        rulings = _rule(vault, found, {one.id: one for one in dated}, policy, now, copies)
+        missing = watch.missing(known)
+        unseen = frozenset(one.id for one in missing)
+        rulings = _rule(vault, found, {one.id: one for one in dated}, policy, now, copies, unseen)
         if not yes:
             return rulings, Merged()
         watch.remove(rulings, lambda names: remove_snapshots(vault, names))
@@ -77,6 +80,7 @@ def expire_database(
             keep=lambda retired: write_note(note, retired),
             now=_now,
             sightings=Sightings(state / "sightings.json"),
+            missing=[bytes.fromhex(one.tree) for one in missing if one.tree],
             progress=progress,
         )
 
@@ -88,6 +92,7 @@ def _rule(
     policy: Policy,
     now: datetime,
     copies: frozenset[str],
+    missing: frozenset[str],
 ) -> list[Ruling]:
     wal: list[HeldWal] = []
     for name, same in chapters(found).items():
@@ -95,7 +100,7 @@ def _rule(
         end = _end(name)
         wal += [HeldWal(held[one.snapshot.id], name, end, one.snapshot.id in within) for one in same]
     all_bases = [HeldBase(held[one.snapshot.id], one.mark.start) for one in bases(found)]
-    return expire(all_bases, wal, policy, now.astimezone(), copies)
+    return expire(all_bases, wal, policy, now.astimezone(), copies, missing)
 
 
 def _newest(found: Sequence[Base | Chapter], rulings: Sequence[Ruling]) -> Snapshot | None:

@@ -55,13 +55,7 @@ class _Telling:
 
     def archiver(self, said: Mapping[str, object]) -> None:
         """Up to when it is safe, and whether the process lives and is well."""
-        safe = datetime.fromisoformat(str(said["safe_until"])) if said.get("safe_until") else None
-        if safe is None:
-            self.troubles.append("rien n'est encore à l'abri")
-        else:
-            behind = (self._now - safe).total_seconds()
-            line = f"à l'abri dans le coffre jusqu'au {_shown(safe)} (il y a {say_seconds(behind)}), position {said['lsn']}"
-            (self.troubles if behind > _STALE else self.lines).append(line)
+        self._safe(said)
         self.lines.append(f"{say_bytes(int(str(said['spool_bytes'])))} dans la réserve")
         if said.get("slot_without_limit"):
             self.lines.append(
@@ -74,6 +68,31 @@ class _Telling:
             self.troubles.append(
                 f"plus aucune nouvelle depuis {say_seconds(silent)} : le processus est arrêté ?"
             )
+
+    def _safe(self, said: Mapping[str, object]) -> None:
+        """A standby tells the time of the last transaction that came to it: old is not late where nobody writes."""
+        safe, quiet = _instant(said, "safe_until"), _instant(said, "quiet_at")
+        lines = self.lines if self._recent(safe) or self._recent(quiet) else self.troubles
+        line = "rien n'est encore à l'abri"
+        if safe is not None:
+            line = (
+                f"à l'abri dans le coffre jusqu'au {_shown(safe)} ({self._ago(safe)}), position {said['lsn']}"
+            )
+        elif self._recent(quiet):
+            line = "aucune transaction n'est encore venue au secours"
+        if quiet is not None and not self._recent(safe):
+            line += (
+                f" ; tout ce qui est venu au secours y est (constaté {self._ago(quiet)})"
+                if self._recent(quiet)
+                else f" ; depuis le {_shown(quiet)}, le secours n'est plus relié à son serveur, ou ne rejoue plus ce qu'il reçoit"
+            )
+        lines.append(line)
+
+    def _recent(self, at: datetime | None) -> bool:
+        return at is not None and (self._now - at).total_seconds() <= _STALE
+
+    def _ago(self, at: datetime) -> str:
+        return f"il y a {say_seconds((self._now - at).total_seconds())}"
 
     def bases(self) -> tuple[datetime | None, Sequence[Mapping[str, str]], datetime | None]:
         """(the newest base, the holes after it, the last trial that brought it back), as far as they can be read."""
@@ -121,6 +140,10 @@ class _Telling:
         missing = [told(one) for one in roll.troubles.values()]
         self.troubles += [f"ALERTE : {line}" for line in missing]
         return len(roll.live), missing, ""
+
+
+def _instant(said: Mapping[str, object], name: str) -> datetime | None:
+    return datetime.fromisoformat(str(said[name])) if said.get(name) else None
 
 
 def _shown(at: datetime) -> str:

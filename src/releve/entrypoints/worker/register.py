@@ -116,6 +116,13 @@ class Watch:
             found.append(Held(one.id, one.at, seen, series(one), one.seen or one.at))
         return found
 
+    def missing(self, known: Iterable[tuple[Mark | None, Snapshot]]) -> Sequence[Listed]:
+        """What we saw and never removed, and a listing does not show: lost or hidden, and no person took note of it yet."""
+        here = {one.id for _mark, one in known}
+        return [
+            one for name, one in self.roll.live.items() if name not in here and name not in self.roll.leaving
+        ]
+
     def now(self, store: datetime | None) -> datetime:
         """The instant by which to judge ages: the earlier of ours and the store's. Raises `Refused` when they disagree."""
         mine = self._believed(store)

@@ -34,11 +34,15 @@ _RETRY = (1.0, 2.0, 5.0, 10.0)  # seconds between turns while the server or the 
 class Freshness:
     """How far the vault follows a server. Everything acknowledged before `safe_until` is in a durable snapshot.
 
+    Where the server is a standby at rest, that instant stands still: at `quiet`, by its clock, the vault had all that
+    had ever come to it.
+
     `gaps`: positions after which WAL is missing for ever, as they were met, by this archiver or an earlier one of the
     same folder; only a base taken since heals one.
     """
 
     safe_until: datetime | None = None
+    quiet: datetime | None = None
     lsn: int = 0
     timeline: int = 0
     snapshot: str = ""
@@ -132,6 +136,8 @@ class Archiver:
         files = self._caught_up(position) if position else self._spool.files()
         self._joined(files)
         self._keep(files, position)
+        if files and position and position.quiet and self._near:
+            self.freshness.quiet = position.quiet
         if trouble is not None:
             raise trouble
 

@@ -77,13 +77,15 @@ class Server:
 class Position:
     """Everything that was acknowledged before `at` (the server's clock) lies below `lsn` (bytes).
 
-    `timeline`: 0 where the server is a standby and cannot say. `received`: how far our receiver says it is.
+    `timeline`: 0 where the server is a standby and cannot say. `received`: how far our receiver says it is. `quiet`: a
+    standby, linked to its own server, had replayed all that had come to it (its clock); None: not so, or no standby.
     """
 
     at: datetime | None
     lsn: int
     timeline: int
     received: int
+    quiet: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +102,21 @@ SELECT s.system_identifier::text, current_setting('server_version_num')::int,
        (SELECT setting::bigint FROM pg_settings WHERE name = 'wal_segment_size')
 FROM pg_control_system() s
 """
-# The instant is taken before the position. On a standby it is that of the last commit that it replayed.
+# The instant is taken before the position. On a standby it is that of the last commit that it replayed: it stands still
+# while nobody writes. So it is also asked whether anything waits to be replayed, and whether anything can come: the
+# receiver of a standby ends by itself after wal_receiver_timeout (60 s) without a word of its server.
 _POSITION = """
 SELECT CASE WHEN r.standby THEN pg_last_xact_replay_timestamp() ELSE clock_timestamp() END,
        CASE WHEN r.standby THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_flush_lsn() END::text,
        CASE WHEN r.standby THEN NULL ELSE pg_walfile_name(pg_current_wal_flush_lsn()) END,
        (SELECT w.write_lsn::text FROM pg_replication_slots o
-        JOIN pg_stat_replication w ON w.pid = o.active_pid WHERE o.slot_name = %(slot)s)
-FROM (SELECT pg_is_in_recovery() AS standby) r
+        JOIN pg_stat_replication w ON w.pid = o.active_pid WHERE o.slot_name = %(slot)s),
+       CASE WHEN r.standby THEN r.quiet END
+FROM (SELECT pg_is_in_recovery() AS standby,
+             CASE WHEN pg_last_wal_receive_lsn() <= pg_last_wal_replay_lsn()
+                   AND EXISTS (SELECT FROM pg_stat_wal_receiver WHERE pid IS NOT NULL)
+                  THEN clock_timestamp() END AS quiet
+      OFFSET 0) r
 """
 _TABLESPACES = "SELECT spcname FROM pg_tablespace WHERE pg_tablespace_location(oid) <> '' ORDER BY 1"
 _CREATE = "SELECT pg_create_physical_replication_slot(%(slot)s, true)"
@@ -133,9 +142,9 @@ class Source:
 
     def position(self, slot: str) -> Position:
         """Where it is now."""
-        at, position, name, received = self._ask(_POSITION, slot)[0]
+        at, position, name, received, quiet = self._ask(_POSITION, slot)[0]
         timeline = int(name[:8], 16) if name else 0
-        return Position(at, lsn(position or "0/0"), timeline, lsn(received or "0/0"))
+        return Position(at, lsn(position or "0/0"), timeline, lsn(received or "0/0"), quiet)
 
     def ensure_slot(self, slot: str) -> bool:
         """See that the slot is there and holds WAL. True when one that was lost was made anew: WAL is missing."""
