@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import subprocess
@@ -339,6 +340,22 @@ def test_a_keeper_that_may_not_look_at_every_program_still_takes_the_last_look(
     assert 1 <= len(looks) - before <= 5
     monkeypatch.undo()
     assert rig.engine.fence(HERE).position > 0
+
+
+def test_what_a_copy_could_not_be_given_is_shown_where_a_person_looks(
+    rig: TwoEnds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk without attributes under the copy: a remark of that end, until everything was compared again."""
+
+    def refused(*_args: object, **_kwargs: object) -> None:
+        raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
+
+    rig.write(HERE, "un")
+    rig.protect()
+    ours = os.setxattr
+    monkeypatch.setattr(os, "setxattr", refused)
+    ours(rig.roots[HERE] / "un", "user.secret", b"oui")
+    rig.until(lambda: any("pas reçu tous leurs droits" in one for one in rig.engine.facts(THERE).warnings))
 
 
 def test_an_alert_ends_with_its_epoch_and_a_return_is_followed(rig: TwoEnds) -> None:

@@ -368,6 +368,7 @@ class Keeper:
             aside=len(copy.copy.done.aside) or self._voice.answer.aside,
             alert=say_alert(lag.alert),
             owed=len(lag.position.owed),
+            ungiven=lag.position.ungiven,
             missing=copy.clerk.missing or "".join(unreadable(lag.unreadable)[:1]),
             late=len(lag.late),
             troubled=f"{copy.trouble.sentence} [{copy.trouble.code}]" if copy.trouble else "",

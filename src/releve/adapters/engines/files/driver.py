@@ -484,6 +484,9 @@ def _warnings(answer: Answer, state: str) -> Iterator[str]:
         yield f"{unread} (releve share status {state})"
     if answer.owed:
         yield f"{say_count(answer.owed, 'fichier')} que le coffre n'a pas pu rendre à la copie"
+    if answer.ungiven:
+        ungiven = say_count(answer.ungiven, "chose n'a", "choses n'ont")
+        yield f"{ungiven} pas reçu tous leurs droits, propriétaires ou attributs dans la copie (releve share status {state})"
     if answer.late:
         yield say_late(answer.late)
 

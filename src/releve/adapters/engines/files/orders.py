@@ -100,6 +100,7 @@ class Answer:
     unread: int = 0  # files that could not be read: what the vault holds of them is older, or nothing
     slowed: str = ""  # why snapshots are rarer than they usually are
     owed: int = 0  # files that the vault could not give to the copy
+    ungiven: int = 0  # entries of the copy that did not get all of their owner, rights or attributes
     late: int = 0  # snapshots of a past epoch: kept, never applied
     boot: str = ""
     pid: int = 0
