@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import random
 import shutil
 from pathlib import Path
@@ -42,10 +43,12 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _flip(path: Path, bit: int) -> None:
+    """As a disk does it: long after the file was written, and without a date."""
     raw = bytearray(path.read_bytes())
     raw[bit // 8] ^= 1 << (bit % 8)
     path.chmod(0o600)
     path.write_bytes(raw)
+    os.utime(path, (0, 0))
 
 
 def _found(folder: Path, path: Path) -> bool:
