@@ -24,7 +24,7 @@ from releve.entrypoints.worker.database import read_archive
 from tests.archives import NAME, Archive, archive, receivers
 from tests.integration import pg
 from tests.integration.pg import no_templates_left, until  # noqa: F401
-from tests.vaults import reopened
+from tests.vaults import fresh, reopened
 
 MANY = [f"d{number:02}" for number in range(20)]
 
@@ -275,6 +275,28 @@ def test_what_a_link_of_before_received_proves_nothing_after_a_power_cut(rig: Ar
     rig.until_safe(at)
 
 
+def test_what_an_archiver_said_stays_said_while_the_next_reaches_no_server(rig: Archive) -> None:
+    """Up to when all is safe, and a hole, are facts of the vault; of another vault, nothing is known."""
+    archiver = rig.start()
+    rig.until_safe(rig.write("a"))
+    archiver.kill()
+    archiver.wait()
+    before = rig.said()
+    (rig.state / "gaps.json").write_text(json.dumps([[before["safe_until"], "un trou"]]))
+    rig.server.stop()
+    archiver = rig.start()
+    until(lambda: bool(rig.said()["troubled"]))
+    names = ("safe_until", "lsn", "timeline", "snapshot")
+    assert [rig.said()[name] for name in names] == [before[name] for name in names]
+    assert [one["why"] for one in rig.said()["gaps"]] == ["un trou"]
+    archiver.kill()
+    archiver.wait()
+    rig.address = str(rig.root / "autre coffre")
+    fresh(Path(rig.address))
+    rig.start()
+    until(lambda: rig.said()["safe_until"] is None)
+
+
 def test_a_standby_at_rest_is_not_late_and_one_that_is_cut_off_is(
     rig: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -474,6 +496,7 @@ def test_both_killed_at_random_moments_nothing_said_to_be_safe_is_lost(rig: Arch
     chance = random.Random(seed)
     rig.base()
     written: list[tuple[str, datetime]] = []
+    sure: str | None = None
     for number in range(25):
         archiver = rig.start(every=0.2)
         if number % 5 == 0:
@@ -491,6 +514,9 @@ def test_both_killed_at_random_moments_nothing_said_to_be_safe_is_lost(rig: Arch
                 os.kill(pid, signal.SIGKILL)
         archiver.kill()
         archiver.wait()
+        told = rig.said().get("safe_until")
+        assert sure is None or (told is not None and told >= sure)
+        sure = told
     safe = {value for value, at in written if rig.safe(at)}
     assert safe
     rig.server.destroy()

@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from releve.adapters.engines.postgresql.archive.archiver import Archiver, Freshness
+from releve.adapters.engines.postgresql.archive.archiver import Archiver, Freshness, read_gaps
 from releve.adapters.engines.postgresql.archive.catalogue import Catalogue, bases
 from releve.adapters.engines.postgresql.archive.keeping import Keeper
 from releve.adapters.engines.postgresql.archive.source import Facts, Server, Source
-from releve.adapters.engines.postgresql.parse import say_lsn
+from releve.adapters.engines.postgresql.parse import lsn, say_lsn
 from releve.adapters.hosts.lock import hold as only_one
 from releve.adapters.notes import put
 from releve.adapters.vault.locks import hold
@@ -70,7 +70,8 @@ def archive_database(vault: Repository, post: DatabasePost) -> int:
         stack.enter_context(only_one(post.state / "archive.lock", f"l'archivage de « {post.database} »"))
         source = Source(post.server)
         stack.callback(source.close)
-        facts = _facts(source, post, stop)
+        known = _known(vault, post)
+        facts = _facts(source, stop, replace(known), lambda fresh: _tell(vault, post, fresh))
         if facts is None:
             return 0
         vault.load_index()
@@ -91,7 +92,8 @@ def archive_database(vault: Repository, post: DatabasePost) -> int:
             every=post.every,
             now=_now,
             boot=boot(),
-            tell=lambda fresh: _tell(post, fresh),
+            known=known,
+            tell=lambda fresh: _tell(vault, post, fresh),
         )
         stack.callback(archiver.close)
         say(
@@ -166,9 +168,30 @@ def open_gaps(state: Path) -> Sequence[Mapping[str, str]]:
     ]
 
 
-def _facts(source: Source, post: DatabasePost, stop: Stop) -> Facts | None:
-    """Who the server is, once it answers; None when we are told to stop before that."""
-    fresh = Freshness()
+def _known(vault: Repository, post: DatabasePost) -> Freshness:
+    """What is known before anything is asked: what was safe in this vault stays so, and a hole stays one."""
+    fresh = Freshness(gaps=read_gaps(post.state))
+    try:
+        said = read_archive(post.state)
+        if (said["vault"], said["database"]) != (vault.id, post.database) or not said["safe_until"]:
+            return fresh
+        return replace(
+            fresh,
+            safe_until=datetime.fromisoformat(str(said["safe_until"])),
+            lsn=lsn(str(said["lsn"])),
+            timeline=int(str(said["timeline"])),
+            snapshot=str(said["snapshot"]),
+        )
+    except (
+        Unreachable,
+        KeyError,
+        ValueError,
+    ):  # nobody was here before, or what is left of it cannot be read
+        return fresh
+
+
+def _facts(source: Source, stop: Stop, fresh: Freshness, tell: Callable[[Freshness], None]) -> Facts | None:
+    """Who the server is, once it answers; None when we are told to stop before that. `fresh`: what is known meanwhile."""
     while not stop.asked:
         try:
             return source.facts()
@@ -176,10 +199,10 @@ def _facts(source: Source, post: DatabasePost, stop: Stop) -> Facts | None:
             if not fresh.troubled:
                 say(f"{error.sentence} ; on attend")
             fresh.troubled, fresh.troubled_since = _said(error), fresh.troubled_since or _now()
-            _tell(post, fresh)
+            tell(fresh)
             stop.wait(_RETRY)
         except Refused as error:  # waiting would not help; the status says it to whoever did not start us
-            _tell(post, Freshness(troubled=_said(error), troubled_since=_now()))
+            tell(replace(fresh, troubled=_said(error), troubled_since=_now()))
             raise
     return None
 
@@ -192,10 +215,11 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _tell(post: DatabasePost, fresh: Freshness) -> None:
+def _tell(vault: Repository, post: DatabasePost, fresh: Freshness) -> None:
     path = post.state / STATE
     whole = {
         "database": post.database,
+        "vault": vault.id,
         "server": f"{post.server.host}:{post.server.port}",
         "slot": post.slot,
         "pid": os.getpid(),

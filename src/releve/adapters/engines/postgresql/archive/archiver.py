@@ -27,6 +27,7 @@ _CATCH_UP = 1.5  # seconds that a turn waits for what the server already has
 _LOOK = 0.04  # seconds between two looks at the spool meanwhile
 _HEADER = 24  # bytes: the least that a WAL record takes (PostgreSQL source, xlogrecord.h)
 _BATCH = 64  # segments kept at a time after an outage: what is kept leaves the spool as it goes
+_GAPS = "gaps.json"
 _RETRY = (1.0, 2.0, 5.0, 10.0)  # seconds between turns while the server or the vault does not answer
 
 
@@ -69,9 +70,10 @@ class Archiver:
         every: float,
         now: Callable[[], datetime],
         boot: str,
+        known: Freshness,
         tell: Callable[[Freshness], None] = lambda _freshness: None,
     ) -> None:
-        """`boot`: what changes when the machine starts anew."""
+        """`boot`: what changes when the machine starts anew. `known`: what an earlier archiver of the same folder said."""
         self._boot = boot
         self._booted = folder.parent / "boot"
         self._source = source
@@ -86,11 +88,11 @@ class Archiver:
         self._left = (
             folder.parent / "left"
         )  # where the spool ended (bytes) before a new beginning, until it is seen to join
-        self._gaps = folder.parent / "gaps.json"
+        self._gaps = folder.parent / _GAPS
         self._near = False  # whether the files of this turn hold all that the server had
         self._failures = 0
         self._proved = -HEARTBEAT
-        self.freshness = Freshness(gaps=_read_gaps(self._gaps))
+        self.freshness = known
 
     def step(self) -> float:
         """One turn; how many seconds to rest after it."""
@@ -242,7 +244,8 @@ class Archiver:
 
     def _safe(self, claim: Claim) -> None:
         fresh = self.freshness
-        if fresh.safe_until is None or claim.at >= fresh.safe_until:
+        another = claim.timeline != fresh.timeline  # a server that was promoted: another clock
+        if fresh.safe_until is None or another or claim.at >= fresh.safe_until:
             fresh.safe_until, fresh.lsn, fresh.timeline = claim.at, claim.until, claim.timeline
 
     def _tell_size(self) -> None:
@@ -259,7 +262,9 @@ class Archiver:
         self._tell(fresh)
 
 
-def _read_gaps(path: Path) -> list[tuple[datetime, str]]:
+def read_gaps(state: Path) -> list[tuple[datetime, str]]:
+    """The holes that the archivers of a state folder met, as `Freshness.gaps`. Raises `Unreachable`."""
+    path = state / _GAPS
     try:
         return [(datetime.fromisoformat(at), str(why)) for at, why in json.loads(path.read_bytes())]
     except FileNotFoundError:
