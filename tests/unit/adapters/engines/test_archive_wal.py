@@ -169,6 +169,20 @@ def test_the_last_snapshot_of_a_chapter_has_all_of_it(writing: Writing) -> None:
     assert covered(writing.vault, same) == {one.snapshot.id for one in same[:-1]}
 
 
+def test_a_segment_that_became_whole_without_another_byte_is_whole(writing: Writing) -> None:
+    """A server that changes segments fills the rest with zeros, as the begun file was: the same bytes, under another name."""
+    writing.write(1, 5000)
+    writing.keep()
+    (begun,) = writing.spool.files()
+    begun.path.rename(begun.path.with_name(begun.whole_name))
+    writing.write(2, 700)
+    writing.keep()
+    wal = writing.known()
+    assert {at.number: one.partial for at, one in wal.segments.items()} == {1: False, 2: True}
+    assert wal.segments[Place(1, 1)].end == 2 * SEGMENT
+    assert not wal.doubled
+
+
 def test_an_archiver_that_lost_its_memory_goes_on_from_the_vault(writing: Writing) -> None:
     """A new keeper keeps what the last one kept, adds what is new, and takes nothing back."""
     writing.write(1, SEGMENT)

@@ -167,7 +167,7 @@ class _Reading:
         if (
             known is not None
             and known.node.content == node.content
-            and (known.partial, known.end) >= (partial, end)
+            and (not known.partial, known.end) >= (not partial, end)
         ):
             return
         self._trees.require(node)
