@@ -156,15 +156,24 @@ class Archive:
         """A server that follows the first and has all that it wrote."""
         made = self.another(name)
         source = self.server
+        self._follow(made, source)
+        end = source.sql("SELECT pg_current_wal_lsn()::text")[0][0]
+        pg.until(lambda: bool(made.sql("SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", end)[0][0]))
+        return made
+
+    def rebuild(self, server: pg.Server, source: pg.Server) -> None:
+        """Make a server follow `source` anew: nothing stays of what it was."""
+        server.stop()
+        shutil.rmtree(server.data)
+        self._follow(server, source)
+
+    def _follow(self, made: pg.Server, source: pg.Server) -> None:
         where = f"host=127.0.0.1 port={source.port} user={pg.ADMIN} password='{_quoted(pg.SECRETS['admin'])}'"
         copy = [str(made.bin / "pg_basebackup"), "-D", str(made.data), "-R", "-X", "stream", "-c", "fast"]
         pg.run([*copy, "-d", where])
         with (made.data / "postgresql.conf").open("a") as file:
             file.write(f"port = {made.port}\n")
         made.start()
-        end = source.sql("SELECT pg_current_wal_lsn()::text")[0][0]
-        pg.until(lambda: bool(made.sql("SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", end)[0][0]))
-        return made
 
     def foreign(self, name: str) -> pg.Server:
         """A server of another system."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -20,7 +21,7 @@ import pytest
 from releve.adapters.engines.postgresql.archive.catalogue import Catalogue, Chapter
 from releve.adapters.vault.verify import verify
 from releve.entrypoints.worker import history_status
-from releve.entrypoints.worker.database import read_archive
+from releve.entrypoints.worker.database import read_archive, slot_of
 from tests.archives import NAME, Archive, archive, receivers
 from tests.integration import pg
 from tests.integration.pg import no_templates_left, until  # noqa: F401
@@ -160,6 +161,27 @@ def test_verify_tries_and_leaves_nothing(story: Story) -> None:
     assert list(room.iterdir()) == []
 
 
+def test_a_trial_that_brings_back_less_than_what_was_said_to_be_safe_fails(story: Story) -> None:
+    """Whatever the vault says of itself: what the archiver had promised is what is tried, and nothing is noted."""
+    rig, state = story.rig, story.rig.root / "promesse"
+    state.mkdir()
+    said = {**rig.said(), "safe_until": (story.after + timedelta(hours=1)).isoformat()}
+    (state / "archive.json").write_text(json.dumps(said))
+    code, told = rig.run("verify", "--workroom", str(rig.root), "--state", str(state), *rig.account())
+    assert (code, told["error"]["code"]) == (3, "trial-short"), told
+    assert not (state / "verified.json").exists()
+    assert not (state / "trial.room").exists()
+
+
+def test_names_that_differ_have_slots_that_differ() -> None:
+    """However alike they are once PostgreSQL takes them; each is a name that it takes."""
+    names = ["paie", "Paie", "PAIE 2026", "paie_2026", "paie-2026", "été", "x" * 60, "x" * 61]
+    slots = {slot_of(one) for one in names}
+    assert len(slots) == len(names)
+    assert all(re.fullmatch(r"[a-z0-9_]{1,63}", one) for one in slots)
+    assert slot_of("dossiers") == "releve_archive_dossiers"
+
+
 def test_a_trial_is_noted_and_one_that_was_killed_is_cleared_away(story: Story) -> None:
     """Told by the status; killed, its folder goes with the next one; ended in order, nothing stays, its server neither."""
     rig = story.rig
@@ -167,9 +189,12 @@ def test_a_trial_is_noted_and_one_that_was_killed_is_cleared_away(story: Story) 
     room.mkdir(mode=0o755)
     argv = ["verify", "--workroom", str(room), "--state", str(rig.state), *rig.account()]
     command = [*rig.releve, "database", argv[0], rig.address, "-d", NAME, *argv[1:]]
+    elsewhere = rig.root / "tmp"
+    elsewhere.mkdir(mode=0o1777)
 
     def cut(number: signal.Signals) -> None:
-        with subprocess.Popen(command, env=rig.environment(), stdout=-3, stderr=-3) as trial:
+        environment = {**rig.environment(), "TMPDIR": str(elsewhere)}
+        with subprocess.Popen(command, env=environment, stdout=-3, stderr=-3) as trial:
             until(lambda: bool(list(room.glob("*/restore.log")) or list(room.glob("*/base/restore.log"))), 60)
             trial.send_signal(number)
 
@@ -182,6 +207,7 @@ def test_a_trial_is_noted_and_one_that_was_killed_is_cleared_away(story: Story) 
     assert rig.status()[1]["verified_at"] == said["verified_at"]
     cut(signal.SIGTERM)
     assert list(room.iterdir()) == []
+    assert list(elsewhere.iterdir()) == []
     assert not [line for line in _commands() if str(room) in line and str(left) not in line]
     assert rig.status()[1]["verified_at"] == said["verified_at"]
 
@@ -295,6 +321,72 @@ def test_what_an_archiver_said_stays_said_while_the_next_reaches_no_server(rig: 
     fresh(Path(rig.address))
     rig.start()
     until(lambda: rig.said()["safe_until"] is None)
+
+
+def test_a_slot_and_a_state_that_were_lost_leave_a_hole_that_is_said(rig: Archive) -> None:
+    """The vault knows up to where it has all: what the server no longer gives after that is a hole, until a base."""
+    archiver = rig.start()
+    rig.base()
+    rig.until_safe(rig.write("avant"))
+    archiver.terminate()
+    archiver.wait(20)
+    rig.server.sql("SELECT pg_drop_replication_slot('releve_archive_dossiers')")
+    shutil.rmtree(rig.state)
+    for number in range(8):
+        rig.write(f"perdu {number}")
+        rig.server.sql("SELECT pg_switch_wal()")
+    rig.server.sql("CHECKPOINT")
+    rig.start()
+    rig.until_safe(rig.write("après"))
+    code, said = rig.status()
+    assert code == 3
+    assert len(said["gaps"]) == 1
+    rig.base()
+    assert rig.status()[1]["gaps"] == []
+    rig.until_safe(rig.write("depuis"))
+    code, said = rig.restore("latest")
+    assert code == 0, said
+    assert {"avant", "après", "depuis"} <= set(rig.values())
+
+
+@pytest.mark.torture
+def test_a_timeline_number_that_served_twice_stops_nothing_for_good_and_hides_nothing(rig: Archive) -> None:
+    """A relief promoted by mistake, rebuilt under the archiver, and promoted in earnest, on a timeline of the same number."""
+    primary, relief = rig.server, rig.standby("secours")
+    rig.server = relief
+    rig.start()
+    primary.sql("INSERT INTO ecrits VALUES ('a', 'essai')")
+    until(lambda: rig.said().get("safe_until") is not None)
+    rig.base()
+    relief.sql("SELECT pg_promote()")
+    until(lambda: not relief.sql("SELECT pg_is_in_recovery()")[0][0])
+    rig.until_safe(rig.write("abandonné"))
+    assert rig.said()["timeline"] == 2
+    rig.rebuild(relief, primary)
+    until(lambda: len(rig.said()["gaps"]) == 1, 60)  # by itself: its slot is gone, its timeline too
+    primary.sql("INSERT INTO ecrits VALUES ('b', 'essai')")
+    until(lambda: rig.said()["timeline"] == 1)
+    rig.base()
+    code, said = rig.run("verify", "--state", str(rig.state), "--workroom", str(rig.root), *rig.account())
+    assert (code, said["timeline"]) == (0, 1), said
+    primary.sql("INSERT INTO ecrits VALUES ('c', 'essai')")
+    last = primary.sql("SELECT pg_current_wal_flush_lsn()::text")[0][0]
+    until(lambda: bool(relief.sql("SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", last)[0][0]))
+    primary.stop()
+    relief.sql("SELECT pg_promote()")
+    until(lambda: not relief.sql("SELECT pg_is_in_recovery()")[0][0])
+    for_good = rig.write("pour de bon")
+    until(lambda: "--drop-timeline 2" in rig.said()["troubled"])
+    assert rig.status()[0] == 3
+    assert not rig.safe(for_good)
+    dropping = ["--state", str(rig.root / "ménage"), "--drop-timeline"]
+    assert rig.run("forget", *dropping, "1")[1]["error"]["code"] == "timeline-needed"
+    assert rig.run("forget", *dropping, "3")[1]["error"]["code"] == "unknown-timeline"
+    assert rig.run("forget", *dropping, "2", "--yes")[0] == 0
+    rig.until_safe(for_good)
+    code, said = rig.restore(for_good.isoformat())
+    assert code == 0, said
+    assert rig.values() == ["a", "b", "c", "pour de bon"]
 
 
 def test_a_standby_at_rest_is_not_late_and_one_that_is_cut_off_is(

@@ -33,7 +33,7 @@ from releve.domain.errors import PromiseBroken, Refused
 from releve.entrypoints.cli.root import app
 from releve.entrypoints.worker import expiry, history
 from releve.entrypoints.worker import thinner as thinner_room
-from releve.entrypoints.worker.database import DatabasePost, note_base, note_trial
+from releve.entrypoints.worker.database import DatabasePost, note_base, note_trial, open_gaps
 from releve.entrypoints.worker.expiry import expire_database
 from releve.entrypoints.worker.history import HistoryPost, _Bases
 from releve.entrypoints.worker.register import Watch, database_scope, head_of, of_scope, read_roll
@@ -307,9 +307,9 @@ def test_a_forgetting_that_finds_something_lost_ends_with_the_code_of_it(
     assert ran.exit_code == 0, ran.output
 
 
-def test_a_list_that_cannot_be_read_hides_nothing_else_of_an_archive(tmp_path: Path) -> None:
-    """Until when all is safe is said, and that the list is not read is one trouble beside it."""
-    said = {
+def _said() -> dict[str, object]:
+    """What an archiver at work says, all being well."""
+    return {
         "database": NAME,
         "server": "ici",
         "safe_until": now().isoformat(),
@@ -317,8 +317,75 @@ def test_a_list_that_cannot_be_read_hides_nothing_else_of_an_archive(tmp_path: P
         "lsn": "0/1",
         "spool_bytes": 0,
     }
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "[]",
+        "null",
+        "{}",
+        "3",
+        '{"spool_bytes": null}',
+        '{"safe_until": "hier"}',
+        '{"gaps": [{"at": "x", "why": "y"}]}',
+    ],
+)
+def test_an_archive_whose_state_is_damaged_is_an_error_and_no_fault_of_ours(
+    tmp_path: Path, told: str
+) -> None:
+    """Whatever stands in the file: one line, what to do, and its code."""
+    (tmp_path / "archive.json").write_text(told)
+    if told.startswith('{"'):
+        (tmp_path / "archive.json").write_text(json.dumps(_said() | json.loads(told)))
+    ran = CliRunner().invoke(app, ["database", "status", str(tmp_path)])
+    assert ran.exit_code == 6, ran.output
+    assert "archive.json est abîmé" in ran.output
+
+
+def test_a_hole_is_healed_by_a_base_that_began_after_it_by_one_and_the_same_clock(tmp_path: Path) -> None:
+    """A server that is ahead hides no hole; a standby at rest, whose time stands still, heals one all the same."""
+    hole = now()
+    said = _said() | {"gaps": [{"at": hole.isoformat(), "why": "un trou"}]}
     (tmp_path / "archive.json").write_text(json.dumps(said))
-    note_base(tmp_path, now())
+    note_base(tmp_path, hole + timedelta(seconds=60), hole - timedelta(seconds=30))  # ahead
+    assert [one["why"] for one in open_gaps(tmp_path)] == ["un trou"]
+    (tmp_path / "base.json").unlink()
+    note_base(tmp_path, hole - timedelta(hours=2), hole - timedelta(seconds=30))
+    note_base(tmp_path, hole - timedelta(hours=2), hole + timedelta(seconds=30))  # at rest
+    assert not open_gaps(tmp_path)
+
+
+def test_a_hole_that_stays_asks_for_a_base_at_intervals_and_not_without_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A base that was taken, and did not heal it: the next one is a quarter of an hour away."""
+    said = _said() | {"gaps": [{"at": (now() + timedelta(hours=1)).isoformat(), "why": "un trou"}]}
+    (tmp_path / "archive.json").write_text(json.dumps(said))
+    vault = fresh(tmp_path / "vault")
+    taken = tmp_path / "taken"
+    post = HistoryPost(
+        DatabasePost(NAME, Server("127.0.0.1", 1, "nobody", "", ""), tmp_path),
+        lambda: vault,
+        ["sh", "-c", f"echo x >> {taken}"],
+        [],
+        ["true"],
+        clock_time(3),
+        "Europe/Paris",
+    )
+    bases = _Bases(post)
+    for _ in range(5):
+        bases._tick(threading.Event())
+    assert taken.read_text() == "x\n"
+    monkeypatch.setattr(history, "_AGAIN", timedelta(0))
+    bases._tick(threading.Event())
+    assert taken.read_text() == "x\nx\n"
+
+
+def test_a_list_that_cannot_be_read_hides_nothing_else_of_an_archive(tmp_path: Path) -> None:
+    """Until when all is safe is said, and that the list is not read is one trouble beside it."""
+    (tmp_path / "archive.json").write_text(json.dumps(_said()))
+    note_base(tmp_path, now(), now())
     ran = CliRunner().invoke(app, ["database", "status", str(tmp_path)])
     assert ran.exit_code == 0, ran.output
     base = (tmp_path / "base.json").read_bytes()
@@ -393,7 +460,7 @@ def test_a_history_is_thinned_while_a_base_takes_hours(
     monkeypatch.setattr(history, "_LOOK", 0.1)
     monkeypatch.setattr(history, "_FIRST_THINNING", 0.0)
     monkeypatch.setattr(thinner_room, "EVERY", 0.2)
-    (tmp_path / "archive.json").write_text("{}")
+    (tmp_path / "archive.json").write_text(json.dumps(_said()))
     vault = fresh(tmp_path / "vault")
     begun, thinned = tmp_path / "begun", tmp_path / "thinned"
     post = HistoryPost(
@@ -421,7 +488,7 @@ def test_what_fails_beside_an_archiver_is_told_and_never_ends_it(
     monkeypatch.setattr(history, "_TRY_AGAIN", timedelta(seconds=0.1))
     monkeypatch.setattr(history, "_FIRST_THINNING", 0.0)
     monkeypatch.setattr(thinner_room, "EVERY", 0.1)
-    (tmp_path / "archive.json").write_text("{}")
+    (tmp_path / "archive.json").write_text(json.dumps(_said()))
     vault = fresh(tmp_path / "vault")
     program = tmp_path / "program"
 
@@ -461,7 +528,7 @@ def test_what_is_kept_is_tried_after_the_first_base_then_once_a_week(
 ) -> None:
     """A trial that is a night old is not made again; one of eight nights is."""
     monkeypatch.setattr(history, "_LOOK", 0.02)
-    (tmp_path / "archive.json").write_text("{}")
+    (tmp_path / "archive.json").write_text(json.dumps(_said()))
     vault = fresh(tmp_path / "vault")
     tried = tmp_path / "tried"
     post = HistoryPost(

@@ -231,10 +231,11 @@ def _base(where: str, key: str, database: str, state: str, server: Server, *, fa
     try:
         vault = opened(where, key)
         with hold(folder / "base.lock", f"la base de « {database} »"), bar("base") as tell:
+            began = utc_now()
             taken = take_base(
                 vault, source, tagged(database), folder / "base", fast=fast, now=utc_now, progress=tell
             )
-            note_base(folder, taken.mark.ready)
+            note_base(folder, taken.mark.ready, began)
     finally:
         source.close()
     mark = taken.mark

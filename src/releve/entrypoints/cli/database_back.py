@@ -156,6 +156,16 @@ def register(group: typer.Typer) -> None:
             bool, typer.Option("--yes", help="Le faire ; sans cette option, rien n'est touché.")
         ] = False,
         copies_too: CopiesToo = False,
+        drop_timeline: Annotated[
+            int,
+            typer.Option(
+                "--drop-timeline",
+                min=0,
+                metavar="N",
+                show_default=False,
+                help="Retirer aussi tout ce qui est de cette ligne de temps, abandonnée.",
+            ),
+        ] = 0,
         key: KeyRef = DEFAULT_KEY,
         as_json: Json = False,
     ) -> None:
@@ -163,7 +173,9 @@ def register(group: typer.Typer) -> None:
         counts = {"last": last, "daily": daily, "weekly": weekly, "monthly": monthly}
         answer(
             as_json,
-            lambda: _forget(where, key, database, state, counts, minimum, yes=yes, copies_too=copies_too),
+            lambda: _forget(
+                where, key, database, state, counts, minimum, drop_timeline, yes=yes, copies_too=copies_too
+            ),
         )
 
 
@@ -358,6 +370,7 @@ def _forget(
     state: str,
     counts: Mapping[str, int],
     minimum: str,
+    dropped: int,
     *,
     yes: bool,
     copies_too: bool,
@@ -373,7 +386,7 @@ def _forget(
     folder = made(state)
     with bar("ménage") as tell:
         rulings, merged = expire_database(
-            vault, database, folder, policy, yes=yes, copies_too=copies_too, progress=tell
+            vault, database, folder, policy, yes=yes, copies_too=copies_too, dropped=dropped, progress=tell
         )
     lines = [*say_rulings(rulings), *say_copied(rulings), say_going(rulings, done=yes)]
     if yes:

@@ -7,6 +7,7 @@ brought back and opened.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +15,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from releve.adapters.engines.postgresql.archive.archiver import Archiver, Freshness, read_gaps
 from releve.adapters.engines.postgresql.archive.catalogue import Catalogue, bases
@@ -36,6 +37,7 @@ BASE = "base.json"
 TRIAL = "verified.json"
 SPOOL = "spool"
 SLOT = "releve_archive_"  # how the slots of all our archivers begin
+_SLOT_NAME = 63  # characters at most
 _RETRY = 2.0  # seconds between two attempts to reach the server for the first time
 
 
@@ -60,7 +62,10 @@ class DatabasePost:
 def slot_of(database: str) -> str:
     """A slot's name holds lower case letters, digits and underscores, 63 at most (PostgreSQL's rule)."""
     plain = "".join(char if char.isascii() and char.isalnum() else "_" for char in database.lower())
-    return f"{SLOT}{plain}"[:63]
+    if plain == database and len(SLOT + plain) <= _SLOT_NAME:
+        return SLOT + plain
+    mark = hashlib.sha256(database.encode()).hexdigest()[:8]  # two names that differ have slots that differ
+    return f"{SLOT}{plain[: _SLOT_NAME - len(SLOT) - 9]}_{mark}"
 
 
 def archive_database(vault: Repository, post: DatabasePost) -> int:
@@ -75,8 +80,10 @@ def archive_database(vault: Repository, post: DatabasePost) -> int:
         if facts is None:
             return 0
         vault.load_index()
+        noted = last_base(post.state)
         for one in bases(Catalogue(vault, post.database).look())[-1:]:
-            note_base(post.state, one.mark.ready)
+            if noted is None or one.mark.ready > noted.ready:  # taken from elsewhere, or our folder was lost
+                note_base(post.state, one.mark.ready, one.snapshot.at)
         view = View()
         still_ours = stack.enter_context(hold(vault, exclusive=False, now=_now, view_age=view.age))
         keeper = Keeper(
@@ -118,25 +125,49 @@ def read_archive(state: Path) -> Mapping[str, object]:
     """What the archiver of a state folder said last. Raises `Unreachable`."""
     try:
         found: Mapping[str, object] = json.loads((state / STATE).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        _require_shape(found)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise Unreachable(
             "archive-state",
-            f"rien n'est dit dans {state} : {reason(error)}",
-            hint="le dossier d'état est celui que « database archive » a reçu par --state",
+            f"rien n'est dit dans {state} : {reason(error) if isinstance(error, OSError) else f'{STATE} est abîmé'}",
+            hint="le dossier d'état est celui que « database archive » a reçu par --state ; au travail, elle le récrit",
         ) from error
     return found
 
 
-def note_base(state: Path, ready: datetime) -> None:
-    """Remember that a base was ready then, unless a newer one is known. Raises OSError, `Unreachable`."""
+def _require_shape(said: Mapping[str, Any]) -> None:
+    """Raises ValueError, TypeError, KeyError or AttributeError where it is not what `_tell` writes."""
+    datetime.fromisoformat(str(said["written_at"])).astimezone()
+    for name in ("safe_until", "quiet_at"):
+        if said.get(name):
+            datetime.fromisoformat(str(said[name])).astimezone()
+    int(str(said["spool_bytes"]))
+    for gap in said.get("gaps") or ():
+        datetime.fromisoformat(gap["at"]), gap["why"]
+    said["database"], said["server"], said["lsn"]
+
+
+@dataclass(frozen=True, slots=True)
+class BaseNote:
+    """A base. `ready`: any later time can be gone to from it, by the server's clock. `taken`: when it began, by ours."""
+
+    ready: datetime
+    taken: datetime
+
+
+def note_base(state: Path, ready: datetime, taken: datetime) -> None:
+    """Remember a base, unless a newer one is known. Raises OSError, `Unreachable`."""
     known = last_base(state)
-    if known is None or ready > known:
-        put(state / BASE, json.dumps({"ready_at": ready.isoformat()}).encode())
+    if known is None or (ready, taken) > (known.ready, known.taken):
+        said = {"ready_at": ready.isoformat(), "taken_at": taken.isoformat()}
+        put(state / BASE, json.dumps(said).encode())
 
 
-def last_base(state: Path) -> datetime | None:
-    """When the newest base that this folder knows of was ready; None: it knows of none. Raises `Unreachable`."""
-    return _instant_in(state / BASE, "ready_at", "supprimez-le : l'archivage le refait en repartant")
+def last_base(state: Path) -> BaseNote | None:
+    """The newest base that this folder knows of; None: it knows of none. Raises `Unreachable`."""
+    hint = "supprimez-le : l'archivage le refait en repartant"
+    ready, taken = (_instant_in(state / BASE, name, hint) for name in ("ready_at", "taken_at"))
+    return BaseNote(ready, taken) if ready is not None and taken is not None else None
 
 
 def _instant_in(path: Path, name: str, hint: str) -> datetime | None:
@@ -159,12 +190,15 @@ def last_trial(state: Path) -> datetime | None:
 
 
 def open_gaps(state: Path) -> Sequence[Mapping[str, str]]:
-    """The holes that no base taken since heals, as `archive.json` has them (`at`, `why`). Raises `Unreachable`."""
+    """The holes that no base taken since heals, as `archive.json` has them (`at`, `why`). Raises `Unreachable`.
+
+    Both by this machine's clock: that of the server may be ahead, and a standby's stands still while nobody writes.
+    """
     base, told = last_base(state), read_archive(state).get("gaps")
     return [
         {"at": str(one["at"]), "why": str(one["why"])}
         for one in (told if isinstance(told, list) else [])
-        if base is None or datetime.fromisoformat(str(one["at"])) > base
+        if base is None or datetime.fromisoformat(str(one["at"])) > base.taken
     ]
 
 

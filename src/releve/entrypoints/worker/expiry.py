@@ -5,7 +5,7 @@ The relief's work, and nobody else's: every ten minutes beside an archiver at wo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +19,7 @@ from releve.adapters.vault.merging import Merged, merge, store_clock
 from releve.adapters.vault.sightings import Sightings
 from releve.cycle.protect.archive import HeldBase, HeldWal, expire, settled
 from releve.cycle.protect.retention import Held, Policy, Ruling
+from releve.domain.errors import BadInput, Refused
 from releve.entrypoints.worker.copies import judged
 from releve.entrypoints.worker.register import Watch, database_scope, told
 from releve.entrypoints.worker.resident import say
@@ -38,6 +39,7 @@ def expire_database(
     *,
     yes: bool,
     copies_too: bool = False,
+    dropped: int = 0,
     progress: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> tuple[list[Ruling], Merged]:
     """Rule on each snapshot of the database; with `yes`, remove and merge. Safe to cut anywhere and to repeat.
@@ -47,7 +49,7 @@ def expire_database(
     when our clock cannot be believed. What the store no longer shows is needed, with all that it may need, until a
     person has taken note of it.
 
-    `copies_too`: as in `copies`. Beside a running archiver: what it counts on leaves the store only once it has looked again (see `merging`).
+    `copies_too`: as in `copies`. `dropped`: a timeline of which, on a person's word, everything goes. Beside a running archiver: what it counts on leaves the store only once it has looked again (see `merging`).
     """
     with ExitStack() as stack:
         stack.enter_context(only_one(state / "thin.lock", f"le ménage de « {database} »"))
@@ -67,7 +69,20 @@ def expire_database(
         dated, copies = judged(watch.held(known, lambda _one: ()), watch.roll, too=copies_too)
         missing = watch.missing(known)
         unseen = frozenset(one.id for one in missing)
-        rulings = _rule(vault, found, {one.id: one for one in dated}, policy, now, copies, unseen)
+        held = {one.id: one for one in dated}
+        going = [one for one in found if one.mark.timeline == dropped]
+        if dropped:
+            _require_droppable(dropped, {one.mark.timeline for one in found})
+        staying = [one for one in found if one not in going]
+        rulings = [
+            *_rule(vault, staying, held, policy, now, copies, unseen),
+            *(
+                Ruling(
+                    held[one.snapshot.id], keep=False, reasons=(f"la ligne de temps {dropped} est retirée",)
+                )
+                for one in going
+            ),
+        ]
         if not yes:
             return rulings, Merged()
         watch.remove(rulings, lambda names: remove_snapshots(vault, names))
@@ -108,6 +123,22 @@ def _newest(found: Sequence[Base | Chapter], rulings: Sequence[Ruling]) -> Snaps
     staying = {one.snapshot.id for one in rulings if one.keep}
     wal = (one.snapshot for one in found if isinstance(one, Chapter) and one.snapshot.id in staying)
     return max(wal, key=lambda one: one.at, default=None)
+
+
+def _require_droppable(dropped: int, there: Collection[int]) -> None:
+    known = ", ".join(map(str, sorted(there)))
+    if dropped not in there:
+        raise BadInput(
+            "unknown-timeline",
+            f"le coffre n'a rien de cette base sur la ligne de temps {dropped}",
+            hint=f"il a : {known}" if there else "il n'a rien de cette base",
+        )
+    if dropped < max(there):
+        raise Refused(
+            "timeline-needed",
+            f"la ligne de temps {dropped} n'est pas la dernière : celles qui suivent peuvent en venir",
+            hint=f"le coffre a les lignes de temps {known} ; seule la dernière peut être retirée entière",
+        )
 
 
 def _now() -> datetime:

@@ -26,6 +26,7 @@ from releve.domain.os_errors import reason
 from releve.entrypoints.worker.database import (
     DatabasePost,
     archive_database,
+    last_base,
     last_trial,
     open_gaps,
     read_archive,
@@ -161,7 +162,7 @@ class _Bases:
         if self._base_due(now):
             self._tried = now
             if self._run("base", self._post.base, over):
-                self._last, self._tried = now, None
+                self._last = now
         elif self._trial_due(now) and not self._run("essai", self._post.verify, over):
             self._trial = now
 
@@ -170,7 +171,8 @@ class _Bases:
             return False
         if self._last is None:
             found = bases(Catalogue(self._post.open_vault(), self._post.archive.database).look())
-            self._last = found[-1].mark.ready if found else None
+            noted = last_base(self._post.archive.state)
+            self._last = (noted.taken if noted else found[-1].snapshot.at) if found else None
         planned = due(self._last, self._post.at, self._post.zone, now)
         return self._last is None or planned is not None or bool(open_gaps(self._post.archive.state))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from releve.domain.errors import ReleveError
 from releve.domain.units import say_bytes, say_count, say_seconds
-from releve.entrypoints.worker.database import last_base, last_trial, open_gaps, read_archive
+from releve.entrypoints.worker.database import BaseNote, last_base, last_trial, open_gaps, read_archive
 from releve.entrypoints.worker.history import TRIED_EVERY, read_failures
 from releve.entrypoints.worker.register import read_roll, told
 
@@ -36,7 +36,7 @@ def history_status(state: Path, now: datetime) -> HistoryStatus:
     data = {
         **said,
         "gaps": gaps,
-        "base_ready_at": base and base.isoformat(),
+        "base_ready_at": base and base.ready.isoformat(),
         "verified_at": trial and trial.isoformat(),
         "listed": listed,
         "missing": missing,
@@ -92,9 +92,14 @@ class _Telling:
         return at is not None and (self._now - at).total_seconds() <= _STALE
 
     def _ago(self, at: datetime) -> str:
-        return f"il y a {say_seconds((self._now - at).total_seconds())}"
+        past = (self._now - at).total_seconds()
+        return (
+            f"il y a {say_seconds(past)}"
+            if past > -1.0
+            else f"dans {say_seconds(-past)} : une horloge est fausse"
+        )
 
-    def bases(self) -> tuple[datetime | None, Sequence[Mapping[str, str]], datetime | None]:
+    def bases(self) -> tuple[BaseNote | None, Sequence[Mapping[str, str]], datetime | None]:
         """(the newest base, the holes after it, the last trial that brought it back), as far as they can be read."""
         try:
             base, gaps, trial = last_base(self._state), open_gaps(self._state), last_trial(self._state)
@@ -107,8 +112,8 @@ class _Telling:
                 "aucune base : sans elle, ces journaux ne ramènent rien (releve database base)"
             )
         else:
-            self.lines.append(f"dernière base du {_shown(base)}")
-            self._trial(base, trial)
+            self.lines.append(f"dernière base du {_shown(base.taken)}")
+            self._trial(base.taken, trial)
         self.troubles += failing
         self.troubles += [
             f"TROU dans les journaux ({one['at']}) : {one['why']} ; il faut une nouvelle base" for one in gaps

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,10 +21,10 @@ from releve.adapters.engines.postgresql.archive.windows import LATEST, choose
 from releve.adapters.engines.postgresql.parse import postmaster_pid
 from releve.adapters.hosts.lock import hold as only_one
 from releve.adapters.notes import drop, put
-from releve.domain.errors import Refused
+from releve.domain.errors import PromiseBroken, Refused, Unreachable
 from releve.domain.os_errors import unwritable
 from releve.domain.units import say_bytes
-from releve.entrypoints.worker.database import note_trial
+from releve.entrypoints.worker.database import note_trial, read_archive
 
 if TYPE_CHECKING:
     from releve.adapters.vault.repository import Repository
@@ -50,11 +51,20 @@ def try_history(
         if state is not None:
             stack.enter_context(only_one(state / "trial.lock", f"l'essai de « {database} »"))
             _erase_left(state)
-        _require_room(vault, database, workroom)
+        said = _said(state)
+        _require_room(vault, database, workroom, said.timeline)
         stack.enter_context(_ended_in_order())
         room = stack.enter_context(_room(workroom, state))
-        reached = restore(vault, database, LATEST, room / "base", means, progress=progress)
+        reached = restore(
+            vault, database, LATEST, room / "base", means, timeline=said.timeline, progress=progress
+        )
         at = datetime.now(UTC)
+        if said.safe is not None and reached.proved < said.safe:
+            raise PromiseBroken(
+                "trial-short",
+                f"la base revient jusqu'au {reached.proved.isoformat()} : l'archivage disait {said.safe.isoformat()} à l'abri",
+                hint="releve database times dit ce qui manque ; prenez une nouvelle base (releve database base)",
+            )
         if state is not None and reached.complete:
             note_trial(
                 state, at, {"base": reached.window.base.mark.label, "proved": reached.proved.isoformat()}
@@ -62,8 +72,25 @@ def try_history(
         return at, reached
 
 
-def _require_room(vault: Repository, database: str, workroom: Path) -> None:
-    window = choose(known(vault, database).windows, LATEST)
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What the archiver says: on which timeline its server is (0: not known), up to when all is safe."""
+
+    timeline: int = 0
+    safe: datetime | None = None
+
+
+def _said(state: Path | None) -> _Said:
+    try:
+        said = read_archive(state) if state is not None else {}
+    except Unreachable:
+        return _Said()  # nothing is archived from here: what the vault has is tried all the same
+    safe = said.get("safe_until")
+    return _Said(int(str(said.get("timeline") or 0)), datetime.fromisoformat(str(safe)) if safe else None)
+
+
+def _require_room(vault: Repository, database: str, workroom: Path, timeline: int) -> None:
+    window = choose(known(vault, database, timeline).windows, LATEST)
     needed = window.base.snapshot.summary.get("total_bytes_processed", 0) + sum(
         one.node.size for one in window.segments
     )

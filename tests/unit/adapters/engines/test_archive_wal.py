@@ -38,7 +38,7 @@ from releve.adapters.vault.writer import Writer
 from releve.domain.errors import Refused
 from releve.entrypoints.cli.root import app
 from tests.fault.recording_disk import RecordingDisk, replay
-from tests.vaults import PASSWORD, fresh, now, reopened
+from tests.vaults import PASSWORD, forget, fresh, now, reopened
 
 SEGMENT = 1 << 20
 T0 = datetime(2026, 3, 9, 12, tzinfo=UTC)
@@ -181,6 +181,57 @@ def test_a_segment_that_became_whole_without_another_byte_is_whole(writing: Writ
     assert {at.number: one.partial for at, one in wal.segments.items()} == {1: False, 2: True}
     assert wal.segments[Place(1, 1)].end == 2 * SEGMENT
     assert not wal.doubled
+
+
+def _with_history(writing: Writing, timeline: int, text: str) -> Path:
+    path = writing.spool.folder / f"{timeline:08X}.history"
+    path.write_text(text)
+    return path
+
+
+def _keep_with(writing: Writing, history: Path, timeline: int) -> str:
+    files = writing.spool.files()
+    return writing.keeper.keep(files, [history], Claim(timeline, files[-1].end, T0)).snapshot
+
+
+def test_a_timeline_whose_number_another_one_bears_in_the_vault_is_refused_until_that_one_is_gone(
+    writing: Writing,
+) -> None:
+    """A relief promoted by mistake, rebuilt, promoted again: the first of the two goes on a person's word, then all is kept."""
+    writing.write(1, SEGMENT)
+    writing.keep()
+    writing.write(2, 5000, timeline=2)
+    first = _keep_with(writing, _with_history(writing, 2, "1\t0/200000\tx\n"), 2)
+    writing.spool.leave()
+    assert list(writing.spool.folder.iterdir()) == []
+    assert writing.keeper.ends() == {1: 2 * SEGMENT, 2: 2 * SEGMENT + 5000}
+    again = _with_history(writing, 2, "1\t0/300000\tx\n")
+    writing.write(2, SEGMENT)
+    writing.write(3, 700, timeline=2)
+    writing.keeper = Keeper(writing.vault, "dossiers", "7", now=now)
+    for _ in range(2):
+        with pytest.raises(Refused) as refused:
+            _keep_with(writing, again, 2)
+        assert refused.value.code == "timeline-reused"
+        assert "--drop-timeline 2" in refused.value.sentence
+    forget(writing.vault, first)
+    _keep_with(writing, again, 2)
+    writing.write(3, 900, timeline=2)
+    _keep_with(writing, again, 2)
+    wal = writing.known()
+    assert wal.histories[2].began == 0x300000
+    assert not wal.doubled
+
+
+def test_a_history_is_kept_with_its_own_timeline_and_those_after_it(writing: Writing) -> None:
+    """The WAL of the first timeline goes on without that of the second, which may be abandoned."""
+    history = _with_history(writing, 2, "1\t0/200000\tx\n")
+    writing.write(1, 5000)
+    _keep_with(writing, history, 1)
+    assert not writing.known().histories
+    writing.write(2, 5000, timeline=2)
+    _keep_with(writing, history, 2)
+    assert set(writing.known().histories) == {2}
 
 
 def test_an_archiver_that_lost_its_memory_goes_on_from_the_vault(writing: Writing) -> None:

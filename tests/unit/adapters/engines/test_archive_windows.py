@@ -8,12 +8,15 @@ import pytest
 
 from releve.adapters.engines.postgresql.archive.catalogue import Base
 from releve.adapters.engines.postgresql.archive.marks import BaseMark, Place
+from releve.adapters.engines.postgresql.archive.restore import _proved
 from releve.adapters.engines.postgresql.archive.segments import Segment, Wal
+from releve.adapters.engines.postgresql.archive.trial import Seen
 from releve.adapters.engines.postgresql.archive.windows import LATEST, choose, windows
+from releve.adapters.engines.postgresql.parse import say_lsn
 from releve.adapters.engines.postgresql.timelines import History
 from releve.adapters.vault.node import Node
 from releve.adapters.vault.repository import Snapshot
-from releve.domain.errors import Refused
+from releve.domain.errors import PromiseBroken, Refused
 
 SIZE = 16 << 20
 T0 = datetime(2026, 3, 9, 12, tzinfo=UTC)
@@ -105,3 +108,19 @@ def test_latest_is_refused_where_something_after_it_is_known_to_be_missing() -> 
     with pytest.raises(Refused, match="il manque le journal") as refused:
         choose(known, LATEST)
     assert _at(10).isoformat() in refused.value.hint
+
+
+def test_an_instant_that_happened_twice_is_not_said_to_be_reached() -> None:
+    """A clock that was set back: the archive had claimed that instant beyond the place where the recovery stopped."""
+    base = _base(1, 0)
+    goal, later = _at(30), _at(60)
+    seen = Seen(1, 3 * SIZE, _at(20), later, in_recovery=False, databases=(), checksums=False)
+    steady = _wal(1, 2, 3, 4, proved={1: 10, 2: 40, 3: 70})
+    (window,) = windows([base], steady, 1)
+    assert _proved(steady, window, seen, goal) == goal
+    again = _wal(1, 2, 3, 4, proved={1: 10, 2: 40, 3: 25})
+    (window,) = windows([base], again, 1)
+    with pytest.raises(PromiseBroken) as broken:
+        _proved(again, window, seen, goal)
+    assert broken.value.code == "goal-twice"
+    assert say_lsn(3 * SIZE) in broken.value.hint

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from releve.adapters.engines.postgresql.archive.joining import hole
 from releve.adapters.engines.postgresql.archive.keeping import Claim, Keeper
+from releve.adapters.engines.postgresql.archive.marks import HISTORY
 from releve.adapters.engines.postgresql.archive.receiver import Receiver
 from releve.adapters.engines.postgresql.archive.source import Facts, Position, Source
 from releve.adapters.engines.postgresql.archive.spool import Received, Spool
 from releve.adapters.engines.postgresql.parse import say_lsn
+from releve.adapters.engines.postgresql.timelines import History, history
 from releve.adapters.notes import drop, put
 from releve.domain.errors import ReleveError, Unreachable
 from releve.domain.os_errors import reason
@@ -85,9 +88,8 @@ class Archiver:
         self._spool = Spool(folder, facts.segment)
         self._receiver = Receiver(source.server, self._spool, slot, folder.parent / "pg_receivewal.log")
         self._begun = False
-        self._left = (
-            folder.parent / "left"
-        )  # where the spool ended (bytes) before a new beginning, until it is seen to join
+        # What was kept before a new beginning (timeline: bytes), until it is seen whether what comes joins it.
+        self._before = folder.parent / "before.json"
         self._gaps = folder.parent / _GAPS
         self._near = False  # whether the files of this turn hold all that the server had
         self._failures = 0
@@ -153,9 +155,11 @@ class Archiver:
         self._receiver.end_orphan()
         sound = self._booted.exists() and self._booted.read_text(encoding="utf-8") == self._boot
         files = [one for one in self._spool.files() if sound or not one.partial]
+        self._joined(files)
         for at in range(0, len(files), _BATCH):
             self._store(files[at : at + _BATCH], None)
-        if self._source.ensure_slot(self._slot):  # it had outrun its limit: the server threw WAL away
+        outrun = self._source.ensure_slot(self._slot)  # the server threw WAL away
+        if outrun or not files:
             self._leave(files)
         self.freshness.unlimited = self._source.keeps_without_limit()
         self._spool.drop_partial()
@@ -165,25 +169,40 @@ class Archiver:
     def _start_over(self) -> None:
         """The server does not go on from where the spool ends: keep what is there, and begin where our slot stands."""
         files = self._spool.files()
+        self._joined(files)
         self._store(files, None)
         self._source.ensure_slot(self._slot)
         self._leave(files)
         self._receiver.again()
 
     def _leave(self, files: list[Received]) -> None:
-        """Empty the spool, whose files are kept; where it ended stays known, killed or not."""
-        if files:
-            put(self._left, str(max(one.end for one in files)).encode())
+        """Empty the spool, whose files are kept; up to where stays known, killed or not.
+
+        Of what this folder never knew, or forgot, the vault is asked.
+        """
+        if files or not self._before.exists():
+            kept = dict(self._keeper.ends())
+            for one in files:
+                kept[one.at.timeline] = max(kept.get(one.at.timeline, 0), one.end)
+            put(self._before, json.dumps(kept).encode())
         self._spool.leave()
 
     def _joined(self, files: list[Received]) -> None:
-        """After a new beginning: see whether it follows what was left."""
-        if not files or not self._left.exists():
+        """After a new beginning: see whether it follows what was kept."""
+        if not files or not self._before.exists():
             return
-        left = _number(self._left.read_bytes())
-        if min(one.at.number * one.size for one in files) > left:
-            self._gap(f"rien entre {say_lsn(left)} et la suite")
-        drop(self._left)
+        first = files[0]
+        start = first.at.number * first.size
+        end = hole(_ends(self._before), self._way(first.at.timeline), start)
+        if end is not None:
+            self._gap(f"rien entre {say_lsn(end)} et {say_lsn(start)} (ligne de temps {first.at.timeline})")
+        drop(self._before)
+
+    def _way(self, timeline: int) -> History:
+        for path in self._spool.histories():
+            if path.name == f"{timeline:08X}{HISTORY}":
+                return history(timeline, path.read_text(encoding="utf-8", errors="replace"))
+        return History(timeline)
 
     def _gap(self, why: str) -> None:
         """Known from now on, also to the archivers to come: status and the next base depend on it."""
@@ -277,9 +296,12 @@ def read_gaps(state: Path) -> list[tuple[datetime, str]]:
         ) from error
 
 
-def _number(raw: bytes) -> int:
-    """0 where it is not one: what follows is then told as a hole, which is the safe side."""
-    return int(raw) if raw.isdigit() else 0
+def _ends(path: Path) -> Mapping[int, int]:
+    """What is not readable is taken for the first byte of a timeline that is none: then a hole is said."""
+    try:
+        return {int(timeline): int(end) for timeline, end in json.loads(path.read_bytes()).items()}
+    except (ValueError, TypeError, AttributeError):
+        return {0: 0}
 
 
 def _said(error: ReleveError | OSError) -> str:

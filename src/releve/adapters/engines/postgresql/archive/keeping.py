@@ -17,17 +17,19 @@ from releve import __version__
 from releve.adapters.engines.postgresql.archive import instants
 from releve.adapters.engines.postgresql.archive.catalogue import Catalogue, Chapter, chapters
 from releve.adapters.engines.postgresql.archive.marks import (
+    HISTORY,
     INSTANTS,
     PARTIAL,
     WalMark,
     chapter_of,
     filled,
     group_of,
-    is_history,
     is_size,
+    leads_to,
     place,
 )
 from releve.adapters.engines.postgresql.archive.pieces import Piece, grown
+from releve.adapters.engines.postgresql.archive.segments import arrival
 from releve.adapters.engines.postgresql.archive.spool import Received
 from releve.adapters.engines.postgresql.archive.trees import Trees
 from releve.adapters.vault.metadata import node_of
@@ -138,6 +140,14 @@ class Keeper:
                     hint="donnez un autre nom à ces données : --database",
                 )
 
+    def ends(self) -> Mapping[int, int]:
+        """Up to where (bytes) the vault has each timeline, by the word of its snapshots."""
+        found: dict[int, int] = {}
+        for one in self._catalogue.look():
+            if isinstance(one, Chapter):
+                found[one.mark.timeline] = max(found.get(one.mark.timeline, 0), one.mark.until)
+        return found
+
     def keep(self, files: Sequence[Received], histories: Sequence[Path], claim: Claim | None) -> Kept:
         """Store what the vault does not have of these; with a claim, also when nothing grew.
 
@@ -204,7 +214,7 @@ class Keeper:
     def _begun(self, name: str, one: Chapter) -> _Chapter:
         trees = Trees(self._vault)
         found = trees.files(one.snapshot.tree)
-        self._histories |= {file: node for file, node in found.items() if is_history(file)}
+        self._histories |= {file: node for file, node in found.items() if leads_to(file, name)}
         noted = found.get(name + INSTANTS)
         chapter = _Chapter(instants=instants.read(trees.text(noted)) if noted else {})
         for file, node in found.items():
@@ -218,17 +228,37 @@ class Keeper:
         return chapter
 
     def _histories_of(self, paths: Sequence[Path]) -> bool:
-        """Whether there are new ones."""
+        """Whether there are new ones. Raises `Refused` for a timeline whose number another one bears in the vault."""
         fresh = False
         for path in paths:
             data = path.read_bytes()
-            known = self._histories.get(path.name)
-            if known is None or known.content != ((hashlib.sha256(data).digest(),) if data else ()):
+            known = self._histories.get(path.name) or self._told(path.name)
+            if known is not None and known.content != ((hashlib.sha256(data).digest(),) if data else ()):
+                self._histories.pop(path.name, None)  # looked up again: it may have been removed meanwhile
+                raise _reused(int(path.name.removesuffix(HISTORY), 16))
+            if known is not None:
+                self._histories[path.name] = known
+            else:
                 content = (self._writer.save(BlobKind.DATA, data),) if data else ()
                 name = os.fsencode(path.name)
                 self._histories[path.name] = node_of(name, os.fsencode(path), path.stat(), len(data), content)
                 fresh = True
         return fresh
+
+    def _told(self, name: str) -> Node | None:
+        """A history as the vault has it: that of the first snapshot of its timeline that tells it."""
+        timeline, trees = int(name.removesuffix(HISTORY), 16), Trees(self._vault)
+        found = [one for one in self._catalogue.look() if isinstance(one, Chapter)]
+        for one in sorted(found, key=arrival):
+            if one.mark.timeline != timeline:
+                continue
+            try:
+                node = trees.files(one.snapshot.tree).get(name)
+            except PromiseBroken:
+                continue  # what it tells nobody knows; another one may
+            if node is not None:
+                return node
+        return None
 
     def _fill(self, chapter: _Chapter, files: Sequence[Received]) -> bool:
         """Put into the chapter what it did not have of these files; whether there was any."""
@@ -342,7 +372,7 @@ class Keeper:
         for file, node in chapter.files.items():
             groups.setdefault(group_of(file), []).append(node)
         top = [_folder(group, nodes, self._folder_tree(nodes)) for group, nodes in groups.items()]
-        top += self._histories.values()
+        top += [node for file, node in self._histories.items() if leads_to(file, name)]
         if chapter.instants:
             said = instants.write(chapter.instants).encode()
             blob = self._writer.save(BlobKind.DATA, said)
@@ -365,6 +395,16 @@ def _mapped(one: Received) -> Iterator[tuple[memoryview, int]]:
             raise PromiseBroken("wal-short", f"le journal {one.path} n'a pas la taille d'un segment")
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole, memoryview(whole) as data:
             yield data, facts.st_mtime_ns
+
+
+def _reused(timeline: int) -> Refused:
+    return Refused(
+        "timeline-reused",
+        f"le coffre a déjà une autre ligne de temps {timeline} de cette base, abandonnée depuis : rien n'est archivé "
+        f"avant qu'elle en soit retirée (releve database forget … --drop-timeline {timeline})",
+        hint=f"ce qu'elle a de précieux revient d'abord par : releve database restore … --timeline {timeline}",
+        context={"timeline": str(timeline)},
+    )
 
 
 def _folder(name: str, inside: Sequence[Node], subtree: bytes) -> Node:

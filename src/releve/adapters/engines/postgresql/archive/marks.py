@@ -65,6 +65,14 @@ def is_history(name: str) -> bool:
     return name.endswith(HISTORY) and _WORD.fullmatch(name.removesuffix(HISTORY)) is not None
 
 
+def leads_to(name: str, chapter: str) -> bool:
+    """Whether a file is the history of a chapter's timeline, or of one before it: a later one is none of its business.
+
+    A later timeline may be abandoned, and its number borne by another.
+    """
+    return is_history(name) and name[:8] <= chapter[:8]
+
+
 def is_size(size: int) -> bool:
     """Whether a segment may have that many bytes: a power of two from 1 MiB to 1 GiB (`initdb --wal-segsize`)."""
     return 1 << 20 <= size <= 1 << 30 and size.bit_count() == 1

@@ -19,10 +19,13 @@ from releve.domain.errors import Unreachable
 _RETRY = (0.5, 1.0, 2.0, 5.0, 10.0)  # seconds before it is started again
 _WELL = 2.0  # seconds after which a start counts as a success
 _PATIENCE = 10.0  # seconds that it is left to end in order
-# The server no longer has what comes next, or has it on another timeline. The last of the three: a timeline that ends
-# exactly where a segment does, which pg_receivewal does not understand (16.14: an answer without a reason).
+# The server no longer has what comes next, or has it on another timeline, or is another one under the same address: rebuilt,
+# it has no slot of ours. The last: a timeline that ends exactly where a segment does, which pg_receivewal does not
+# understand (16.14: an answer without a reason).
 _LOST = re.compile(
-    r'has already been removed|is not in this server.s history|"START_REPLICATION": *$', re.MULTILINE
+    r"has already been removed|is not in this server.s history|starting timeline \d+ is not present in the server"
+    r'|replication slot "[^"]*" does not exist|"START_REPLICATION": *$',
+    re.MULTILINE,
 )
 _FULL = "No space left on device"
 _LITTLE = 1 << 20  # bytes free below which a disk is called full, when the program could not even say so
@@ -116,7 +119,9 @@ class Receiver:
         self._running = None
         said = self._log.read_text(encoding="utf-8", errors="replace").strip()
         lines = said.splitlines()
-        last = next((line for line in lines if "ERROR:" in line or "FATAL:" in line), (lines or [""])[-1])
+        last = next(
+            (line for line in lines if "error:" in line.lower() or "FATAL:" in line), (lines or [""])[-1]
+        )
         if code == 127 and "setpriv" in said:
             raise _missing(self._server.program("pg_receivewal"), last)
         if time.monotonic() - self._since > _WELL:

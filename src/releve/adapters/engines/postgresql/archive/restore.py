@@ -7,7 +7,7 @@ import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from releve.adapters.engines.postgresql.archive.account import give, server_account
@@ -39,6 +39,8 @@ from releve.domain.errors import BadInput, PromiseBroken
 from releve.domain.os_errors import unwritable
 
 WAL = "wal"
+# between the instant of a claim and its position, which is asked just after it
+_AT_ONCE = timedelta(seconds=2)
 _PAGE = 8192  # bytes of a WAL page: a position may stand after the header of a page that holds nothing yet
 _HEADER = 40  # bytes of that header, at the beginning of a segment (24 elsewhere)
 Progress = Callable[[int, int], None]  # bytes done, bytes in all
@@ -99,7 +101,7 @@ class Reached:
 
 
 def known(vault: Repository, database: str, timeline: int = 0, without: Sequence[str] = ()) -> Known:
-    """What the vault gives, along the newest timeline when none is said. Raises `BadInput` where it has nothing.
+    """What the vault gives, along the timeline that goes furthest in time when none is said. Raises `BadInput` where it has nothing.
 
     `without`: snapshots to be taken for absent, by the beginnings of their ids.
     """
@@ -110,16 +112,16 @@ def known(vault: Repository, database: str, timeline: int = 0, without: Sequence
         every.setdefault(base.mark.segment, []).append(base)
     wals = {size: wal_of(vault, found, size) for size in every}
     there = {one for size, wal in wals.items() for one in timelines(wal, every[size])}
-    wanted = timeline or max(there, default=1)
     ways = {
         one: sorted(
             (window for size, wal in wals.items() for window in windows(every[size], wal, one)),
             key=lambda window: window.since,
         )
-        for one in {*there, wanted}
+        for one in there
     }
-    others = {one: max(window.until for window in way) for one, way in ways.items() if one != wanted and way}
-    return Known(wanted, ways[wanted], others, wals)
+    ends = {one: max(window.until for window in way) for one, way in ways.items()}
+    wanted = timeline or max(there, key=lambda one: (ends[one], one), default=1)
+    return Known(wanted, ways.get(wanted, []), {one: at for one, at in ends.items() if one != wanted}, wals)
 
 
 def _found(vault: Repository, database: str, without: Sequence[str]) -> Sequence[Base | Chapter]:
@@ -295,13 +297,24 @@ def _proved(wal: Wal, window: Window, seen: Seen, goal: Goal) -> datetime:
     The goal itself, when a later transaction was met and left out; otherwise the latest instant of which the archive
     said that all before it is below a position, which was really replayed.
     """
-    if isinstance(goal, datetime) and seen.next_commit is not None and seen.next_commit > goal:
-        return goal
     end = -(-seen.replayed // 8) * 8  # records are aligned so
     if end % _PAGE == 0:
         end += _HEADER
     path = wal.histories.get(window.timeline, History(window.timeline))
-    return max([at for below, at in proofs(wal, path) if below <= end] + [window.since])
+    told = proofs(wal, path)
+    if isinstance(goal, datetime) and seen.next_commit is not None and seen.next_commit > goal:
+        if any(below > end and at <= goal - _AT_ONCE for below, at in told):
+            raise _twice(goal, seen.replayed)
+        return goal
+    return max([at for below, at in told if below <= end] + [window.since])
+
+
+def _twice(goal: datetime, replayed: int) -> PromiseBroken:
+    return PromiseBroken(
+        "goal-twice",
+        f"l'horloge du serveur a reculé : {goal.isoformat()} a eu lieu deux fois, et seule la première est atteinte",
+        hint=f"demandez une position plutôt qu'un instant : --lsn ; celle-ci s'arrête à {say_lsn(replayed)}",
+    )
 
 
 def _as_asked(reached: Reached, goal: Goal) -> None:

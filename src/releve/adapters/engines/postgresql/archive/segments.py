@@ -17,8 +17,8 @@ from releve.adapters.engines.postgresql.archive.marks import (
     WalMark,
     chapter_of,
     filled,
-    is_history,
     is_wal,
+    leads_to,
     place,
 )
 from releve.adapters.engines.postgresql.archive.trees import Trees
@@ -77,16 +77,17 @@ def wal_of(vault: Repository, found: Sequence[Base | Chapter], size: int) -> Wal
     believed, so that whoever may only add hides nothing that was there before. A partial file grows: one that goes on
     from what is believed takes its place. A file that no archiver of ours would have put there counts for nothing.
     """
-    every = sorted(chapters(found).values(), key=lambda same: min(_arrival(one) for one in same))
+    every = sorted(chapters(found).values(), key=lambda same: min(arrival(one) for one in same))
     reading = _Reading(vault, Wal(size))
     for same in every:
-        for one in sorted(same, key=_arrival):
+        for one in sorted(same, key=arrival):
             reading.take(one)
         reading.take_instants(same)
     return reading.wal
 
 
-def _arrival(one: Chapter) -> tuple[datetime, int, str]:
+def arrival(one: Chapter) -> tuple[datetime, int, str]:
+    """In which order snapshots came: by the store's date; by their writer's where it has none."""
     return one.snapshot.seen or one.snapshot.at, one.mark.until, one.snapshot.id
 
 
@@ -135,7 +136,7 @@ class _Reading:
         self.wal.proofs |= {(timeline, until, at) for until, at in said.items()}
 
     def _add(self, one: Chapter, name: str, node: Node) -> None:
-        if is_history(name):
+        if leads_to(name, one.mark.chapter):
             self._history(one, name, node)
         elif is_wal(name) and chapter_of(name) == one.mark.chapter and node.size == self.wal.size:
             self._segment(one, name, node)

@@ -94,9 +94,12 @@ class Spool:
                 one.path.unlink(missing_ok=True)
 
     def leave(self) -> None:
-        """Remove everything but the histories; what was there must be in the vault."""
-        for one in self.files():
-            one.path.unlink(missing_ok=True)
+        """Remove everything; what was there must be in the vault.
+
+        The histories too: pg_receivewal asks for none that is there, were it that of another timeline of that number.
+        """
+        for path in [*(one.path for one in self.files()), *self.histories()]:
+            path.unlink(missing_ok=True)
 
     def drop_partial(self) -> None:
         """Remove what is not whole: it will be received again from its first byte."""

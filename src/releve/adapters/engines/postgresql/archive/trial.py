@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -58,6 +59,16 @@ class Seen:
     checksums: bool
 
 
+def _socket_folder(beside: Path) -> Path:
+    """Beside the data, which whoever clears these clears too; elsewhere where the path is too long for a socket."""
+    fits = len(os.fsencode(beside)) + _NAMES <= _SOCKET_PATH
+    return Path(tempfile.mkdtemp(prefix="rlv-", dir=beside if fits else None))
+
+
+_SOCKET_PATH = 107  # bytes (Linux, unix(7))
+_NAMES = len("/rlv-12345678/.s.PGSQL.5432.lock") + 1
+
+
 class Trial:
     """One data folder. The programs run under `account` (None: ourselves)."""
 
@@ -79,17 +90,20 @@ class Trial:
 
         Raises `EndedShort`, `PromiseBroken` (it does not start, or not to the end).
         """
-        self._sockets = Path(tempfile.mkdtemp(prefix="rlv-"))
+        self._sockets = _socket_folder(self._data.parent)
         try:
             (self._sockets / "hba").write_text("local all all trust\n", encoding="ascii")
             (self._sockets / "none.conf").write_text("", encoding="ascii")
             give(self._sockets, self._account)
-            process = self._start(recovery)
+            process: subprocess.Popen[bytes] | None = None
             try:
+                with _deferred():
+                    process = self._start(recovery)
                 self._wait(process, progress)
                 yield self._look()
             finally:
-                _stop(process)
+                if process is not None:
+                    _stop(process)
         finally:
             shutil.rmtree(self._sockets, ignore_errors=True)
 
@@ -258,6 +272,26 @@ SELECT pg_is_in_recovery(), pg_last_xact_replay_timestamp(), pg_last_wal_replay_
 
 def _environment() -> dict[str, str]:
     return {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C", "TZ": "UTC"}
+
+
+@contextmanager
+def _deferred() -> Iterator[None]:
+    """SIGTERM and Ctrl-C wait until the block has ended: a program that was begun in it is then known, and stopped."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = {
+        one: signal.signal(one, lambda number, _frame: came.append(number))
+        for one in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+        for number in came[:1]:
+            signal.raise_signal(number)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
