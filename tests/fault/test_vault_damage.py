@@ -12,7 +12,7 @@ import pytest
 
 from releve.adapters.vault.healing import heal
 from releve.adapters.vault.index import from_json, to_json
-from releve.adapters.vault.pack import BlobKind, Placed
+from releve.adapters.vault.pack import BlobKind, Placed, header_of
 from releve.adapters.vault.pruning import prune
 from releve.adapters.vault.repository import Repository, open_vault
 from releve.adapters.vault.restore import restore
@@ -268,6 +268,37 @@ def test_a_pruning_removes_nothing_while_something_is_missing(vault: Path, kind:
     assert heal(reopened(vault), None, now=now).after.sound
     assert prune(reopened(vault), now=now).unindexed == ()
     assert verify(reopened(vault)).sound
+
+
+@pytest.mark.parametrize("how", ["gone", "flipped"])
+@pytest.mark.parametrize("kind", [BlobKind.DATA, BlobKind.TREE], ids=["contents", "trees"])
+def test_what_a_pack_took_with_it_is_sent_again_by_the_next_saving(
+    vault: Path, tmp_path: Path, kind: BlobKind, how: str
+) -> None:
+    """Healed without a copy, what nothing can give is on no list: the source is still there, and mends the past too."""
+    opened = reopened(vault)
+    for path in _files(vault / "data"):
+        if header_of(path.read_bytes(), opened.key)[0].kind == kind:
+            if how == "gone":
+                path.unlink()
+            else:
+                for blob in header_of(path.read_bytes(), opened.key):
+                    _flip(path, (blob.offset + 20) * 8)
+    done = heal(reopened_unread(vault), None, now=now)
+    assert done.unlisted
+    assert done.after.lost
+    with pytest.raises(PromiseBroken):
+        prune(reopened(vault), now=now)
+    again = keep(reopened(vault), tmp_path / "share")
+    assert not again.tally.unread
+    after = verify(reopened(vault))
+    assert not [one for one in after.lost if one[0] == again.id]
+    if kind is BlobKind.DATA:
+        assert not after.lost
+    opened = reopened(vault)
+    restore(opened, opened.snapshot(again.id), str(tmp_path / "out"))
+    share = tmp_path / "share"
+    assert picture(tmp_path / "out" / share.relative_to("/")) == picture(share)
 
 
 def test_a_place_that_is_no_copy_is_said(vault: Path, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,9 +12,13 @@ import pytest
 
 from releve.adapters.vault import locks, merging
 from releve.adapters.vault.locks import hold
-from releve.adapters.vault.merging import Merged, Retired, merge
+from releve.adapters.vault.merging import Merged, Retired, merge, reached
+from releve.adapters.vault.node import Node, encode, tree
+from releve.adapters.vault.pack import BlobKind
 from releve.adapters.vault.store import Kind
 from releve.adapters.vault.verify import verify
+from releve.adapters.vault.writer import Writer
+from releve.domain.errors import PromiseBroken
 from tests.features import CURRENT_RESTIC
 from tests.shares import Chaos, Rig
 from tests.vaults import now, reopened, restic
@@ -283,3 +287,39 @@ def test_young_packs_are_left_alone(rig: Rig) -> None:
     done = relief.merge()
     assert (done.rewritten, done.dead, dict(relief.note)) == (0, 0, {})
     assert timedelta(minutes=5) <= merging.YOUNG
+
+
+def _merge(relief: Relief, listed: Sequence[bytes]) -> Merged:
+    return merge(reopened(relief.vault), relief.note, keep=relief.keep, now=now, listed=listed)
+
+
+def test_what_the_list_has_stays_whole_while_the_store_does_not_show_it(rig: Rig) -> None:
+    """However often it is merged meanwhile; one that has lost its trees too stops no merging."""
+    relief = Relief(rig.base / "vault")
+    for number in range(12):
+        (rig.root / "a").write_text(str(number))
+        (rig.root / f"{number}").write_bytes(os.urandom(1000))
+        rig.take()
+        (rig.root / f"{number}").unlink()
+    vault = reopened(relief.vault)
+    every = vault.snapshots()
+    listed = [one.tree for one in every]
+    shown = relief.vault / "snapshots" / every[3].id
+    aside = shown.rename(rig.base / "aside")
+    for _ in range(3):
+        relief.age(timedelta(hours=1))
+        _merge(relief, listed)
+    aside.rename(shown)
+    _sound(rig)
+    shown.unlink()
+    opened = reopened(relief.vault)
+    writer = Writer(opened)
+    lone = writer.save(BlobKind.TREE, tree([encode(Node(b"d", "dir", 0o755, 0, subtree=b"\1" * 32))]))
+    writer.flush()
+    writer.close()
+    (pack,) = relief.vault.glob(f"data/*/{reopened(relief.vault).where(lone).pack}")
+    pack.unlink()  # a tree that is named, and lost with its pack
+    relief.age(timedelta(hours=1))
+    with pytest.raises(PromiseBroken):
+        reached(reopened(relief.vault), [lone])
+    _merge(relief, [*listed, lone])

@@ -113,8 +113,12 @@ class Archiver:
         Raises `BadInput` when a path cannot be looked at; what cannot be read below is in `tally.unread`.
         """
         wanted = _outermost([os.fsencode(path) for path in paths])
-        root = self._repository.tree(parent.tree) if parent else []
-        return self._root(b"/", wanted, {node.name: node for node in root}, parent.tree if parent else b"")
+        past = parent.tree if parent else b""
+        try:
+            root = self._repository.tree(past) if past else []
+        except PromiseBroken:  # a damaged past is no reason not to save the present
+            root, past = [], b""
+        return self._root(b"/", wanted, {node.name: node for node in root}, past)
 
     def close(self) -> None:
         """Give the threads back."""

@@ -32,6 +32,9 @@ class Healed:
     replaced: list[str] = field(default_factory=list)  # files put back from the second copy
     indexed: list[str] = field(default_factory=list)  # packs listed again from their own tables
     left: list[str] = field(default_factory=list)  # files that stay damaged
+    unlisted: int = (
+        0  # blobs that nothing can give, and that no list has any more: the next saving sends them again
+    )
     unreadable: list[str] = field(default_factory=list)  # snapshot files among them that nobody can read
     dropped: list[str] = field(default_factory=list)  # those that were removed, as was asked
     after: Verdict = field(default_factory=Verdict)
@@ -47,7 +50,8 @@ def heal(
 ) -> Healed:
     """Replace damaged files by sound ones of `second`; list again the packs that hold what no index has any more.
 
-    Nothing is deleted but index files that cannot be read, once their packs are listed anew; and, with
+    Nothing is deleted but index files that cannot be read, once their packs are listed anew, and those that name what
+    nothing can give any more, once they are written without it: a saving trusts them, and would not send it again; and, with
     `drop_unreadable`, the snapshot files that still cannot be read when all else was tried. Raises `BadInput` when
     `second` is no copy of this vault.
     """
@@ -72,6 +76,7 @@ def heal(
         if before.lost and second is not None:
             roots = _roots(repository, {name for name, _path in before.lost})
             _bring_missing(repository, second, roots, done)
+        _unlist(repository, before, done)
         done.unreadable = _unreadable(repository)
         if drop_unreadable:
             _drop(repository, done)
@@ -144,6 +149,31 @@ def _list_again(repository: Repository, unlisted: Iterable[str], done: Healed) -
             lists.add(pack, blobs)
             done.indexed.append(pack)
     lists.end()
+
+
+def _unlist(repository: Repository, before: Verdict, done: Healed) -> None:
+    lost = {
+        one.name: frozenset(one.blobs)
+        for one in before.troubles
+        if one.kind is Kind.DATA and one.blobs and f"{one.kind}/{one.name}" in done.left
+    }
+    lists, old = Lists(repository), []
+    for entry in repository.store.entries(Kind.INDEX) if lost else ():
+        try:
+            packs = list(from_json(repository.get(Kind.INDEX, entry.name)))
+        except (PromiseBroken, ValueError, Absent):
+            continue  # it stays among what is damaged
+        if not any(pack in lost for pack, _blobs in packs):
+            continue
+        old.append(entry.name)
+        for pack, blobs in packs:
+            gone = lost.get(pack, frozenset())
+            if left := [blob for blob in blobs if blob.id not in gone]:
+                lists.add(pack, left)
+            done.unlisted += len(blobs) - len(left)
+    lists.end()
+    for name in old:
+        repository.store.remove(Kind.INDEX, name)
 
 
 def _leave(done: Healed, pack: str) -> None:

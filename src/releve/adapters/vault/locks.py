@@ -27,7 +27,7 @@ from typing import Protocol
 from releve.adapters.vault.clock import rfc3339, to_datetime
 from releve.adapters.vault.processes import born, called, here, since, stopping
 from releve.adapters.vault.store import Absent, Entry, Kind, Store
-from releve.domain.errors import Refused, ReleveError
+from releve.domain.errors import PromiseBroken, Refused, ReleveError
 from releve.domain.units import say_count
 
 STALE = timedelta(minutes=30)
@@ -113,27 +113,44 @@ def _alive(pid: int) -> bool:
 
 
 def locks(vault: Sealer) -> Iterator[Lock]:
-    """The locks that can be read; an empty file is one whose writer died."""
+    """The locks; an empty file is one whose writer died. One that cannot be read forbids all until it is old enough."""
     for entry in vault.store.entries(Kind.LOCKS):
         if not entry.size:
             continue
         try:
-            value = json.loads(vault.get(Kind.LOCKS, entry.name, seen=entry.seen))
-            age = value.get("view_age")
-            yield Lock(
-                entry.name,
-                to_datetime(value["time"]),
-                bool(value["exclusive"]),
-                str(value["hostname"]),
-                int(value["pid"]),
-                str(value.get("home", "")),
-                str(value.get("born", "")),
-                datetime.fromtimestamp(entry.seen / 1e9, UTC) if entry.seen else None,
-                _view(entry, age),
-                float(age) if isinstance(age, int | float) else None,
-            )
+            yield _read(entry, vault.get(Kind.LOCKS, entry.name, seen=entry.seen))
         except Absent:
             continue  # given back since it was listed
+        except (PromiseBroken, ValueError, LookupError, TypeError, AttributeError, ArithmeticError):
+            yield Lock(
+                entry.name,
+                datetime.max.replace(tzinfo=UTC),
+                exclusive=True,
+                hostname="",
+                pid=0,
+                seen=_seen(entry),
+            )
+
+
+def _read(entry: Entry, raw: bytes) -> Lock:
+    value = json.loads(raw)
+    age = value.get("view_age")
+    return Lock(
+        entry.name,
+        to_datetime(value["time"]),
+        bool(value["exclusive"]),
+        str(value["hostname"]),
+        int(value["pid"]),
+        str(value.get("home", "")),
+        str(value.get("born", "")),
+        _seen(entry),
+        _view(entry, age),
+        float(age) if isinstance(age, int | float) else None,
+    )
+
+
+def _seen(entry: Entry) -> datetime | None:
+    return datetime.fromtimestamp(entry.seen / 1e9, UTC) if entry.seen else None
 
 
 @contextmanager
@@ -357,6 +374,8 @@ def _used(others: Sequence[Lock]) -> Refused:
 
 def _holder(lock: Lock) -> str:
     """Ours is alive since it was started; of another's we know when its file was written."""
+    if not lock.hostname:
+        return f"un verrou qui ne se lit pas (locks/{lock.name[:8]}…)"
     what, began = (called(lock.pid), since(lock.pid)) if lock.lives else ("", None)
     at = (began or lock.seen or lock.at).astimezone()
     program = f"« {what} », " if what else ""
@@ -364,6 +383,8 @@ def _holder(lock: Lock) -> str:
 
 
 def _until(lock: Lock) -> str:
+    if not lock.hostname and lock.seen is None:
+        return f"si plus personne n'écrit dans ce coffre, retirez-en le fichier locks/{lock.name}"
     if not lock.lives:
         if lock.resident:
             return f"sur {lock.hostname}, arrêtez ce qui tourne sans fin (kill {lock.pid}, ou systemctl stop du service)"

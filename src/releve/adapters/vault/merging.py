@@ -35,6 +35,7 @@ from releve.adapters.vault.seal import Forged
 from releve.adapters.vault.sightings import Sightings
 from releve.adapters.vault.store import Absent, Kind
 from releve.adapters.vault.writer import Writer
+from releve.domain.errors import PromiseBroken
 from releve.domain.units import say_count
 
 YOUNG = timedelta(
@@ -85,51 +86,65 @@ def merge(
     keep: Keep,
     now: Callable[[], datetime],
     sightings: Sightings | None = None,
-    missing: Sequence[bytes] = (),
+    listed: Sequence[bytes] = (),
     progress: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> Merged:
     """One run. `retired`: what earlier runs noted; `keep` makes the note durable, before anything is removed.
 
-    `sightings`: for a store that dates no file; without, such a store is not merged. `missing`: trees of snapshots that
-    the store does not show now, and may show again: what is still there of them stays. Raises `PromiseBroken` when a tree cannot be read: then nothing is retired nor removed.
+    `sightings`: for a store that dates no file; without, such a store is not merged. `listed`: trees of all
+    snapshots that the relief's list has: what is still there of those that the store does not show now stays. Raises `PromiseBroken` when a tree cannot be read: then nothing is retired nor removed.
     """
     with hold(repository, exclusive=False, now=now) as still_ours:
         dates = _dates(repository, sightings)  # our lock was written just now: its date is the store's clock
         repository.load_index()
-        used, noted, done = _settled(repository, missing, dict(retired), keep, Merged())
+        used, noted, done = _settled(repository, listed, dict(retired), keep, Merged())
         if dates is not None:
             noted, done = _sweep(repository, dates, noted, keep, done, still_ours)
             noted, done = _retire(repository, dates, noted, used, keep, done, still_ours, progress)
         del used  # of a million files 64 MB, and the next ones are as many
         if done.lists:  # a snapshot that came meanwhile may count on what was just retired
-            _, noted, done = _settled(repository, missing, noted, keep, done)
+            _, noted, done = _settled(repository, listed, noted, keep, done)
         return replace(done, waiting=len(noted))
 
 
-def reached(repository: Repository, roots: Sequence[bytes]) -> tuple[Ids, Ids]:
+def reached(repository: Repository, roots: Sequence[bytes], beside: Sequence[bytes] = ()) -> tuple[Ids, Ids]:
     """(ids that these trees reach, those of them that no list has). What is below a missing tree is not seen.
+
+    `beside`: trees of which as much as can be read counts; of `roots`, one that cannot be read raises `PromiseBroken`.
 
     Ids are taken from the bytes of a tree, ten times faster than by decoding it: within a JSON string a quote
     is escaped, so neither pattern can match in a name or an attribute.
     """
     used, missing, trees = Ids(len(repository.index)), Ids(), Ids()
-    waiting = list(roots)
-    while waiting:
-        identity = waiting.pop()
-        if not trees.add(identity):
-            continue
-        used.add(identity)
-        if identity not in repository.index:
-            missing.add(identity)
-            continue
-        for part in _parts(repository, identity):
-            waiting += [one for one in map(_raw, _SUBTREE.findall(part)) if one not in trees]
-            for content in _CONTENT.finditer(part):
-                for text in content[1].split(b","):
-                    one = _raw(text[1:-1])
-                    if used.add(one) and one not in repository.index:
-                        missing.add(one)
+    for start, lenient in ((roots, False), (beside, True)):
+        waiting = list(start)
+        while waiting:
+            identity = waiting.pop()
+            if not trees.add(identity):
+                continue
+            used.add(identity)
+            if identity not in repository.index:
+                missing.add(identity)
+                continue
+            try:
+                waiting += _below(repository, identity, trees, used, missing)
+            except PromiseBroken:
+                if not lenient:
+                    raise
     return used, missing
+
+
+def _below(repository: Repository, tree: bytes, trees: Ids, used: Ids, missing: Ids) -> list[bytes]:
+    """The trees in it that were not seen; its contents are counted."""
+    found = []
+    for part in _parts(repository, tree):
+        found += [one for one in map(_raw, _SUBTREE.findall(part)) if one not in trees]
+        for content in _CONTENT.finditer(part):
+            for text in content[1].split(b","):
+                one = _raw(text[1:-1])
+                if used.add(one) and one not in repository.index:
+                    missing.add(one)
+    return found
 
 
 def _parts(repository: Repository, tree: bytes) -> Iterator[bytes]:
@@ -153,26 +168,26 @@ def _raw(text: bytes) -> bytes:
 
 
 def _settled(
-    repository: Repository, hidden: Sequence[bytes], retired: dict[str, Retired], keep: Keep, done: Merged
+    repository: Repository, listed: Sequence[bytes], retired: dict[str, Retired], keep: Keep, done: Merged
 ) -> tuple[Ids, dict[str, Retired], Merged]:
     """What live snapshots use, once every retired pack that they have come to need is back in the list."""
     roots = [one.tree for one in repository.snapshots()]
     repository.refresh_index()
-    used, missing = reached(repository, [*roots, *hidden])
+    used, missing = reached(repository, roots, listed)
     pending = _contents(repository, retired if missing else ())
     back: dict[str, list[Placed]] = {}
     while found := _needed(pending, pending.names() - back.keys(), missing):
         for name in found:
             back[name] = pending[name]
             repository.index.add(name, back[name])
-        used, missing = reached(repository, [*roots, *hidden])
+        used, missing = reached(repository, roots, listed)
     known = repository.index.packs() & retired.keys()
     if back:
         repository.put_index(back)
     if back or known:
         retired = {name: one for name, one in retired.items() if name not in back and name not in known}
         keep(retired)
-    if missing and hidden:
+    if missing and listed:
         _, missing = reached(repository, roots)
     if missing:
         raise damaged(say_count(len(missing), "bloc"), "nommés par des instantanés, et dans aucun paquet")
@@ -291,7 +306,7 @@ def _retire(
     writer = Writer(repository, still_ours)
     try:
         for name in again:
-            raw = memoryview(repository.store.read(Kind.DATA, name))
+            raw = memoryview(repository.pack(name))
             for blob in packs[name]:
                 if blob.id in used and blob.id not in here:  # once is enough
                     sealed = raw[blob.offset : blob.offset + blob.length]

@@ -134,7 +134,7 @@ def prune(
         try:
             done = 0
             for pack in decided.repack:
-                raw = memoryview(repository.store.read(Kind.DATA, pack))
+                raw = memoryview(repository.pack(pack))
                 for blob in packs[pack]:
                     if blob.id in used and blob.id not in moved:
                         sealed = raw[blob.offset : blob.offset + blob.length]

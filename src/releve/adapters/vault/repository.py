@@ -260,6 +260,13 @@ class Repository:
             raise withheld(Kind.SNAPSHOTS, name)
         return sorted(found, key=lambda one: (one.at, one.id))
 
+    def pack(self, name: str) -> bytes:
+        """The bytes of a pack. Raises `PromiseBroken` when the store lists it and does not give it."""
+        try:
+            return self.store.read(Kind.DATA, name)
+        except Absent as error:
+            raise withheld(Kind.DATA, name) from error
+
     def still_listed(self, kind: Kind, absent: set[str]) -> list[str]:
         """Of files that were listed and gave nothing: those that are listed all the same. The others were removed."""
         return sorted(absent & {entry.name for entry in self.store.entries(kind)}) if absent else []

@@ -8,13 +8,13 @@ it is still listed. Else one looks again.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from releve.adapters.vault.index import Index, from_json
 from releve.adapters.vault.listing import Listing
-from releve.adapters.vault.node import Outline, outline
+from releve.adapters.vault.node import outline
 from releve.adapters.vault.pack import BlobKind, Placed, header_in
 from releve.adapters.vault.repository import LONG, Repository, fetched, open_blob, open_long
 from releve.adapters.vault.scratch import NO_ROOM
@@ -110,7 +110,13 @@ class _Look:
             unread = [entry for entry in packs.values() if entry.name not in read]
             _read_packs(repository, unread, named, verdict, progress)
             read.update(packs.keys() - {one.name for one in verdict.troubles})
-        bad = {identity for trouble in verdict.troubles for identity in trouble.blobs}
+        # a blob that was saved again since is read from where the list says it is
+        bad = {
+            identity
+            for trouble in verdict.troubles
+            for identity in trouble.blobs
+            if repository.index.pack_of(identity) == trouble.name
+        }
         _follow(repository, snapshots, bad, verdict)
         return verdict
 
@@ -262,31 +268,42 @@ def _follow(
 
 
 def _losses(repository: Repository, tree: bytes, bad: set[bytes], known: dict[bytes, list[str]]) -> list[str]:
-    done = known.get(tree)
-    if done is not None:
-        return done
-    if tree in bad:
-        known[tree] = [""]
-        return known[tree]
-    try:
-        known[tree] = _losses_of(repository, outline(repository.listing(tree)), bad, known)
-    except (PromiseBroken, ValueError):
-        known[tree] = [""]
+    """What does not come back of a tree. However deep it is: each folder waits for those in it, outside our stack."""
+    waiting = [(tree, _losses_of(repository, tree, bad, known))]
+    while waiting:
+        current, work = waiting[-1]
+        try:
+            subtree = next(work)
+        except StopIteration as end:
+            known[current] = end.value
+            waiting.pop()
+        except (PromiseBroken, ValueError):
+            known[current] = [""]
+            waiting.pop()
+        else:
+            waiting.append((subtree, _losses_of(repository, subtree, bad, known)))
     return known[tree]
 
 
 def _losses_of(
-    repository: Repository, found: Iterable[Outline], bad: set[bytes], known: dict[bytes, list[str]]
-) -> list[str]:
+    repository: Repository, tree: bytes, bad: set[bytes], known: dict[bytes, list[str]]
+) -> Generator[bytes, None, list[str]]:
+    """Gives each folder in it that must be known before it goes on."""
+    if tree in known:
+        return known[tree]
+    if tree in bad:
+        return [""]
     lost: list[str] = []
     last = None
-    for name, kind, size, content, subtree in found:
+    for name, kind, size, content, subtree in outline(repository.listing(tree)):
         shown = "/" + name.decode("utf-8", "surrogateescape")
         if last is not None and name <= last:
             lost.append(f"{shown} (ordre des noms)")
         last = name
         if kind == "dir":
-            lost += [shown + below for below in _losses(repository, subtree, bad, known)]
+            if subtree not in known:
+                yield subtree
+            lost += [shown + below for below in known[subtree]]
         elif not _whole(repository.index, content, bad, size if kind == "file" else None):
             lost.append(shown)
     return lost

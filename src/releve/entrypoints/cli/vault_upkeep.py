@@ -221,6 +221,11 @@ def _heal(where: str, key: str, second: str, *, drop: bool) -> Answer:
     lines = [f"repris de la seconde copie : {name}" for name in done.replaced]
     lines += [f"relu dans son propre paquet : {name[:16]}" for name in done.indexed]
     lines += [f"reste abîmé : {name}" for name in done.left]
+    if done.unlisted:
+        what = say_count(
+            done.unlisted, "bloc que rien ne peut rendre n'est", "blocs que rien ne peut rendre ne sont"
+        )
+        lines.append(f"{what} plus sur la liste : la prochaine sauvegarde qui les a les renverra")
     lines += [f"instantané illisible, retiré : {name}" for name in done.dropped]
     if done.unreadable:
         lines += [f"instantané qui reste illisible : {name}" for name in done.unreadable]
@@ -231,6 +236,7 @@ def _heal(where: str, key: str, second: str, *, drop: bool) -> Answer:
         "replaced": done.replaced,
         "indexed": done.indexed,
         "left": done.left,
+        "unlisted_blobs": done.unlisted,
         "unreadable_snapshots": done.unreadable,
         "dropped_snapshots": done.dropped,
         "after": after.data,

@@ -95,7 +95,7 @@ def expire_database(
             keep=lambda retired: write_note(note, retired),
             now=_now,
             sightings=Sightings(state / "sightings.json"),
-            missing=[bytes.fromhex(one.tree) for one in missing if one.tree],
+            listed=watch.trees(),
             progress=progress,
         )
 

@@ -123,6 +123,14 @@ class Watch:
             one for name, one in self.roll.live.items() if name not in here and name not in self.roll.leaving
         ]
 
+    def trees(self) -> Sequence[bytes]:
+        """Of every snapshot that we saw and never removed, shown now or not."""
+        return [
+            bytes.fromhex(one.tree)
+            for name, one in self.roll.live.items()
+            if one.tree and name not in self.roll.leaving
+        ]
+
     def now(self, store: datetime | None) -> datetime:
         """The instant by which to judge ages: the earlier of ours and the store's. Raises `Refused` when they disagree."""
         mine = self._believed(store)

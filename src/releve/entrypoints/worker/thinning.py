@@ -72,7 +72,7 @@ def thin_share(
             keep=lambda retired: write_note(note, retired),
             now=_now,
             sightings=Sightings(state / "sightings.json"),
-            missing=[bytes.fromhex(one.tree) for one in watch.missing(known) if one.tree],
+            listed=watch.trees(),
             progress=progress,
         )
 

@@ -233,3 +233,24 @@ def test_a_lock_says_where_its_pid_means_something(tmp_path: Path) -> None:
         (lock,) = locks.locks(vault)
         assert lock.ours
         assert lock.lives
+
+
+@pytest.mark.parametrize("what", ["torn", "no lock"])
+def test_a_lock_that_cannot_be_read_is_named_and_goes_like_another(tmp_path: Path, what: str) -> None:
+    """Whoever may add to the vault may leave one: it forbids as long as one whose holder is gone, and no longer."""
+    vault = fresh(tmp_path / "vault")
+    folder = tmp_path / "vault" / "locks"
+    if what == "torn":
+        (folder / ("ab" * 32)).write_bytes(b"rien de bon")
+    else:
+        vault.put(Kind.LOCKS, {"exclusive": "x"})
+    (path,) = folder.iterdir()
+    with pytest.raises(Refused) as refused, hold(vault, exclusive=False, now=now):
+        pass
+    assert refused.value.code == "vault-locked"
+    assert f"locks/{path.name[:8]}" in refused.value.sentence
+    assert "30 minutes" in refused.value.hint
+    os.utime(path, (time.time() - 31 * 60,) * 2)
+    with hold(vault, exclusive=False, now=now):
+        pass
+    assert list(folder.iterdir()) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import subprocess
 import tracemalloc
 import weakref
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from releve.adapters.vault.healing import _lacking
 from releve.adapters.vault.merging import reached
 from releve.adapters.vault.names import Names, in_order
 from releve.adapters.vault.node import Node, decode, differences, encode, entries, outline, tree
-from releve.adapters.vault.pack import BlobKind
+from releve.adapters.vault.pack import BlobKind, header_of
 from releve.adapters.vault.past import LongPast, Past, past_of
 from releve.adapters.vault.pruning import used_blobs
 from releve.adapters.vault.repository import open_long
@@ -282,3 +283,22 @@ def test_a_wide_tree_is_never_whole_in_memory(tmp_path: Path, monkeypatch: pytes
     took["lacking"] = _peak(lambda: _lacking(vault, [whole]))
     took["verify"] = _peak(lambda: verify(reopened(tmp_path / "vault")))
     assert max(took.values()) <= 8, took
+
+
+def test_a_folder_of_many_floors_is_verified(tmp_path: Path) -> None:
+    """Lawful, and deeper than our own stack: what is lost at its end is named too."""
+    top = end = tmp_path / "share"
+    top.mkdir()
+    for _ in range(900):
+        end /= "a"
+        end.mkdir()
+    (end / "f").write_bytes(b"contenu")
+    vault = fresh(tmp_path / "vault")
+    saved = keep(vault, top)
+    opened = reopened(tmp_path / "vault")
+    assert verify(opened).sound
+    for path in (tmp_path / "vault" / "data").glob("*/*"):
+        if header_of(path.read_bytes(), opened.key)[0].kind == BlobKind.DATA:
+            path.unlink()
+    assert verify(reopened(tmp_path / "vault")).lost == [(saved.id, str(end / "f"))]
+    subprocess.run(["rm", "-rf", str(top)], check=True)  # Python's own removal has a stack too
