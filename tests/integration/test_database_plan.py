@@ -18,6 +18,7 @@ from releve.cycle.plan.load import read_plan
 from releve.cycle.protect.act import protect
 from releve.demo import plan_text
 from releve.demo.estate import Estate
+from releve.entrypoints.cli.rulings import lists_beside
 from releve.entrypoints.story import PRIMARY, RELIEF, Scene, resident
 
 
@@ -49,6 +50,11 @@ def test_the_relief_keeps_the_history_of_a_database_across_a_switch(tmp_path: Pa
         item = home.plan.data_set("dossiers")
         protect(item, home.engines["dossiers"], home.ledger, utc_now, str)
         _write(estate, PRIMARY, "une première écriture")  # by which a standby knows the time
+        own = str(Path(estate.layout.site(RELIEF).state, "databases", "dossiers"))
+        address = str(estate.layout.vault)
+        assert lists_beside(home.plan, RELIEF, address, "") == ["--beside", own]
+        assert lists_beside(home.plan, RELIEF, address, own) == []
+        assert lists_beside(home.plan, RELIEF, "ailleurs", "") == []
         scene.start_owner()
         scene.start_guard()
         secret = estate.layout.secret(plan_text.VAULT_KEY)

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from releve.adapters.engines.files.marks import Mark
 from releve.adapters.engines.postgresql.archive.catalogue import Catalogue, Chapter, bases
 from releve.adapters.engines.postgresql.archive.marks import BaseMark
 from releve.adapters.engines.postgresql.archive.restore import Means, restore
@@ -37,6 +38,7 @@ from releve.entrypoints.worker.database import DatabasePost, note_base, note_tri
 from releve.entrypoints.worker.expiry import expire_database
 from releve.entrypoints.worker.history import HistoryPost, _Bases
 from releve.entrypoints.worker.register import Watch, database_scope, head_of, of_scope, read_roll
+from releve.entrypoints.worker.thinning import thin_share
 from tests.archives import NAME, SEGMENT, Archive, archive
 from tests.integration import pg
 from tests.integration.pg import no_templates_left, until  # noqa: F401
@@ -284,6 +286,43 @@ def test_the_wal_and_the_data_of_a_base_that_the_store_hides_stay_until_a_person
     before = len(list((tmp_path / "vault" / "data").glob("*/*")))
     _forgotten(writing, state)
     assert len(list((tmp_path / "vault" / "data").glob("*/*"))) < before
+
+
+def test_the_thinning_of_a_share_takes_nothing_of_a_base_that_the_store_hides_and_a_list_beside_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a vault that holds both; the list of another vault counts for nothing, and a place without one neither."""
+    for name in ("YOUNG", "GRACE", "MARGIN"):
+        monkeypatch.setattr(merging, name, timedelta(0))
+    vault, state = fresh(tmp_path / "vault"), tmp_path / "ménage"
+    data = tmp_path / "données"
+    for number in range(2):
+        data.write_bytes(os.urandom(100_000))
+        mark = BaseMark("dossiers", "7", f"releve-{number}", 1, 0, 100, now(), 160000, SEGMENT)
+        save(vault, [str(data)], now=now, tags=mark.tags())
+    data.write_bytes(b"partage")
+    save(vault, [str(data)], now=now, tags=Mark("documents", 1, 1).tags())
+    past = time.time() - 3600
+    for path in (tmp_path / "vault").glob("[ds]*/**/*"):  # packs and snapshots
+        os.utime(path, (past, past))
+    expire_database(vault, "dossiers", state, Policy(), yes=True)
+    hidden = tmp_path / "vault" / "snapshots" / bases(Catalogue(vault, "dossiers").look())[0].snapshot.id
+    aside = hidden.rename(tmp_path / "aside")
+
+    def thin(*beside: Path) -> int:
+        done = [
+            thin_share(vault, "documents", tmp_path / "partage", yes=True, beside=beside)[1].removed
+            for _ in range(2)
+        ]
+        return sum(done)
+
+    other = tmp_path / "autre"
+    Watch(fresh(tmp_path / "autre coffre"), other, "documents", now=now).close()
+    assert thin(state, other, tmp_path / "rien") == 0
+    aside.rename(hidden)
+    assert verify(reopened(tmp_path / "vault")).sound
+    hidden.rename(aside)
+    assert thin(other, tmp_path / "rien") > 0
 
 
 def test_a_forgetting_that_finds_something_lost_ends_with_the_code_of_it(

@@ -162,6 +162,7 @@ def _keep(plan_file: str, site: str, database: str) -> Answer:
     from releve.domain.errors import BadInput, Exit
     from releve.domain.names import nearest
     from releve.domain.plan import ServerEnd
+    from releve.entrypoints.cli.rulings import lists_beside
     from releve.entrypoints.cli.session import plan_of
     from releve.entrypoints.worker.database import DatabasePost
     from releve.entrypoints.worker.history import HistoryPost, folder_of, keep_history
@@ -207,7 +208,7 @@ def _keep(plan_file: str, site: str, database: str) -> Answer:
         DatabasePost(tagged(database), server, Path(state)),
         lambda: opened(place.address, str(place.key)),
         [*command, "base", *common, *reach, *password_at, "--spread"],
-        [*command, "forget", *common, *kept, "--yes"],
+        [*command, "forget", *common, *kept, "--yes", *lists_beside(plan, site, place.address, state)],
         [*command, "verify", *common, "--bin-dir", end.bin_dir, "--admin", end.admin_user, *account],
         found.protection.daily_at,
         plan.timezone,

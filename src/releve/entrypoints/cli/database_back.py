@@ -11,6 +11,7 @@ import typer
 
 from releve.domain.units import say_count
 from releve.entrypoints.cli.rulings import (
+    Beside,
     CopiesToo,
     policy_of,
     ruling_values,
@@ -156,6 +157,7 @@ def register(group: typer.Typer) -> None:
             bool, typer.Option("--yes", help="Le faire ; sans cette option, rien n'est touché.")
         ] = False,
         copies_too: CopiesToo = False,
+        beside: Beside = None,
         drop_timeline: Annotated[
             int,
             typer.Option(
@@ -174,7 +176,16 @@ def register(group: typer.Typer) -> None:
         answer(
             as_json,
             lambda: _forget(
-                where, key, database, state, counts, minimum, drop_timeline, yes=yes, copies_too=copies_too
+                where,
+                key,
+                database,
+                state,
+                counts,
+                minimum,
+                drop_timeline,
+                beside or (),
+                yes=yes,
+                copies_too=copies_too,
             ),
         )
 
@@ -371,6 +382,7 @@ def _forget(
     counts: Mapping[str, int],
     minimum: str,
     dropped: int,
+    beside: Sequence[str],
     *,
     yes: bool,
     copies_too: bool,
@@ -386,7 +398,15 @@ def _forget(
     folder = made(state)
     with bar("ménage") as tell:
         rulings, merged = expire_database(
-            vault, database, folder, policy, yes=yes, copies_too=copies_too, dropped=dropped, progress=tell
+            vault,
+            database,
+            folder,
+            policy,
+            yes=yes,
+            copies_too=copies_too,
+            dropped=dropped,
+            beside=[Path(one) for one in beside],
+            progress=tell,
         )
     lines = [*say_rulings(rulings), *say_copied(rulings), say_going(rulings, done=yes)]
     if yes:

@@ -10,16 +10,28 @@ import typer
 
 from releve.cycle.protect.retention import COPIED, LATE, Policy
 from releve.domain.errors import BadInput
+from releve.domain.plan import ShareEnd
 from releve.domain.units import parse_span, say_count
 
 if TYPE_CHECKING:
     from releve.cycle.protect.retention import Held, Ruling
+    from releve.domain.plan import Plan
 
 CopiesToo = Annotated[
     bool,
     typer.Option(
         "--copies-too",
         help="Juger aussi, à la date de la copie, ce qui est arrivé avec une copie du coffre faite sans ses dates.",
+    ),
+]
+
+Beside = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--beside",
+        metavar="ÉTAT",
+        show_default=False,
+        help="Le dossier d'état d'autres données du même coffre : ce que leur liste a reste aussi (répétable).",
     ),
 ]
 
@@ -35,6 +47,23 @@ def policy_of(counts: Mapping[str, int], minimum: str) -> Policy:
         raise BadInput(
             "usage", f"--minimum-age : {error}", hint="par exemple : --minimum-age « 7 j »"
         ) from error
+
+
+def lists_beside(plan: Plan, site: str, address: str, own: str) -> list[str]:
+    """The options that name the other lists that a site keeps of one vault."""
+    from releve.entrypoints.worker.history import folder_of
+
+    found: list[str] = []
+    worker = plan.site(site).worker
+    for one in plan.data_sets:
+        place, end = one.vault.get(site), one.ends.get(site)
+        if place is None or place.address != address:
+            continue
+        if isinstance(end, ShareEnd):
+            found.append(end.state)
+        elif worker is not None:
+            found.append(str(folder_of(worker.state, one.id)))
+    return [word for state in found if state != own for word in ("--beside", state)]
 
 
 def say_rulings(rulings: Sequence[Ruling]) -> list[str]:

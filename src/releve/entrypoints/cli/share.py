@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from releve.domain.units import say_count
-from releve.entrypoints.cli.rulings import CopiesToo, say_copied, say_going, say_past
+from releve.entrypoints.cli.rulings import Beside, CopiesToo, lists_beside, say_copied, say_going, say_past
 from releve.entrypoints.cli.speech import Answer, Json, PlanFile, answer
 from releve.entrypoints.cli.vault_options import KeyRef, Where
 from releve.entrypoints.cli.vault_session import DEFAULT_KEY, bar, made, opened, tagged
@@ -111,13 +111,16 @@ def register(app: typer.Typer) -> None:
                 help="Juger aussi ce que seule une époque passée a : ses instantanés jamais appliqués, et son dernier.",
             ),
         ] = False,
+        beside: Beside = None,
         key: KeyRef = DEFAULT_KEY,
         as_json: Json = False,
     ) -> None:
         """Éclaircir l'historique et rendre la place, pendant que la capture continue. Au secours seulement."""
         answer(
             as_json,
-            lambda: _thin(where, key, share, state, yes=yes, copies_too=copies_too, past_too=past_too),
+            lambda: _thin(
+                where, key, share, state, beside or (), yes=yes, copies_too=copies_too, past_too=past_too
+            ),
         )
 
     @group.command()
@@ -174,11 +177,11 @@ def _follow(where: str, key: str, share: str, root: str, state: str, epoch: int,
     return Answer({"share": share, "stopped": True}, "", Exit(code))
 
 
-def _thinning(where: str, key: str, share: str, state: str) -> list[str]:
+def _thinning(where: str, key: str, share: str, state: str, beside: Sequence[str] = ()) -> list[str]:
     """The command that thins a share's history."""
     import sys
 
-    command = ("share", "thin", where, "-s", share, "--state", state, "-k", key, "--yes")
+    command = ("share", "thin", where, "-s", share, "--state", state, "-k", key, "--yes", *beside)
     return [sys.executable, "-P", "-m", "releve", *command]
 
 
@@ -205,6 +208,7 @@ def _keep(plan_file: str, site: str, share: str) -> Answer:
         )
     place = found.vault[site]
     role = plan.site(site).role
+    beside = lists_beside(plan, site, place.address, end.state)
     post = KeeperPost(
         tagged(share),
         site,
@@ -213,7 +217,7 @@ def _keep(plan_file: str, site: str, share: str) -> Answer:
         lambda: opened(place.address, str(place.key)),
         found.excludes,
         found.protection.mode is ProtectionMode.DAILY,
-        _thinning(place.address, str(place.key), share, end.state) if role is SiteRole.RELIEF else (),
+        _thinning(place.address, str(place.key), share, end.state, beside) if role is SiteRole.RELIEF else (),
         min(_SCAN_EVERY, max(_SCAN_AT_LEAST, found.protection.rpo.seconds / 2 or _SCAN_EVERY)),
     )
     stop = threading.Event()
@@ -224,7 +228,15 @@ def _keep(plan_file: str, site: str, share: str) -> Answer:
 
 
 def _thin(
-    where: str, key: str, share: str, state: str, *, yes: bool, copies_too: bool, past_too: bool
+    where: str,
+    key: str,
+    share: str,
+    state: str,
+    beside: Sequence[str],
+    *,
+    yes: bool,
+    copies_too: bool,
+    past_too: bool,
 ) -> Answer:
     from releve.domain.units import say_bytes
     from releve.entrypoints.worker.thinning import thin_share
@@ -239,6 +251,7 @@ def _thin(
             yes=yes,
             copies_too=copies_too,
             past_too=past_too,
+            beside=[Path(one) for one in beside],
             progress=tell,
         )
     gone = [one for one in rulings if not one.keep]

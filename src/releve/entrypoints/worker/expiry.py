@@ -21,7 +21,7 @@ from releve.cycle.protect.archive import HeldBase, HeldWal, expire, settled
 from releve.cycle.protect.retention import Held, Policy, Ruling
 from releve.domain.errors import BadInput, Refused
 from releve.entrypoints.worker.copies import judged
-from releve.entrypoints.worker.register import Watch, database_scope, told
+from releve.entrypoints.worker.register import Watch, database_scope, told, trees_beside
 from releve.entrypoints.worker.resident import say
 from releve.entrypoints.worker.thinning import read_note, refuse_beside, remove_snapshots, write_note
 
@@ -40,6 +40,7 @@ def expire_database(
     yes: bool,
     copies_too: bool = False,
     dropped: int = 0,
+    beside: Sequence[Path] = (),
     progress: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> tuple[list[Ruling], Merged]:
     """Rule on each snapshot of the database; with `yes`, remove and merge. Safe to cut anywhere and to repeat.
@@ -49,7 +50,8 @@ def expire_database(
     when our clock cannot be believed. What the store no longer shows is needed, with all that it may need, until a
     person has taken note of it.
 
-    `copies_too`: as in `copies`. `dropped`: a timeline of which, on a person's word, everything goes. Beside a running archiver: what it counts on leaves the store only once it has looked again (see `merging`).
+    `copies_too`: as in `copies`. `dropped`: a timeline of which, on a person's word, everything goes. `beside`: the
+    state folders of other data of the same vault: what their lists have stays too. Beside a running archiver: what it counts on leaves the store only once it has looked again (see `merging`).
     """
     with ExitStack() as stack:
         stack.enter_context(only_one(state / "thin.lock", f"le ménage de « {database} »"))
@@ -95,7 +97,7 @@ def expire_database(
             keep=lambda retired: write_note(note, retired),
             now=_now,
             sightings=Sightings(state / "sightings.json"),
-            listed=watch.trees(),
+            listed=[*watch.trees(), *trees_beside(beside, vault.id)],
             progress=progress,
         )
 

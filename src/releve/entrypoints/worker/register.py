@@ -125,11 +125,7 @@ class Watch:
 
     def trees(self) -> Sequence[bytes]:
         """Of every snapshot that we saw and never removed, shown now or not."""
-        return [
-            bytes.fromhex(one.tree)
-            for name, one in self.roll.live.items()
-            if one.tree and name not in self.roll.leaving
-        ]
+        return _trees(self.roll)
 
     def now(self, store: datetime | None) -> datetime:
         """The instant by which to judge ages: the earlier of ours and the store's. Raises `Refused` when they disagree."""
@@ -278,6 +274,18 @@ def read_roll(state: Path) -> Roll | None:
     return roll
 
 
+def trees_beside(states: Iterable[Path], vault: str) -> list[bytes]:
+    """The same of the lists of other state folders, as far as they are of that vault. Raises as `read_roll` does."""
+    rolls = [roll for state in states if (roll := read_roll(state)) is not None]
+    return [tree for roll in rolls if roll.vault == vault for tree in _trees(roll)]
+
+
+def _trees(roll: Roll) -> list[bytes]:
+    return [
+        bytes.fromhex(one.tree) for name, one in roll.live.items() if one.tree and name not in roll.leaving
+    ]
+
+
 def of_scope(vault: Repository, scope: str) -> list[tuple[Mark | None, Snapshot]]:
     """The snapshots that belong on a list, as the store shows them now."""
     every = [one for one in vault.snapshots() if not head_of(one)]
@@ -373,5 +381,6 @@ __all__ = [
     "read_roll",
     "scope_of",
     "told",
+    "trees_beside",
     "uptime",
 ]

@@ -21,7 +21,7 @@ from releve.adapters.vault.store import Kind
 from releve.cycle.protect.retention import LATE, Flow, Ruling, thin
 from releve.domain.errors import Unreachable
 from releve.entrypoints.worker.copies import judged
-from releve.entrypoints.worker.register import Watch
+from releve.entrypoints.worker.register import Watch, trees_beside
 
 if TYPE_CHECKING:
     from releve.adapters.vault.repository import Repository, Snapshot
@@ -35,11 +35,13 @@ def thin_share(
     yes: bool,
     copies_too: bool = False,
     past_too: bool = False,
+    beside: Sequence[Path] = (),
     progress: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> tuple[list[Ruling], Merged]:
     """Rule on each snapshot of the share; with `yes`, remove and merge. Safe to cut anywhere and to repeat.
 
     `copies_too`: as in `copies`. `past_too`: a person lets what only a past epoch has be judged like the rest.
+    `beside`: the state folders of other data of the same vault: what their lists have stays too.
     """
     with ExitStack() as stack:
         stack.enter_context(only_one(state / "thin.lock", f"l'éclaircissage de « {share} »"))
@@ -56,8 +58,8 @@ def thin_share(
             clock = store_clock(vault)
         past = _past(known)
         holding = {**({} if past_too else past), **_standing(state)}
-        line, beside = (share,), (share, LATE)  # what was never applied competes with none of what was
-        seen = watch.held(known, lambda one: beside if past.get(one.id) == LATE else line)
+        line, apart = (share,), (share, LATE)  # what was never applied competes with none of what was
+        seen = watch.held(known, lambda one: apart if past.get(one.id) == LATE else line)
         held, copies = judged(seen, watch.roll, too=copies_too)
         rulings = thin(held, Flow(), watch.now(clock), holding, copies)
         if not yes:
@@ -72,7 +74,7 @@ def thin_share(
             keep=lambda retired: write_note(note, retired),
             now=_now,
             sightings=Sightings(state / "sightings.json"),
-            listed=watch.trees(),
+            listed=[*watch.trees(), *trees_beside(beside, vault.id)],
             progress=progress,
         )
 
