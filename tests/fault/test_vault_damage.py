@@ -18,7 +18,7 @@ from releve.adapters.vault.repository import Repository, open_vault
 from releve.adapters.vault.restore import restore
 from releve.adapters.vault.store import FolderStore, Kind
 from releve.adapters.vault.verify import verify
-from releve.domain.errors import PromiseBroken, ReleveError
+from releve.domain.errors import PromiseBroken, ReleveError, Unreachable
 from releve.entrypoints.cli.vault_work import said
 from tests.vaults import PASSWORD, forget, fresh, keep, now, picture, reopened
 
@@ -299,6 +299,26 @@ def test_what_a_pack_took_with_it_is_sent_again_by_the_next_saving(
     restore(opened, opened.snapshot(again.id), str(tmp_path / "out"))
     share = tmp_path / "share"
     assert picture(tmp_path / "out" / share.relative_to("/")) == picture(share)
+
+
+def test_a_pack_that_cannot_be_reached_for_a_while_stays_on_the_list(
+    vault: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line that is down says nothing of what lies behind it: once it is back, all is as before."""
+    opened = reopened_unread(vault)
+    honest = opened.store.read
+
+    def read(kind: Kind, name: str, offset: int = 0, length: int = -1) -> bytes:
+        if kind is Kind.DATA:
+            raise Unreachable("store-silent", "la liaison est coupée")
+        return honest(kind, name, offset, length)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(opened.store, "read", read)
+        done = heal(opened, None, now=now)
+    assert done.left
+    assert not done.unlisted
+    assert verify(reopened(vault)).sound
 
 
 def test_a_place_that_is_no_copy_is_said(vault: Path, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from releve.adapters.vault.repository import Repository, open_blob
 from releve.adapters.vault.seal import Forged
 from releve.adapters.vault.store import Absent, Kind, Store
 from releve.adapters.vault.verify import Verdict, verify
-from releve.domain.errors import BadInput, PromiseBroken
+from releve.domain.errors import BadInput, PromiseBroken, Unreachable
 
 
 @dataclass(slots=True)
@@ -153,27 +153,40 @@ def _list_again(repository: Repository, unlisted: Iterable[str], done: Healed) -
 
 def _unlist(repository: Repository, before: Verdict, done: Healed) -> None:
     lost = {
-        one.name: frozenset(one.blobs)
-        for one in before.troubles
-        if one.kind is Kind.DATA and one.blobs and f"{one.kind}/{one.name}" in done.left
+        one.name for one in before.troubles if one.kind is Kind.DATA and f"{one.kind}/{one.name}" in done.left
     }
     lists, old = Lists(repository), []
     for entry in repository.store.entries(Kind.INDEX) if lost else ():
         try:
-            packs = list(from_json(repository.get(Kind.INDEX, entry.name)))
+            packs = dict(from_json(repository.get(Kind.INDEX, entry.name)))
         except (PromiseBroken, ValueError, Absent):
             continue  # it stays among what is damaged
-        if not any(pack in lost for pack, _blobs in packs):
+        kept = {
+            name: _opening(repository, name, blobs) if name in lost else blobs
+            for name, blobs in packs.items()
+        }
+        gone = sum(map(len, packs.values())) - sum(map(len, kept.values()))
+        if not gone:
             continue
         old.append(entry.name)
-        for pack, blobs in packs:
-            gone = lost.get(pack, frozenset())
-            if left := [blob for blob in blobs if blob.id not in gone]:
-                lists.add(pack, left)
-            done.unlisted += len(blobs) - len(left)
+        done.unlisted += gone
+        for name, blobs in kept.items():
+            if blobs:
+                lists.add(name, blobs)
     lists.end()
     for name in old:
         repository.store.remove(Kind.INDEX, name)
+
+
+def _opening(repository: Repository, pack: str, blobs: list[Placed]) -> list[Placed]:
+    """Those that the pack gives, seen now. Of one that cannot be reached nothing is known: all of them."""
+    try:
+        raw = repository.store.read(Kind.DATA, pack)
+    except Absent:
+        return []
+    except Unreachable:
+        return blobs
+    return list(_whole(repository, raw, blobs))
 
 
 def _leave(done: Healed, pack: str) -> None:

@@ -72,7 +72,7 @@ def expire_database(
         missing = watch.missing(known)
         unseen = frozenset(one.id for one in missing)
         held = {one.id: one for one in dated}
-        going = [one for one in found if one.mark.timeline == dropped]
+        going = [one for one in found if one.mark.timeline == dropped] if dropped else []
         if dropped:
             _require_droppable(dropped, {one.mark.timeline for one in found})
         staying = [one for one in found if one not in going]

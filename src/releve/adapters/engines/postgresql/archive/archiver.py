@@ -140,8 +140,8 @@ class Archiver:
         files = self._caught_up(position) if position else self._spool.files()
         self._joined(files)
         self._keep(files, position)
-        if files and position and position.quiet and self._near:
-            self.freshness.quiet = position.quiet
+        if position is not None and (position.timeline or (position.quiet and files and self._near)):
+            self.freshness.quiet = position.quiet  # of a server that was promoted: None
         if trouble is not None:
             raise trouble
 
