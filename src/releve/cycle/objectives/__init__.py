@@ -1,0 +1,1 @@
+"""Objectives: plan + what people say + what was measured -> needs, priorities, cost, prediction."""
