@@ -7,10 +7,11 @@ itself; what needs two blocks (references, promises, sites) is in `rules/`.
 from __future__ import annotations
 
 from datetime import date, time
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
+from releve.cycle.plan.blocks import Block
 from releve.cycle.plan.fields import (
     Duration,
     FilePath,
@@ -35,15 +36,6 @@ from releve.domain.plan import (
     SiteRole,
     Transport,
 )
-
-
-class Block(BaseModel):
-    """A mapping of the plan. Numbers are read as text where text is expected (`version: 15`)."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, coerce_numbers_to_str=True, str_strip_whitespace=True
-    )
-    TITLE: ClassVar[str] = "ce bloc"
 
 
 class AssociationBlock(Block):

@@ -10,11 +10,12 @@ import re
 from collections.abc import Iterator
 from datetime import date, timedelta
 
+from releve.cycle.plan.blocks import Placed
 from releve.cycle.plan.fields import SECRET_HINT
 from releve.cycle.plan.finding import Finding
 from releve.cycle.plan.rules.places import host_of, same_machine
 from releve.cycle.plan.schema import DataSetBlock, EndBlock, ShareBlock, ShareEndBlock
-from releve.cycle.plan.shape import Draft, Placed
+from releve.cycle.plan.shape import Draft
 from releve.cycle.plan.source import Mapping, Path, scalars
 from releve.domain.plan import DataKind, Sensitivity, Transport
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 
+from releve.cycle.plan.blocks import Placed
 from releve.cycle.plan.finding import Finding
 from releve.cycle.plan.schema import (
     AppEndBlock,
@@ -15,7 +16,7 @@ from releve.cycle.plan.schema import (
     ShareBlock,
     ShareEndBlock,
 )
-from releve.cycle.plan.shape import Draft, Placed
+from releve.cycle.plan.shape import Draft
 from releve.cycle.plan.source import Path
 from releve.domain.names import among, did_you_mean
 from releve.domain.plan import Reach, SiteRole

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from releve.cycle.plan.blocks import Placed
 from releve.cycle.plan.build import calendar_of
 from releve.cycle.plan.finding import Finding
 from releve.cycle.plan.schema import (
@@ -18,7 +19,7 @@ from releve.cycle.plan.schema import (
     ShareBlock,
     ToleranceBlock,
 )
-from releve.cycle.plan.shape import Draft, Placed
+from releve.cycle.plan.shape import Draft
 from releve.cycle.plan.source import Path
 from releve.domain.calendars import Calendar, length, worst_wall
 from releve.domain.plan import ProtectionMode, Sensitivity

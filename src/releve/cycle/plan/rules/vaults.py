@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
+from releve.cycle.plan.blocks import Placed
 from releve.cycle.plan.finding import Finding
 from releve.cycle.plan.rules.places import host_of
 from releve.cycle.plan.schema import ShareBlock, VaultBlock
-from releve.cycle.plan.shape import Draft, Placed
+from releve.cycle.plan.shape import Draft
 from releve.domain.names import among, did_you_mean
 from releve.domain.plan import ProtectionMode
 
