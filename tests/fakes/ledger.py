@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from releve.domain.errors import BadInput, Refused
 from releve.domain.evidence import GENESIS, Entry, seal
 from releve.domain.incident import Incident
+from releve.domain.objectives import Statement
 from releve.domain.protection import Contact, Suspension, Tenure
 from releve.domain.runbook import Decision, Runbook, RunRecord, RunState, TaskRecord
 
@@ -197,6 +199,23 @@ class FakeEvidence:
         return (len(self._entries), self._entries[-1].hash) if self._entries else (0, GENESIS)
 
 
+class FakeStatements:
+    """Implements `Statements`."""
+
+    def __init__(self) -> None:
+        self._kept: list[tuple[datetime, Statement]] = []
+
+    def record(self, statement: Statement, at: datetime) -> bool:
+        said = [replace(kept, source="") for _at, kept in self._kept]
+        if replace(statement, source="") in said:
+            return False
+        self._kept.append((at, statement))
+        return True
+
+    def all(self) -> list[Statement]:
+        return [kept for _at, kept in sorted(self._kept, key=lambda item: item[0])]
+
+
 class FakeLedger:
     """Implements `Ledger`."""
 
@@ -205,6 +224,7 @@ class FakeLedger:
         self.tenures = FakeTenures(self.runs)
         self.incidents = FakeIncidents()
         self.facts = FakeFacts()
+        self.statements = FakeStatements()
         self.evidence = FakeEvidence()
 
     def close(self) -> None:

@@ -170,6 +170,31 @@ def worst_wall(span: Span, calendar: Calendar | None, *, year: int = 2026) -> ti
     raise ValueError(f"le calendrier « {calendar.id} » n'ouvre pas assez : échéance à plus de dix ans")
 
 
+def least_wall(span: Span, calendar: Calendar | None, *, year: int = 2026) -> timedelta:
+    """The shortest that `span` can last on the wall clock when it begins in `year`.
+
+    What must hold whenever the outage begins is judged on this one: "8 h ouvrées" may be over eight hours
+    after it began. The best start is always an opening: before it time is only waited for, and within
+    one the end moves with the start or jumps further. Raises ValueError as `due_at` does.
+    """
+    needed = length(span, calendar)
+    if span.clock is Clock.WALL or calendar is None or needed == _ZERO:
+        return needed
+    limit = datetime(year + 1, 1, 1, tzinfo=UTC)
+    starts: deque[tuple[datetime, timedelta]] = deque()  # openings, each with the open time before it
+    ran, least = _ZERO, timedelta.max
+    for opening, closing in _openings(calendar, datetime(year, 1, 1, tzinfo=UTC)):
+        if opening < limit:
+            starts.append((opening, ran))
+        ran += closing - opening
+        while starts and ran - starts[0][1] >= needed:
+            begin, before = starts.popleft()
+            least = min(least, closing - (ran - before - needed) - begin)
+        if opening >= limit and not starts:
+            return least
+    raise ValueError(f"le calendrier « {calendar.id} » n'ouvre pas assez : échéance à plus de dix ans")
+
+
 def _openings(calendar: Calendar, start: datetime, *, until: date | None = None) -> Iterator[Opening]:
     """Openings in UTC, in order, from the one that holds `start` or the next.
 

@@ -133,12 +133,17 @@ class Fault:
 
 
 class PlanError(BadInput):
-    """The plan cannot be used; `faults` lists everything that is wrong, in file order."""
+    """A file that people write cannot be used; `faults` lists everything that is wrong, in file order.
 
-    def __init__(self, faults: tuple[Fault, ...]) -> None:
+    `noun`: what contains them, with its verb ("le plan contient").
+    """
+
+    def __init__(
+        self, faults: tuple[Fault, ...], *, noun: str = "le plan contient", code: str = "plan-invalid"
+    ) -> None:
         count = len(faults)
-        noun = "faute" if count == 1 else "fautes"
-        super().__init__("plan-invalid", f"le plan contient {count} {noun} ; rien n'a été touché")
+        word = "faute" if count == 1 else "fautes"
+        super().__init__(code, f"{noun} {count} {word} ; rien n'a été touché")
         self.faults = faults
 
     def as_json(self) -> dict[str, object]:

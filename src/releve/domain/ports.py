@@ -12,6 +12,7 @@ from typing import Protocol
 
 from releve.domain.evidence import Entry
 from releve.domain.incident import Incident
+from releve.domain.objectives import Statement
 from releve.domain.plan import ServiceSpec
 from releve.domain.protection import Contact, Divergence, Fence, ServerFacts, Suspension, Tenure
 from releve.domain.runbook import Decision, Outcome, Runbook, RunRecord, RunState, TaskRecord
@@ -336,6 +337,18 @@ class EvidenceLog(Protocol):
         ...
 
 
+class Statements(Protocol):
+    """What people said of outages: every answer to the questionnaire that was recorded."""
+
+    def record(self, statement: Statement, at: datetime) -> bool:
+        """Keep it; False when the very same was kept already. Nothing is ever changed nor removed."""
+        ...
+
+    def all(self) -> list[Statement]:
+        """In the order in which they were recorded."""
+        ...
+
+
 class Ledger(Protocol):
     """Everything a site remembers."""
 
@@ -350,6 +363,9 @@ class Ledger(Protocol):
 
     @property
     def facts(self) -> Facts: ...  # noqa: D102
+
+    @property
+    def statements(self) -> Statements: ...  # noqa: D102
 
     @property
     def evidence(self) -> EvidenceLog: ...  # noqa: D102

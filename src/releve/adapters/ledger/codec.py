@@ -2,6 +2,7 @@
 
     dataclass   object, one member a field; a member that is missing takes the field's default
     datetime    ISO 8601 text in UTC, with microseconds; a naive one is refused
+    date        ISO 8601 text
     StrEnum     its text
     tuple       array        Mapping   object        object   JSON as it stands
 
@@ -14,7 +15,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from functools import lru_cache
 from types import NoneType, UnionType
@@ -58,6 +59,8 @@ def _plain(value: object) -> object:
         return value.value
     if isinstance(value, datetime):
         return utc(value).isoformat(timespec="microseconds")
+    if isinstance(value, date):
+        return value.isoformat()
     if isinstance(value, Mapping):
         return {_key(name): _plain(item) for name, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, (str, bytes, bytearray)):
@@ -85,6 +88,8 @@ def _built(kind: Any, plain: Any) -> Any:
         return _built_dataclass(kind, plain)
     if kind is datetime:
         return utc(datetime.fromisoformat(plain))
+    if kind is date:
+        return date.fromisoformat(plain)
     if kind is float and isinstance(plain, int) and not isinstance(plain, bool):
         return float(plain)
     if issubclass(kind, StrEnum):

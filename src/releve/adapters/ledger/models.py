@@ -117,6 +117,17 @@ class Observation(models.Model):
         constraints = (models.UniqueConstraint(fields=["kind", "subject"], name="one_observation_a_subject"),)
 
 
+class Statement(models.Model):
+    """What one person said of an outage. Rows are never changed nor removed; `digest` makes a repeat safe."""
+
+    application: models.CharField[str, str] = models.CharField(max_length=ID, db_index=True)
+    establishment: models.CharField[str, str] = models.CharField(max_length=ID)
+    by: models.CharField[str, str] = models.CharField(max_length=ID)
+    recorded_at: models.DateTimeField[datetime, datetime] = models.DateTimeField()
+    digest: models.CharField[str, str] = models.CharField(max_length=64, unique=True)
+    value: models.TextField[str, str] = models.TextField()
+
+
 class Evidence(models.Model):
     """One entry of the chain, as it was hashed. `key` makes an append safe to repeat."""
 

@@ -9,6 +9,7 @@ from releve.adapters.ledger.evidence import DjangoEvidence
 from releve.adapters.ledger.facts import DjangoFacts
 from releve.adapters.ledger.incidents import DjangoIncidents
 from releve.adapters.ledger.runs import DjangoRuns
+from releve.adapters.ledger.statements import DjangoStatements
 from releve.adapters.ledger.tenures import DjangoTenures
 
 
@@ -21,6 +22,7 @@ class DjangoLedger:
         self.incidents = DjangoIncidents(database)
         self.runs = DjangoRuns(database)
         self.facts = DjangoFacts(database)
+        self.statements = DjangoStatements(database)
         self.evidence = DjangoEvidence(database, state_dir)
 
     def close(self) -> None:

@@ -281,3 +281,25 @@ def listed(
         if item is not None:
             items.append(Placed(item, path))
     return items, findings
+
+
+def decimal_commas(root: Node) -> typing.Iterator[Finding]:
+    """Numbers cut in two: between braces and brackets, YAML reads "0,3" as 0, then a key "3" without a value."""
+    pending: list[tuple[Path, Node]] = [((), root)]
+    while pending:
+        path, node = pending.pop()
+        if isinstance(node, Sequence):
+            pending += [((*path, index), item) for index, item in enumerate(node.items)]
+        elif isinstance(node, Mapping):
+            before = ""
+            for key, item in node.entries.items():
+                if key.isdecimal() and is_null(item):
+                    yield Finding(
+                        (*path, key),
+                        "decimal-comma",
+                        f"entre accolades, la virgule sépare : « {before},{quote(key)} » se lit en deux morceaux",
+                        f'écrivez {before}.{quote(key)}, ou "{before},{quote(key)}" entre guillemets',
+                        key=True,
+                    )
+                before = quote(item.text) if isinstance(item, Scalar) else ""
+                pending.append(((*path, key), item))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from releve.cycle.plan.blocks import Block, Placed, block, listed, sections, version
+from releve.cycle.plan.blocks import Block, Placed, block, decimal_commas, listed, sections, version
 from releve.cycle.plan.finding import Finding
 from releve.cycle.plan.schema import (
     ENGINES,
@@ -66,6 +66,7 @@ def shape(root: Node) -> tuple[Draft, list[Finding]]:
     draft = Draft(root)
     findings = list(sections(root, "le plan", SECTIONS, REQUIRED))
     findings += version(root, 1)
+    findings += decimal_commas(root)
     if "association" in root.entries:
         draft.association, found = block(root, ("association",), AssociationBlock)
         findings += found

@@ -111,7 +111,11 @@ class _NoPlan(PlanError):
 
 def _named(error: ReleveError) -> ReleveError:
     """The error as it is said: a plan that is not there is not "a plan with one fault"."""
-    if isinstance(error, PlanError) and [fault.code for fault in error.faults] == ["file-missing"]:
+    if (
+        isinstance(error, PlanError)
+        and error.code == "plan-invalid"
+        and [fault.code for fault in error.faults] == ["file-missing"]
+    ):
         return _NoPlan(error)
     return error
 

@@ -1,0 +1,286 @@
+"""The questionnaire: questions as values, and the answers to them as a form that can be undone. Pure.
+
+People are not asked for sixty figures: for each criterion they say from when it becomes significant,
+important, critical. A curve made that way cannot fall. The words of each level come from the scale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+
+from releve.cycle.objectives.scale import LEVELS, Criterion, Scale
+from releve.domain.objectives import Curve, DataAnswer, Establishment, Impact, Statement
+from releve.domain.periods import Period
+from releve.domain.plan import Application
+from releve.domain.units import Span, parse_bytes, parse_span, say_span
+
+NEVER = "jamais"
+YES, NO = "oui", "non"
+USUAL = ""  # outside critical periods
+LEVEL_NAMES = {2: "significative", 3: "importante", 4: "critique"}
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked. `choices`: what may be answered, by number or by word; empty: free text.
+
+    `default`: what an empty answer means; None: an answer is needed.
+    """
+
+    key: str
+    text: str
+    help: str = ""
+    choices: tuple[str, ...] = ()
+    default: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Who is asked about what. `periods`: the critical periods that are asked about too."""
+
+    application: Application
+    establishment: Establishment
+    scale: Scale
+    by: str
+    on: date
+    periods: tuple[Period, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What was answered so far, in order. A value: undoing is taking the last one away."""
+
+    answered: Mapping[str, str] = field(default_factory=dict)
+
+    def back(self) -> Form:
+        """The form without its last answer."""
+        keys = list(self.answered)[:-1]
+        return Form({key: self.answered[key] for key in keys})
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """Why an answer cannot be taken, in French."""
+
+    sentence: str
+
+
+def next_question(subject: Subject, form: Form) -> Question | None:
+    """The first question that has no answer yet; None when all are answered."""
+    for question in _questions(subject, form):
+        if question.key not in form.answered:
+            return question
+    return None
+
+
+def progress(subject: Subject, form: Form) -> tuple[int, int]:
+    """How many questions are answered, out of how many as things stand."""
+    asked = list(_questions(subject, form))
+    return sum(question.key in form.answered for question in asked), len(asked)
+
+
+def answer(subject: Subject, form: Form, text: str) -> Form | Mistake:
+    """The form with `text` as the answer to the next question, or why it cannot be one."""
+    question = next_question(subject, form)
+    if question is None:
+        return Mistake("toutes les questions ont leur réponse")
+    given = text.strip()
+    if not given:
+        if question.default is None:
+            return Mistake("une réponse est nécessaire")
+        given = question.default
+    if question.choices:
+        chosen = _chosen(question, given)
+        if chosen is None:
+            return Mistake("répondez par un numéro de la liste : " + _listed(question.choices))
+        given = chosen
+    elif (mistake := _wrong(question.key, given)) is not None:
+        return mistake
+    return replace(form, answered={**form.answered, question.key: given})
+
+
+def statement(subject: Subject, form: Form) -> Statement:
+    """What was said. Raises KeyError while a question has no answer."""
+    said = form.answered
+    ladder = [say_span(step) for step in subject.scale.ladder(subject.establishment.calendar)]
+    periods = {
+        period.id: _impact(subject, said, ladder, period.id)
+        for period in subject.periods
+        if said[f"{period.id}:other"] == YES
+    }
+    copes = said["copes"]
+    return Statement(
+        subject.application.id,
+        subject.establishment.id,
+        subject.by,
+        subject.on,
+        said["why"],
+        _impact(subject, said, ladder, USUAL),
+        periods,
+        parse_span(copes) if copes else None,
+        _data(said),
+    )
+
+
+def curve_of(onsets: tuple[int | None, ...], steps: int) -> Curve:
+    """The curve of a criterion from the step at which levels 2, 3 and 4 begin (None: never)."""
+    return tuple(
+        1 + sum(1 for onset in onsets if onset is not None and step >= onset) for step in range(steps)
+    )
+
+
+def _impact(subject: Subject, said: Mapping[str, str], ladder: list[str], period: str) -> Impact:
+    impact: dict[str, Curve] = {}
+    for criterion in subject.scale.criteria:
+        onsets: list[int | None] = []
+        for level in range(2, LEVELS + 1):
+            word = said.get(f"{period}:{criterion.code}:{level}", NEVER)
+            onsets.append(None if word == NEVER else ladder.index(word))
+        impact[criterion.code] = curve_of(tuple(onsets), subject.scale.steps)
+    return impact
+
+
+def _data(said: Mapping[str, str]) -> DataAnswer | None:
+    if said["data"] == NO:
+        return None
+    return DataAnswer(
+        said["data:kinds"],
+        int(said["data:entries"]),
+        float(said["data:hours"].replace(",", ".")),
+        said["data:paper"] == YES,
+        parse_bytes(said["data:volume"]) if said["data:volume"] else None,
+    )
+
+
+def _questions(subject: Subject, form: Form) -> list[Question]:
+    name = subject.application.name
+    found: list[Question] = []
+    for criterion in subject.scale.criteria:
+        found += _of_criterion(subject, form, criterion, USUAL, "")
+    for period in subject.periods:
+        found.append(
+            Question(
+                f"{period.id}:other",
+                f"Pendant « {period.name} », l'arrêt de « {name} » serait-il plus grave ?",
+                choices=(YES, NO),
+                default=NO,
+            )
+        )
+        if form.answered.get(f"{period.id}:other") == YES:
+            for criterion in subject.scale.criteria:
+                found += _of_criterion(subject, form, criterion, period.id, f"Pendant « {period.name} » : ")
+    found += [
+        Question(
+            "why",
+            "Que se passe-t-il quand ce n'est plus acceptable ? (une phrase)",
+            "elle sera citée à côté du délai",
+        ),
+        Question(
+            "copes",
+            f"Combien de temps pouvez-vous travailler sans « {name} », sur papier ? (Entrée : je ne sais pas)",
+            "par exemple : 4 h, 1 j, 3 j",
+            default="",
+        ),
+        Question("data", f"Saisissez-vous des données dans « {name} » ?", choices=(YES, NO)),
+    ]
+    if form.answered.get("data") == YES:
+        found += [
+            Question("data:kinds", "Lesquelles ?", "par exemple : transmissions, prescriptions, factures"),
+            Question("data:entries", "Combien de saisies par jour, à peu près ?", "un nombre entier"),
+            Question(
+                "data:paper",
+                "Si une journée était perdue, pourriez-vous la ressaisir à partir de quelque chose (papier, autre logiciel) ?",
+                choices=(YES, NO),
+            ),
+            Question(
+                "data:hours",
+                "En combien d'heures de travail pour ressaisir une journée ?",
+                "par exemple : 3 ou 1,5",
+            ),
+            Question(
+                "data:volume",
+                "Quel volume de données, si vous le savez ? (Entrée : je ne sais pas)",
+                "par exemple : 40 Go",
+                default="",
+            ),
+        ]
+    return found
+
+
+def _of_criterion(
+    subject: Subject, form: Form, criterion: Criterion, period: str, lead: str
+) -> list[Question]:
+    """From when each level is reached: never earlier than the level below, and no further once it is never."""
+    steps = [say_span(step) for step in subject.scale.ladder(subject.establishment.calendar)]
+    found = []
+    first = 0
+    for level in range(2, LEVELS + 1):
+        key = f"{period}:{criterion.code}:{level}"
+        found.append(
+            Question(
+                key,
+                f"{lead}{criterion.ask}, sans « {subject.application.name} », à partir de quand la gêne serait-elle"
+                f" {LEVEL_NAMES[level]} ?",
+                criterion.levels[level - 1],
+                (*steps[first:], NEVER),
+            )
+        )
+        given = form.answered.get(key)
+        if given is None or given == NEVER:
+            break
+        first = steps.index(given)
+    return found
+
+
+def _chosen(question: Question, given: str) -> str | None:
+    if given.isdecimal() and 1 <= int(given) <= len(question.choices):
+        return question.choices[int(given) - 1]
+    words = {choice.lower(): choice for choice in question.choices}
+    return words.get(given.lower()) or _same_duration(question.choices, given)
+
+
+def _same_duration(choices: tuple[str, ...], given: str) -> str | None:
+    """ "24 h" is the choice "1 j", and "4 h" is "4 h ouvrées" where only these are offered."""
+    wanted = _amount(given)
+    return next((choice for choice in choices if wanted is not None and _amount(choice) == wanted), None)
+
+
+def _amount(text: str) -> tuple[float, int] | None:
+    try:
+        span = parse_span(text)
+    except ValueError:
+        return None
+    return span.seconds, span.business_days
+
+
+def _listed(choices: tuple[str, ...]) -> str:
+    return ", ".join(f"{number} = {choice}" for number, choice in enumerate(choices, start=1))
+
+
+def _wrong(key: str, given: str) -> Mistake | None:
+    try:
+        match key:
+            case "copes" if given:
+                _positive(parse_span(given))
+            case "data:entries":
+                if not given.isdecimal() or int(given) > 10**9:
+                    return Mistake("un nombre entier est attendu, 0 s'il n'y en a pas")
+            case "data:hours":
+                hours = float(given.replace(",", "."))
+                if not 0 <= hours <= 10_000:
+                    return Mistake("un nombre d'heures entre 0 et 10 000 est attendu")
+            case "data:volume" if given:
+                parse_bytes(given)
+            case _:
+                pass
+    except ValueError as error:
+        said = str(error) if key != "data:hours" else f"« {given[:40]} » n'est pas un nombre d'heures"
+        return Mistake(said)
+    return None
+
+
+def _positive(span: Span) -> None:
+    if not span.seconds and not span.business_days:
+        raise ValueError("une durée plus longue que zéro est attendue, ou rien")

@@ -1,0 +1,77 @@
+"""What the ledger remembers -> durations with their spread. Pure: records in, values out.
+
+A task's time goes from the moment when it could begin (the last of its predecessors ended) to its end, so
+that what the orchestration adds is in it. A spread needs at least three measures to be read off them;
+below, it is opened by half and by two around what was seen (a proposal of ours), and its count says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from statistics import quantiles
+
+from releve.domain.incident import Incident
+from releve.domain.runbook import Direction, RunRecord, TaskState
+from releve.domain.work import Basis, Spread
+
+ENOUGH = 3  # measures below which percentiles cannot be read off them
+KEPT = 30  # measures of one task that count: older ones were of another machine
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What was measured. `tasks`: by "kind:subject", of switches; the two others are human time.
+
+    `detection`: from the outage to its declaration; `decision`: from there to the run.
+    """
+
+    tasks: Mapping[str, Spread]
+    detection: Spread | None = None
+    decision: Spread | None = None
+
+
+def history(runs: Iterable[RunRecord], incidents: Iterable[Incident]) -> History:
+    """The spreads of every task of the switches, and of the two human delays. Newest records count first."""
+    known = {incident.id: incident for incident in incidents}
+    seen: dict[str, list[float]] = {}
+    detection: list[float] = []
+    decision: list[float] = []
+    counted: set[str] = set()
+    for run in sorted(runs, key=lambda record: record.started_at, reverse=True):
+        if run.runbook.direction is not Direction.SWITCH:
+            continue
+        for name, seconds in _tasks(run):
+            seen.setdefault(name, []).append(seconds)
+        incident = known.get(run.runbook.incident)
+        if incident is not None and incident.id not in counted:
+            counted.add(incident.id)
+            detection.append(max(0.0, (incident.declared_at - incident.began_at).total_seconds()))
+            decision.append(max(0.0, (run.started_at - incident.declared_at).total_seconds()))
+    return History(
+        {name: spread_of(values[:KEPT]) for name, values in seen.items()},
+        spread_of(detection[:KEPT]) if detection else None,
+        spread_of(decision[:KEPT]) if decision else None,
+    )
+
+
+def spread_of(values: list[float]) -> Spread:
+    """The spread of at least one measure, in seconds."""
+    if len(values) < ENOUGH:
+        middle = sum(values) / len(values)
+        return Spread(min(values) / 2, middle, max(values) * 2, Basis.MEASURED, len(values))
+    tenths = quantiles(values, n=10, method="inclusive")
+    return Spread(tenths[0], tenths[4], tenths[8], Basis.MEASURED, len(values))
+
+
+def _tasks(run: RunRecord) -> Iterable[tuple[str, float]]:
+    """(kind:subject, seconds) of the tasks of one run that were carried to their end."""
+    ended = {record.task: record.ended_at for record in run.tasks}
+    for task in run.runbook.tasks:
+        record = run.record(task.id)
+        if record.ended_at is None or record.state not in {TaskState.DONE, TaskState.SKIPPED}:
+            continue
+        before: list[datetime] = [run.started_at]
+        before += [at for name in task.after if (at := ended.get(name)) is not None]
+        yield f"{task.kind}:{task.subject}", max(0.0, (record.ended_at - max(before)).total_seconds())

@@ -1,0 +1,210 @@
+"""Will it hold? Every scenario, at any instant of the year: finish times, and the chance to keep each need. Pure.
+
+For one scenario: the jobs that bring everything back (`recovery`), their timetable under the relief's means
+(`prediction.schedule`), and thousands of outages that replay its order (`prediction.simulate`) with other
+durations, at other instants: people may have to come, and a need in opening hours runs out later at night.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from releve.cycle.objectives.due import DueTable
+from releve.cycle.objectives.flow import Graph
+from releve.cycle.objectives.history import History
+from releve.cycle.objectives.need import Need
+from releve.cycle.objectives.prediction.schedule import Timetable, schedule
+from releve.cycle.objectives.prediction.simulate import Draws, Outlook, Rows, simulate
+from releve.cycle.objectives.recovery import PEOPLE, Way, Work, work
+from releve.cycle.objectives.scenarios import Scenario
+from releve.domain.objectives import Objectives, Relief
+from releve.domain.plan import Plan
+from releve.domain.runbook import Runbook
+from releve.domain.work import Basis, Due
+
+if TYPE_CHECKING:
+    from numpy import float64
+    from numpy.typing import NDArray
+
+    Seconds = NDArray[float64]
+
+DRAWS = 10_000  # simulated disasters, over all scenarios
+SEED = 20_260_101
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What every prediction of one association starts from. `runbook`: what Relève would do at the loss of the site."""
+
+    plan: Plan
+    objectives: Objectives
+    relief: Relief
+    needs: tuple[Need, ...]
+    stood: Graph
+    known: History
+    runbook: Runbook | None = None
+
+    @property
+    def weights(self) -> Mapping[str, float]:
+        """By establishment, its share of the activity."""
+        return {place.id: place.weight for place in self.objectives.establishments}
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One scenario. `outlook` None: nothing of it can be estimated (`work.unknown` says why).
+
+    `assumed`: the share of the jobs whose duration nobody measured.
+    """
+
+    scenario: Scenario
+    hit: tuple[str, ...]
+    work: Work
+    timetable: Timetable | None
+    outlook: Outlook | None
+    assumed: float
+    per_year: float | None
+
+
+def instants(year: int, count: int, timezone: str, seed: int) -> Seconds:
+    """POSIX seconds of `count` outages, anywhere in the year with the same chance."""
+    import numpy as np
+
+    zone = ZoneInfo(timezone)
+    first = datetime(year, 1, 1, tzinfo=zone).timestamp()
+    last = datetime(year + 1, 1, 1, tzinfo=zone).timestamp()
+    return np.random.default_rng(seed).uniform(first, last, count)
+
+
+def predict(
+    house: House,
+    scenario: Scenario,
+    hit: Sequence[str],
+    at: Seconds,
+    *,
+    seed: int = SEED,
+    limit: float | None = None,
+) -> Prediction:
+    """One scenario that hits `hit`, at the instants `at` (POSIX seconds, one a draw).
+
+    `limit`: the scheduler's deterministic limit; None: its own. Raises BadInput (`relief-too-small`)
+    when the relief cannot hold what must come back.
+    """
+    todo = work(
+        house.plan, house.objectives, house.stood, hit, scenario, house.relief, house.known, house.runbook
+    )
+    rate = next((item.per_year for item in house.objectives.rates if item.scenario == scenario.code), None)
+    back = {job.application for job in todo.jobs if job.application}
+    if not back:
+        return Prediction(scenario, tuple(hit), todo, None, None, 1.0, rate)
+    table = DueTable(at, house.plan.calendars, house.objectives.periods, house.plan.timezone)
+    columns = list(dict.fromkeys(job.application for job in todo.jobs))
+    due = _dues(house, columns, table, len(at))
+    import numpy as np
+
+    weights = _weights(house)
+    middle = [
+        Due(name, float(np.median(due[:, index])), weights.get(name, 1.0))
+        for index, name in enumerate(columns)
+        if name and np.isfinite(due[:, index]).all()
+    ]
+    release = _release(house.relief, table, at)
+    options: dict[str, Any] = {} if limit is None else {"limit": limit}
+    timetable = schedule(
+        todo.jobs,
+        todo.pools,
+        middle,
+        release={name: float(np.median(when)) for name, when in release.items()},
+        seed=seed,
+        **options,
+    )
+    outlook = simulate(
+        todo.jobs,
+        todo.pools,
+        middle,
+        timetable.order,
+        Draws(len(at), due=Rows(due), release=release, per_year=rate if rate is not None else 1.0),
+        hourly=_hourly(house.objectives),
+        seed=seed,
+    )
+    assumed = [job for job in todo.jobs if job.seconds.p90 and job.seconds.basis is Basis.ASSUMED]
+    timed = [job for job in todo.jobs if job.seconds.p90]
+    return Prediction(scenario, tuple(hit), todo, timetable, outlook, len(assumed) / max(len(timed), 1), rate)
+
+
+def predict_all(
+    house: House,
+    scenarios: Sequence[Scenario],
+    *,
+    year: int,
+    draws: int = DRAWS,
+    seed: int = SEED,
+    limit: float | None = None,
+) -> tuple[Prediction, ...]:
+    """Every scenario that hits something of the plan, `draws` outages shared between them."""
+    hits = [(scenario, scenario.hit(house.stood.needs)) for scenario in scenarios]
+    found = [(scenario, hit) for scenario, hit in hits if hit]
+    each = max(1, draws // max(len(found), 1))
+    return tuple(
+        predict(
+            house,
+            scenario,
+            hit,
+            instants(year, each, house.plan.timezone, seed + index),
+            seed=seed + index,
+            limit=limit,
+        )
+        for index, (scenario, hit) in enumerate(found)
+    )
+
+
+def _dues(house: House, columns: Sequence[str], table: DueTable, count: int) -> Seconds:
+    """Draws × applications: the strictest of its establishments at that instant; inf where nothing is asked."""
+    import numpy as np
+
+    place = {name: index for index, name in enumerate(columns) if name}
+    found = np.full((count, len(columns)), np.inf)
+    for need in house.needs:
+        index = place.get(need.application)
+        if index is not None:
+            np.minimum(found[:, index], table.of(need), out=found[:, index])
+    return found
+
+
+def _weights(house: House) -> dict[str, float]:
+    """By application, the activity that waits for it: the sum of the weights of those who use it, at least a hundredth."""
+    shares = house.weights
+    found: dict[str, float] = {}
+    for need in house.needs:
+        found[need.application] = found.get(need.application, 0.0) + shares[need.establishment]
+    return {name: max(weight, 0.01) for name, weight in found.items()}
+
+
+def _release(relief: Relief, table: DueTable, at: Seconds) -> dict[str, Seconds]:
+    """When the relief's people are there: at once in their hours, else when they open or when the on-call comes."""
+    import numpy as np
+
+    if not relief.people or not relief.calendar:
+        return {}
+    wait = table.openings(relief.calendar).next_open(at) - at
+    if relief.on_call is not None:
+        wait = np.minimum(wait, relief.on_call.seconds)
+    return {PEOPLE: wait}
+
+
+def _hourly(objectives: Objectives) -> dict[str, float]:
+    return {
+        item.application: item.hourly_cost for item in objectives.recoveries if item.hourly_cost is not None
+    }
+
+
+def utc(seconds: float) -> datetime:
+    """POSIX seconds as an aware instant."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+__all__ = ["House", "Prediction", "Way", "instants", "predict", "predict_all", "utc"]

@@ -1,0 +1,261 @@
+"""What is wrong with the objectives and the answers, once each block can be read. Pure.
+
+Nothing is guessed: a curve that falls, a criterion without a level, a name that the plan does not know
+are faults with a place; an answer that nobody gave yet is a remark.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import pairwise
+
+from releve.cycle.objectives.scale import Scale
+from releve.cycle.objectives.schema import AnswerBlock
+from releve.cycle.plan.blocks import Block, Placed
+from releve.cycle.plan.finding import Finding
+from releve.cycle.plan.source import Path
+from releve.domain.names import among, did_you_mean, nearest
+from releve.domain.plan import Plan
+from releve.domain.units import Clock, say_span
+
+Blocks = Mapping[str, list[Placed[Block]]]
+
+
+def objectives_rules(blocks: Blocks, plan: Plan, scale: Scale) -> Iterator[Finding]:
+    """Every finding of the objectives file that needs more than one block, or the plan."""
+    known = _Known(blocks, plan)
+    for section in ("establishments", "periods", "components", "suppliers"):
+        yield from _twice(blocks[section], lambda item: item.id, "id", section)
+    yield from _twice(blocks["scale"], lambda item: item.criterion, "criterion", "scale")
+    yield from _twice(blocks["recoveries"], lambda item: item.application, "application", "recoveries")
+    yield from _twice(blocks["scenarios"], lambda item: item.scenario, "scenario", "scenarios")
+    for placed in blocks["establishments"]:
+        yield from known.calendar(placed.item.calendar, (*placed.path, "calendar"))
+        yield from known.applications(placed.item.applications, (*placed.path, "applications"))
+        if placed.item.weight < 0:
+            yield Finding((*placed.path, "weight"), "weight-negative", "un poids ne peut pas être négatif")
+    for placed in blocks["scale"]:
+        yield from _criterion(placed.item.criterion, scale, (*placed.path, "criterion"))
+        if placed.item.weight < 0:
+            yield Finding((*placed.path, "weight"), "weight-negative", "un poids ne peut pas être négatif")
+    for placed in blocks["settled"]:
+        yield from known.application(placed.item.application, (*placed.path, "application"))
+        if placed.item.establishment:
+            yield from known.establishment(placed.item.establishment, (*placed.path, "establishment"))
+        yield from _business(placed.item, known, placed.path)
+    for placed in blocks["components"]:
+        yield from known.carried(placed.item.carries, (*placed.path, "carries"))
+        yield from known.components(placed.item.needs, (*placed.path, "needs"))
+    yield from _component_loop(blocks["components"])
+    for placed in blocks["suppliers"]:
+        for index, promise in enumerate(placed.item.promises):
+            path = (*placed.path, "promises", index)
+            yield from known.promised(promise.on, (*path, "on"))
+            yield from known.calendar(promise.calendar, (*path, "calendar"))
+            for key in ("respond", "restore"):
+                span = getattr(promise, key)
+                if span is not None and span.clock is Clock.BUSINESS and not promise.calendar:
+                    yield Finding(
+                        (*path, key),
+                        "promise-calendar",
+                        f"« {say_span(span)} » se compte dans un calendrier, et aucun n'est nommé",
+                        "ajoutez « calendar: … » : les heures pendant lesquelles le fournisseur travaille",
+                    )
+    for placed in blocks["recoveries"]:
+        yield from known.application(placed.item.application, (*placed.path, "application"))
+
+
+def answers_rules(
+    answers: Iterable[Placed[AnswerBlock]], blocks: Blocks, plan: Plan, scale: Scale
+) -> Iterator[Finding]:
+    """Every finding of one file of answers."""
+    known = _Known(blocks, plan)
+    for placed in answers:
+        item, path = placed.item, placed.path
+        yield from known.application(item.application, (*path, "application"))
+        yield from known.establishment(item.establishment, (*path, "establishment"))
+        yield from _impact(item.impact, scale, (*path, "impact"))
+        seen = set()
+        for index, other in enumerate(item.in_period):
+            place = (*path, "in_period", index)
+            yield from known.period(other.period, (*place, "period"))
+            yield from _impact(other.impact, scale, (*place, "impact"))
+            if other.period in seen:
+                yield Finding(
+                    (*place, "period"),
+                    "period-twice",
+                    f"la période « {other.period} » est répondue deux fois",
+                )
+            seen.add(other.period)
+        if not item.why:
+            yield Finding(
+                path,
+                "why-missing",
+                "cette réponse ne dit pas pourquoi",
+                'ajoutez « why: "…" » : ce qui arrive quand ce n\'est plus acceptable',
+                grave=False,
+            )
+
+
+def _impact(impact: Mapping[str, list[int]], scale: Scale, path: Path) -> Iterator[Finding]:
+    for code, levels in impact.items():
+        place = (*path, code)
+        unknown = list(_criterion(code, scale, place, key=True))
+        yield from unknown
+        if unknown:
+            continue
+        if len(levels) != scale.steps:
+            yield Finding(
+                place,
+                "levels-count",
+                f"« {code} » : {len(levels)} niveaux, il en faut {scale.steps}",
+                "un par durée : " + ", ".join(say_span(step) for step in scale.wall),
+            )
+            continue
+        for index, (before, after) in enumerate(pairwise(levels)):
+            if after < before:
+                yield Finding(
+                    (*place, index + 1),
+                    "impact-falls",
+                    f"« {code} » : la gêne baisse de {before} à {after} quand l'arrêt passe de"
+                    f" {say_span(scale.wall[index])} à {say_span(scale.wall[index + 1])}",
+                    "une gêne ne diminue pas quand l'arrêt dure : corrigez l'un des deux niveaux",
+                )
+    missing = [item.code for item in scale.criteria if item.code not in impact]
+    if missing:
+        yield Finding(
+            path,
+            "criterion-missing",
+            f"il manque {', '.join(missing)} dans les impacts",
+            "répondez à chaque critère ; 1 partout quand rien n'est touché",
+        )
+
+
+def _criterion(code: str, scale: Scale, path: Path, *, key: bool = False) -> Iterator[Finding]:
+    if code not in {item.code for item in scale.criteria}:
+        names = [item.code for item in scale.criteria]
+        near = did_you_mean(code, [name.lower() for name in names]).upper()
+        asked = f"vouliez-vous dire « {near} » ? " if near else ""
+        yield Finding(
+            path,
+            "criterion-unknown",
+            f"critère inconnu : « {code} »",
+            asked + among(names, "critères"),
+            key=key,
+        )
+
+
+def _business(item: Block, known: _Known, path: Path) -> Iterator[Finding]:
+    """A need settled in opening hours needs an establishment that has some."""
+    if item.rto.clock is not Clock.BUSINESS:
+        return
+    hours = known.hours(item.establishment)
+    if not hours:
+        yield Finding(
+            (*path, "rto"),
+            "settled-calendar",
+            f"« {say_span(item.rto)} » se compte dans un calendrier, et l'établissement n'en a pas",
+            "nommez un établissement qui a des horaires, ou écrivez une durée sans « ouvré »",
+        )
+
+
+def _component_loop(components: list[Placed[Block]]) -> Iterator[Finding]:
+    from graphlib import CycleError, TopologicalSorter
+
+    places = {placed.item.id: placed.path for placed in components}
+    try:
+        TopologicalSorter({placed.item.id: placed.item.needs for placed in components}).prepare()
+    except CycleError as error:
+        loop = error.args[1]
+        first = next(name for name in loop if name in places)
+        yield Finding(
+            (*places[first], "needs"),
+            "component-loop",
+            f"les composants s'attendent en boucle : {' → '.join(loop)}",
+            "retirez l'un de ces « needs »",
+        )
+
+
+def _twice(
+    items: list[Placed[Block]], name: Callable[[Block], str], key: str, section: str
+) -> Iterator[Finding]:
+    seen: set[str] = set()
+    for placed in items:
+        if name(placed.item) in seen:
+            yield Finding(
+                (*placed.path, key),
+                "id-twice",
+                f"« {name(placed.item)} » est écrit deux fois dans {section}",
+                "gardez-en un",
+            )
+        seen.add(name(placed.item))
+
+
+class _Known:
+    """The names that may be referred to."""
+
+    def __init__(self, blocks: Blocks, plan: Plan) -> None:
+        self._applications = {item.id for item in plan.applications}
+        self._data = {item.id for item in plan.data_sets}
+        self._calendars = set(plan.calendars)
+        self._establishments = {placed.item.id: placed.item for placed in blocks["establishments"]}
+        self._periods = {placed.item.id for placed in blocks["periods"]}
+        self._components = {placed.item.id for placed in blocks["components"]}
+
+    def application(self, name: str, path: Path) -> Iterator[Finding]:
+        yield from self._one(
+            name, self._applications, path, "application-unknown", "application inconnue du plan"
+        )
+
+    def applications(self, names: list[str], path: Path) -> Iterator[Finding]:
+        for index, name in enumerate(names):
+            yield from self.application(name, (*path, index))
+
+    def establishment(self, name: str, path: Path) -> Iterator[Finding]:
+        yield from self._one(
+            name, set(self._establishments), path, "establishment-unknown", "établissement inconnu"
+        )
+
+    def period(self, name: str, path: Path) -> Iterator[Finding]:
+        yield from self._one(name, self._periods, path, "period-unknown", "période critique inconnue")
+
+    def calendar(self, name: str, path: Path) -> Iterator[Finding]:
+        if name:
+            yield from self._one(
+                name, self._calendars, path, "calendar-unknown", "calendrier inconnu du plan"
+            )
+
+    def components(self, names: list[str], path: Path) -> Iterator[Finding]:
+        for index, name in enumerate(names):
+            yield from self._one(
+                name, self._components, (*path, index), "component-unknown", "composant inconnu"
+            )
+
+    def carried(self, names: list[str], path: Path) -> Iterator[Finding]:
+        for index, name in enumerate(names):
+            yield from self._one(
+                name,
+                self._applications | self._data,
+                (*path, index),
+                "carried-unknown",
+                "ni application ni jeu de données du plan",
+            )
+
+    def promised(self, name: str, path: Path) -> Iterator[Finding]:
+        yield from self._one(
+            name,
+            self._applications | self._components,
+            path,
+            "promise-unknown",
+            "ni application du plan ni composant",
+        )
+
+    def hours(self, establishment: str) -> bool:
+        """Whether that establishment has opening hours."""
+        item = self._establishments.get(establishment)
+        return item is not None and bool(item.calendar)
+
+    @staticmethod
+    def _one(name: str, known: set[str], path: Path, code: str, said: str) -> Iterator[Finding]:
+        if name not in known:
+            yield Finding(path, code, f"{said} : « {name} »", nearest(name, known, "il n'y en a aucun"))

@@ -1,0 +1,1 @@
+"""What a person reads of the objectives, and the same as JSON-ready values. Pure: no terminal in here."""

@@ -1,0 +1,268 @@
+"""What if? One thing fails at one instant: what stops, who is touched, when it is back, what to decide by when. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from releve.cycle.objectives.flow import NodeKind
+from releve.cycle.objectives.need import ALWAYS, Need
+from releve.cycle.objectives.predict import House, Prediction, predict
+from releve.cycle.objectives.prediction.simulate import Forecast
+from releve.cycle.objectives.recovery import DECIDE, Way
+from releve.cycle.objectives.scenarios import Damage, Scenario, scenarios
+from releve.domain.calendars import due_at
+from releve.domain.errors import BadInput
+from releve.domain.names import nearest
+from releve.domain.objectives import ComponentKind, Relief
+from releve.domain.periods import active
+from releve.domain.statutory import Duty, Event, deadlines
+from releve.domain.units import Span
+
+DRAWS = 2_000  # of one instant: the chance of each application within 2 %
+_VERBS: Mapping[str, tuple[Damage, bool, bool, str]] = {
+    # damage, whether the relief's copy stays sane, whether personal data may be gone, family
+    "down": (Damage.MACHINE, True, False, "materiel"),
+    "slow": (Damage.NONE, True, False, "materiel"),
+    "lost": (Damage.SITE, True, True, "batiment"),
+    "stolen": (Damage.MACHINE, True, True, "malveillance"),
+    "encrypted": (Damage.DATA, False, True, "cyber"),
+    "corrupted": (Damage.DATA, False, False, "materiel"),
+}
+_ASKED = re.compile(r"\s*(?P<what>[A-Za-z0-9_-]+)(?:\s+(?P<verb>[a-z]+))?\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class Supposed:
+    """What is supposed to happen, and to what (ids of the graph)."""
+
+    scenario: Scenario
+    hit: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one more means would change. `people`: so many more; `times`: the relief's machines, so many times."""
+
+    people: int = 0
+    times: float = 1.0
+    second_link: bool = False
+
+    @property
+    def any(self) -> bool:
+        """Whether it changes anything."""
+        return self != Change()
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One application that stops. `due`: when its strictest need runs out, and at which establishment.
+
+    `decide_by`: the last instant at which to decide so that nine times out of ten it is back by then; None
+    when it cannot be told. `on_paper`: entries that people will write meanwhile (P50), None: not said.
+    """
+
+    application: str
+    name: str
+    way: Way
+    why_unknown: str
+    establishments: tuple[str, ...]
+    due: datetime
+    due_at: str
+    forecast: Forecast | None
+    decide_by: datetime | None
+    without_it: str
+    on_paper: float | None
+    copes_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Supposition:
+    """All of it. `major_at`: the first need that runs out before its application is back, one time in two."""
+
+    at: datetime
+    supposed: Supposed
+    lines: tuple[Line, ...]
+    components: tuple[str, ...]
+    weight: float  # share of the association's activity that is touched, 0 to 1
+    clocks: tuple[tuple[Duty, datetime | None], ...]
+    major_at: datetime | None
+    decide_by: datetime | None
+    prediction: Prediction
+
+
+def understood(text: str, house: House) -> Supposed:
+    """ "srv-dui down", "fibre down", "principal lost", "S10". Raises BadInput with what is known."""
+    match = _ASKED.fullmatch(text)
+    if match is None:
+        raise BadInput("what-if", f"« {text[:60]} » ne se comprend pas", hint=_hint(house))
+    what, verb = match["what"], match["verb"]
+    known = scenarios()
+    if what.upper() in known and verb is None:
+        scenario = known[what.upper()]
+        hit = scenario.hit(house.stood.needs)
+        if not hit:
+            raise BadInput("hits-nothing", f"le scénario {scenario.code} ne touche rien de ce plan")
+        return Supposed(scenario, hit)
+    if verb not in _VERBS:
+        raise BadInput("what-if", f"« {text[:60]} » ne dit pas ce qui arrive", hint=_hint(house))
+    hit = _hit(what, house)
+    damage, safe, breach, family = _VERBS[verb]
+    return Supposed(Scenario(text.strip(), text.strip(), family, hit, damage, safe, breach), hit)
+
+
+def _hit(what: str, house: House) -> tuple[str, ...]:
+    sites = {site.id for site in house.plan.sites}
+    if what in house.stood.needs:
+        return (what,)
+    if what in sites:
+        hosts = {host.id for host in house.plan.hosts if host.site == what}
+        here = [
+            *(item.id for item in house.plan.applications if what in item.ends),
+            *(item.id for item in house.plan.data_sets if item.primary_site == what),
+            *(item.id for item in house.objectives.components),
+            *(host for host in sorted(hosts) if host in house.stood.needs),
+        ]
+        if here:
+            return tuple(dict.fromkeys(here))
+    names = {*house.stood.needs, *sites}
+    raise BadInput("unknown-node", f"« {what} » n'est rien de ce plan", hint=nearest(what, names, ""))
+
+
+def _hint(house: House) -> str:
+    example = next(iter(house.stood.needs), "serveur")
+    return f"écrivez « {example} down », « principal lost », ou un scénario : S01 à S20 ; mots : {', '.join(_VERBS)}"
+
+
+def changed(house: House, supposed: Supposed, change: Change) -> tuple[House, Supposed]:
+    """The same with other means. A second link takes over from a link that fails, and doubles what restores get."""
+    relief = house.relief
+    other: Relief = replace(
+        relief,
+        people=relief.people + change.people,
+        processors=max(1, round(relief.processors * change.times)),
+        memory=round(relief.memory * change.times),
+        restores=max(1, round(relief.restores * change.times)),
+        link=relief.link * (2 if change.second_link else 1),
+    )
+    hit = supposed.hit
+    if change.second_link:
+        links = {item.id for item in house.objectives.components if item.kind is ComponentKind.LINK}
+        hit = tuple(node for node in hit if node not in links)
+    return replace(house, relief=other), Supposed(supposed.scenario, hit)
+
+
+def what_if(house: House, supposed: Supposed, at: datetime, *, seed: int = 0) -> Supposition:
+    """What follows from it at `at` (aware). Raises BadInput as `predict` does."""
+    import numpy as np
+
+    prediction = predict(house, supposed.scenario, supposed.hit, np.full(DRAWS, at.timestamp()), seed=seed)
+    touched = house.stood.touched(supposed.hit)
+    forecasts = (
+        {item.application: item for item in prediction.outlook.applications} if prediction.outlook else {}
+    )
+    lines = tuple(
+        _line(house, prediction, application.id, forecasts.get(application.id), at)
+        for application in house.plan.applications
+        if application.id in touched and any(need.application == application.id for need in house.needs)
+    )
+    return Supposition(
+        at,
+        supposed,
+        lines,
+        tuple(
+            node
+            for node in house.stood.needs
+            if node in touched and house.stood.kinds[node] is not NodeKind.APPLICATION
+        ),
+        _share(house, lines),
+        deadlines(_events(supposed.scenario), at),
+        _major(lines, at),
+        min((line.decide_by for line in lines if line.decide_by is not None), default=None),
+        prediction,
+    )
+
+
+def _line(house: House, prediction: Prediction, name: str, forecast: Forecast | None, at: datetime) -> Line:
+    application = house.plan.application(name)
+    needs = [need for need in house.needs if need.application == name]
+    dues = {
+        need.establishment: due_at(at, at_instant(house, need, at), house.plan.calendars.get(need.calendar))
+        for need in needs
+    }
+    place = min(dues, key=lambda key: dues[key])
+    way = prediction.work.ways.get(name, Way.FOLLOWS)
+    voices = [voice.answer for need in needs for voice in need.voices]
+    copes = [item.copes_for for item in voices if item.copes_for is not None]
+    entries = [item.data.entries for item in voices if item.data is not None]
+    calendars = house.plan.calendars
+    return Line(
+        name,
+        application.name,
+        way,
+        prediction.work.unknown.get(name, ""),
+        tuple(dues),
+        dues[place],
+        place,
+        forecast,
+        _decide_by(prediction, forecast, dues[place], at),
+        application.without_it,
+        max(entries) * forecast.p50 / 86_400
+        if entries and forecast is not None and forecast.p50 is not None
+        else None,
+        min((due_at(at, span, calendars.get(needs[0].calendar)) for span in copes), default=None),
+    )
+
+
+def at_instant(house: House, need: Need, at: datetime) -> Span:
+    """The need's duration at that instant: the strictest of the critical periods that are on."""
+    if not need.rto_in:
+        return need.rto
+    from zoneinfo import ZoneInfo
+
+    day = at.astimezone(ZoneInfo(house.plan.timezone)).date()
+    on = [
+        need.rto_in[period.id]
+        for period in house.objectives.periods
+        if period.id in need.rto_in and active(period, day)
+    ]
+    calendar = house.plan.calendars.get(need.calendar)
+    return min([need.rto_in.get(ALWAYS, need.rto), *on], key=lambda span: due_at(at, span, calendar))
+
+
+def _decide_by(
+    prediction: Prediction, forecast: Forecast | None, due: datetime, at: datetime
+) -> datetime | None:
+    """What is left of the delay once nine recoveries out of ten, from the decision on, are taken from it."""
+    if forecast is None or forecast.p90 is None or prediction.timetable is None:
+        return None
+    decided = prediction.timetable.ends[DECIDE]
+    return max(at, due - timedelta(seconds=max(0.0, forecast.p90 - decided)))
+
+
+def _share(house: House, lines: tuple[Line, ...]) -> float:
+    weights = house.weights
+    places = {place for line in lines for place in line.establishments}
+    return sum(weights[place] for place in places) / (sum(weights.values()) or 1.0)
+
+
+def _major(lines: Iterable[Line], at: datetime) -> datetime | None:
+    late = [
+        line.due
+        for line in lines
+        if line.forecast is None
+        or line.forecast.p50 is None
+        or at + timedelta(seconds=line.forecast.p50) > line.due
+    ]
+    return min(late, default=None)
+
+
+def _events(scenario: Scenario) -> frozenset[Event]:
+    found = {Event.MAJOR_INCIDENT, Event.DYSFUNCTION}
+    if scenario.breach:
+        found.add(Event.DATA_BREACH)
+    if scenario.malicious:
+        found.add(Event.ATTACK)
+    return frozenset(found)

@@ -1,0 +1,63 @@
+"""A statement as it is written in a file of answers. Pure: values in, text out.
+
+A file is only ever added to: what was said before stays, with its date, and the newest counts.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+
+from releve.domain.objectives import Impact, Statement
+from releve.domain.units import say_bytes, say_span
+
+HEAD = """\
+# Réponses au bilan d'impact. Un niveau par durée d'arrêt, de la plus courte à la plus longue :
+# 1 mineur, 2 significatif, 3 important, 4 critique. La plus récente d'une même personne compte.
+version: 1
+answers:
+"""
+
+
+def written(statements: Iterable[Statement]) -> str:
+    """The items of the list `answers`, ready to stand under it."""
+    return "".join("\n".join(_item(statement)) + "\n" for statement in statements)
+
+
+def _item(said: Statement) -> Iterator[str]:
+    yield f"  - application: {_text(said.application)}"
+    yield f"    establishment: {_text(said.establishment)}"
+    yield f"    by: {_text(said.by)}"
+    yield f"    on: {said.on.isoformat()}"
+    if said.why:
+        yield f"    why: {_text(said.why)}"
+    yield "    impact:"
+    yield from _impact(said.impact, "      ")
+    if said.in_period:
+        yield "    in_period:"
+        for period, impact in said.in_period.items():
+            yield f"      - period: {_text(period)}"
+            yield "        impact:"
+            yield from _impact(impact, "          ")
+    if said.copes_for is not None:
+        yield f"    copes_for: {say_span(said.copes_for)}"
+    if said.data is not None:
+        data = said.data
+        yield "    data:"
+        yield f"      kinds: {_text(data.kinds)}"
+        yield f"      entries_per_day: {data.entries}"
+        yield f"      retype_hours: {data.retype_hours:g}"
+        yield f"      paper: {'oui' if data.paper else 'non'}"
+        if data.volume is not None:
+            yield f"      volume: {say_bytes(data.volume)}"
+
+
+def _impact(impact: Impact, lead: str) -> Iterator[str]:
+    width = max((len(code) for code in impact), default=0) + 1
+    for code, curve in impact.items():
+        yield f"{lead}{(code + ':').ljust(width)} [{', '.join(str(level) for level in curve)}]"
+
+
+def _text(value: str) -> str:
+    """A text as YAML and JSON both read it."""
+    return json.dumps(value, ensure_ascii=False)

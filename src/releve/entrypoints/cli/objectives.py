@@ -1,0 +1,288 @@
+"""`releve objectives …`: what people say, what follows from it, what it costs, whether it will hold."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from releve.entrypoints.cli.objectives_files import AnswersFolder, ObjectivesFile, load, places, today
+from releve.entrypoints.cli.speech import Answer, Json, PlanFile, answer
+
+if TYPE_CHECKING:
+    from releve.cycle.objectives.flow import Contradiction
+    from releve.cycle.objectives.need import Need
+    from releve.domain.objectives import Objectives
+    from releve.domain.plan import Plan
+    from releve.entrypoints.cli.objectives_files import Places
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group `objectives` to the root."""
+    group = typer.Typer(
+        help="Les objectifs : combien de temps s'en passer, ce qu'on peut perdre, ce que cela coûte.",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+    )
+    app.add_typer(group, name="objectives")
+
+    @group.command()
+    def init(
+        plan: PlanFile = "plan.yaml",
+        objectives: ObjectivesFile = "",
+        as_json: Json = False,
+    ) -> None:
+        """Écrit un premier fichier d'objectifs à partir du plan, commenté, à compléter."""
+        answer(as_json, lambda: _init(places(plan, objectives, "")))
+
+    @group.command()
+    def ask(
+        application: str = typer.Argument(help="L'application (identifiant du plan)."),
+        establishment: str = typer.Option(
+            "", "--establishment", "-e", help="L'établissement ; inutile s'il n'y en a qu'un."
+        ),
+        by: str = typer.Option(..., "--by", help="Qui répond : une fonction (« infirmière coordinatrice »)."),
+        on: str = typer.Option("", "--on", help="La date de la réponse (2026-10-05) ; sinon aujourd'hui."),
+        plan: PlanFile = "plan.yaml",
+        objectives: ObjectivesFile = "",
+        answers: AnswersFolder = "",
+        as_json: Json = False,
+    ) -> None:
+        """Pose les questions du bilan d'impact et garde les réponses ; s'interrompt et se reprend à tout moment."""
+
+        def body() -> Answer:
+            from releve.entrypoints.cli.objectives_ask import ask as asked
+
+            return asked(places(plan, objectives, answers), application, establishment, by, _date(on))
+
+        answer(as_json, body)
+
+    @group.command()
+    def check(
+        plan: PlanFile = "plan.yaml",
+        objectives: ObjectivesFile = "",
+        answers: AnswersFolder = "",
+        as_json: Json = False,
+    ) -> None:
+        """Dit tout ce qui ne va pas : fautes avec leur ligne, réponses qui manquent, besoins et engagements qui se contredisent."""
+        answer(as_json, lambda: _check(places(plan, objectives, answers)))
+
+    @group.command()
+    def show(
+        application: str = typer.Argument(
+            "", help="Une application : tout ce qu'il y a derrière son délai ; sinon, toutes."
+        ),
+        plan: PlanFile = "plan.yaml",
+        objectives: ObjectivesFile = "",
+        answers: AnswersFolder = "",
+        as_json: Json = False,
+    ) -> None:
+        """Combien de temps on peut s'en passer, ce qu'on peut perdre, et qui l'a dit."""
+        answer(as_json, lambda: _show(places(plan, objectives, answers), application))
+
+    @group.command()
+    def priorities(
+        plan: PlanFile = "plan.yaml",
+        objectives: ObjectivesFile = "",
+        answers: AnswersFolder = "",
+        as_json: Json = False,
+    ) -> None:
+        """L'ordre de reprise, de P0 à P3, avec la raison de chaque rang."""
+        answer(as_json, lambda: _priorities(places(plan, objectives, answers)))
+
+    @group.command()
+    def compare(
+        plan: PlanFile = "plan.yaml",
+        objectives: ObjectivesFile = "",
+        answers: AnswersFolder = "",
+        as_json: Json = False,
+    ) -> None:
+        """Besoin, engagement et mesure côte à côte ; ce qui n'a pas été mesuré est dit « jamais prouvé »."""
+        answer(as_json, lambda: _compare(places(plan, objectives, answers)))
+
+    @group.command()
+    def record(
+        plan: PlanFile = "plan.yaml",
+        objectives: ObjectivesFile = "",
+        answers: AnswersFolder = "",
+        as_json: Json = False,
+    ) -> None:
+        """Inscrit les réponses au registre du secours : qui a dit quoi, quand, pour de bon."""
+        answer(as_json, lambda: _record(places(plan, objectives, answers)))
+
+    @group.command()
+    def export(
+        file: str = typer.Argument(help="Le fichier de réponses à écrire ; il ne doit pas exister."),
+        plan: PlanFile = "plan.yaml",
+        as_json: Json = False,
+    ) -> None:
+        """Écrit en YAML les réponses inscrites au registre."""
+        answer(as_json, lambda: _export(plan, Path(file)))
+
+
+def _date(text: str) -> date:
+    from releve.domain.errors import BadInput
+
+    if not text:
+        return today()
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise BadInput("date", f"« {text} » n'est pas une date", hint="écrivez 2026-10-05") from error
+
+
+def _needs(where: Places) -> tuple[Plan, Objectives, tuple[Need, ...]]:
+    from releve.cycle.objectives.need import needs
+    from releve.cycle.objectives.scale import proposed_scale
+
+    plan, objectives = load(where)
+    return plan, objectives, needs(plan, objectives, proposed_scale(), year=today().year)
+
+
+def _contradictions(plan: Plan, objectives: Objectives, found: tuple[Need, ...]) -> tuple[Contradiction, ...]:
+    from releve.cycle.objectives.flow import contradictions, graph, required
+
+    stood = graph(plan, objectives)
+    return contradictions(plan, objectives, stood, required(stood, found), found, year=today().year)
+
+
+def _init(where: Places) -> Answer:
+    from releve.cycle.objectives.init import first_objectives
+    from releve.cycle.plan.load import read_plan
+    from releve.domain.errors import BadInput
+    from releve.entrypoints.cli.objectives_files import replace_whole
+
+    if where.objectives.exists():
+        raise BadInput(
+            "file-exists",
+            f"{where.objectives} existe déjà : rien n'est écrasé",
+            hint="donnez un autre nom avec --objectives",
+        )
+    replace_whole(where.objectives, first_objectives(read_plan(where.plan)))
+    return Answer(
+        {"file": str(where.objectives)},
+        f"écrit dans {where.objectives} : complétez les établissements, puis releve objectives ask",
+    )
+
+
+def _check(where: Places) -> Answer:
+    from releve.cycle.objectives.need import needs
+    from releve.cycle.objectives.read import judge_objectives
+    from releve.cycle.objectives.scale import proposed_scale
+    from releve.cycle.objectives.show.needs import contradiction_value, contradictions_text
+    from releve.cycle.plan.load import read_plan
+    from releve.domain.errors import Exit, PlanError
+
+    plan = read_plan(where.plan)
+    judgement = judge_objectives(where.objectives, where.answer_files(), plan)
+    if judgement.objectives is None:
+        raise PlanError(judgement.faults, noun="les objectifs contiennent", code="objectives-invalid")
+    objectives = judgement.objectives
+    found = needs(plan, objectives, proposed_scale(), year=today().year)
+    clashes = _contradictions(plan, objectives, found)
+    opened = [need for need in found if need.open]
+    lines = [
+        f"objectifs lisibles : {len(objectives.statements)} réponses, {len(found)} besoins, dont {len(opened)} à trancher"
+    ]
+    if judgement.remarks:
+        lines += ["", "À regarder :"]
+    for remark in judgement.remarks:
+        where_ = f"{remark.file}:{remark.line}:{remark.column}" if remark.line else remark.file
+        lines.append(f"{where_}: {remark.code}: {remark.sentence}")
+        if remark.hint:
+            lines.append(f"  hint: {remark.hint}")
+    if clashes:
+        lines += ["", "Ce qui se contredit :", contradictions_text(clashes)]
+    data: dict[str, object] = {
+        "valid": True,
+        "statements": len(objectives.statements),
+        "needs": len(found),
+        "open": [{"application": need.application, "establishment": need.establishment} for need in opened],
+        "remarks": [remark.as_json() for remark in judgement.remarks],
+        "contradictions": [contradiction_value(item) for item in clashes],
+    }
+    grave = any(item.grave for item in clashes)
+    return Answer(data, "\n".join(lines), Exit.PROMISE_NOT_KEPT if grave else Exit.DONE)
+
+
+def _show(where: Places, application: str) -> Answer:
+    from releve.cycle.objectives.scale import proposed_scale
+    from releve.cycle.objectives.show.needs import need_text, need_value, needs_text
+    from releve.domain.errors import BadInput
+    from releve.domain.names import nearest
+
+    plan, objectives, found = _needs(where)
+    if not application:
+        return Answer({"needs": [need_value(need) for need in found]}, needs_text(plan, objectives, found))
+    known = [item.id for item in plan.applications]
+    if application not in known:
+        raise BadInput(
+            "application-unknown",
+            f"application inconnue : « {application} »",
+            hint=nearest(application, known, ""),
+        )
+    chosen = [need for need in found if need.application == application]
+    scale = proposed_scale()
+    text = "\n\n".join(
+        [plan.application(application).name, *(need_text(need, objectives, scale) for need in chosen)]
+    )
+    return Answer({"needs": [need_value(need) for need in chosen]}, text)
+
+
+def _priorities(where: Places) -> Answer:
+    from releve.cycle.objectives.flow import graph, required
+    from releve.cycle.objectives.priority import ranked
+    from releve.cycle.objectives.show.needs import rank_value, ranks_text
+
+    plan, objectives, found = _needs(where)
+    stood = graph(plan, objectives)
+    ranks = ranked(stood, required(stood, found), found, objectives)
+    return Answer({"ranks": [rank_value(rank) for rank in ranks]}, ranks_text(ranks))
+
+
+def _compare(where: Places) -> Answer:
+    from releve.cycle.objectives.compare import compared
+    from releve.cycle.objectives.show.needs import compared_text, compared_value
+    from releve.entrypoints.cli.session import relief_house
+
+    plan, objectives, found = _needs(where)
+    del plan
+    home = relief_house(where.plan)
+    lines = compared(home.plan, found, home.ledger.incidents.all())
+    return Answer({"lines": [compared_value(line) for line in lines]}, compared_text(lines, objectives))
+
+
+def _record(where: Places) -> Answer:
+    from releve.app import utc_now
+    from releve.entrypoints.cli.session import relief_house
+
+    _plan, objectives = load(where)
+    home = relief_house(where.plan)
+    now = utc_now()
+    new = 0
+    for statement in objectives.statements:
+        if home.ledger.statements.record(statement, now):
+            new += 1
+    if new:
+        home.ledger.evidence.append(
+            "answers-recorded", {"new": new, "files": [str(path) for path in where.answer_files()]}, now
+        )
+    known = len(objectives.statements) - new
+    return Answer(
+        {"new": new, "known": known}, f"{new} réponses inscrites au registre, {known} y étaient déjà"
+    )
+
+
+def _export(plan: str, file: Path) -> Answer:
+    from releve.cycle.objectives.written import HEAD, written
+    from releve.domain.errors import BadInput
+    from releve.entrypoints.cli.objectives_files import replace_whole
+    from releve.entrypoints.cli.session import relief_house
+
+    if file.exists():
+        raise BadInput("file-exists", f"{file} existe déjà : rien n'est écrasé", hint="donnez un autre nom")
+    kept = relief_house(plan).ledger.statements.all()
+    replace_whole(file, HEAD + written(kept))
+    return Answer({"file": str(file), "statements": len(kept)}, f"{len(kept)} réponses écrites dans {file}")

@@ -1,0 +1,219 @@
+"""`releve objectives ask`: the questionnaire, in the terminal.
+
+Each answer is kept in a draft as soon as it is given: Ctrl-C, a closed window or a power cut loses none,
+and the same command goes on where it was. The answers go to a file only when the last one is given.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from releve.domain.errors import BadInput
+from releve.domain.names import nearest
+from releve.entrypoints.cli.objectives_files import Places, alone, load, replace_whole
+from releve.entrypoints.cli.telling import Answer, talk
+
+if TYPE_CHECKING:
+    from releve.cycle.objectives.ask import Form, Question, Subject
+    from releve.domain.objectives import Objectives, Statement
+    from releve.domain.plan import Plan
+
+BACK, LATER, HELP = "<", "!", "?"
+
+
+def ask(
+    where: Places,
+    application: str,
+    establishment: str,
+    by: str,
+    on: date,
+    *,
+    read: Callable[[], str] | None = None,
+) -> Answer:
+    """Ask every question that is left, then write the answer. `read` gives the lines typed; "" at the end of them."""
+    from releve.cycle.objectives.ask import statement
+    from releve.cycle.objectives.need import needs, reason_of, say_step
+    from releve.cycle.objectives.scale import proposed_scale
+    from releve.cycle.objectives.written import HEAD, written
+
+    plan, objectives = load(where)
+    subject = _subject(plan, objectives, application, establishment, by, on)
+    draft = where.answers / f".brouillon-{application}-{subject.establishment.id}-{_slug(by)}.json"
+    form = _taken_up(subject, draft)
+    if form.answered:
+        talk(f"reprise : {len(form.answered)} réponses déjà données ({BACK} pour revenir en arrière)")
+    form = _dialogue(subject, form, draft, read or _typed)
+    said = statement(subject, form)
+    file = where.answers / f"{application}-{subject.establishment.id}.yaml"
+    with alone(file):
+        before = file.read_text(encoding="utf-8") if file.exists() else HEAD
+        text = before.rstrip("\n") + "\n" + written([said])
+        _must_read(text, file, where, plan)
+        replace_whole(file, text)
+    draft.unlink(missing_ok=True)
+    _plan, whole = load(where)
+    need = next(
+        item
+        for item in needs(plan, whole, proposed_scale(), year=on.year)
+        if (item.application, item.establishment) == (application, subject.establishment.id)
+    )
+    scale = proposed_scale().settled(whole.thresholds)
+    voice = next(item for item in need.voices if item.answer.by == by and not item.period)
+    text = "\n".join(
+        [
+            f"écrit dans {file}",
+            f"De cette réponse : on peut s'en passer {say_step(voice.bearable.threshold, subject.establishment, scale)}",
+            f"  {reason_of(voice, scale, subject.establishment)}",
+            *(f"À trancher : {item.sentence}" for item in need.disagreements),
+        ]
+    )
+    return Answer({"file": str(file), "statement": _value(said)}, text)
+
+
+def _subject(
+    plan: Plan, objectives: Objectives, application: str, establishment: str, by: str, on: date
+) -> Subject:
+    from releve.cycle.objectives.ask import Subject
+    from releve.cycle.objectives.scale import proposed_scale
+
+    known = {item.id: item for item in plan.applications}
+    if application not in known:
+        raise BadInput(
+            "application-unknown",
+            f"application inconnue : « {application} »",
+            hint=nearest(application, known, ""),
+        )
+    places = {item.id: item for item in objectives.establishments}
+    if not establishment and len(places) == 1:
+        establishment = next(iter(places))
+    if establishment not in places:
+        raise BadInput(
+            "establishment-unknown",
+            f"établissement inconnu : « {establishment} »"
+            if establishment
+            else "il y a plusieurs établissements",
+            hint="--establishment : " + ", ".join(places),
+        )
+    if not places[establishment].uses(application):
+        raise BadInput(
+            "not-used",
+            f"« {establishment} » ne se sert pas de « {application} »",
+            hint="complétez « applications: » de cet établissement",
+        )
+    if not by.strip():
+        raise BadInput(
+            "by-missing", "il faut dire qui répond", hint='--by "infirmière coordinatrice" : une fonction'
+        )
+    scale = proposed_scale().settled(objectives.thresholds)
+    return Subject(known[application], places[establishment], scale, by.strip(), on, objectives.periods)
+
+
+def _dialogue(subject: Subject, form: Form, draft: Path, read: Callable[[], str]) -> Form:
+    from releve.cycle.objectives.ask import Mistake, answer, next_question, progress
+
+    while (question := next_question(subject, form)) is not None:
+        done, whole = progress(subject, form)
+        _show(question, done + 1, whole)
+        line = read()
+        if line in {"", f"{LATER}\n"}:  # the end of the input, or "later"
+            raise BadInput(
+                "not-finished",
+                f"{done} réponses gardées, il en manque encore",
+                hint="relancez la même commande pour continuer",
+            )
+        text = line.strip()
+        if text == HELP:
+            talk(question.help or "pas d'aide pour cette question")
+            continue
+        if text == BACK:
+            form = form.back()
+            _keep(draft, form)
+            continue
+        given = answer(subject, form, text)
+        if isinstance(given, Mistake):
+            talk(f"  {given.sentence}")
+            continue
+        form = given
+        _keep(draft, form)
+    return form
+
+
+def _show(question: Question, number: int, whole: int) -> None:
+    talk("")
+    talk(f"[{number}/{whole}] {question.text}")
+    if question.help:
+        talk(f"      {question.help}")
+    if question.choices:
+        talk(
+            "      "
+            + "   ".join(f"{index} {choice}" for index, choice in enumerate(question.choices, start=1))
+        )
+    sys.stderr.write(f"      ({BACK} revenir, {LATER} plus tard) > ")
+    sys.stderr.flush()
+
+
+def _typed() -> str:
+    return sys.stdin.readline()
+
+
+def _keep(draft: Path, form: Form) -> None:
+    replace_whole(draft, json.dumps(dict(form.answered), ensure_ascii=False))
+
+
+def _taken_up(subject: Subject, draft: Path) -> Form:
+    """The form as it was left: each answer is given again, so that one that fits no more is asked again."""
+    from releve.cycle.objectives.ask import Form, Mistake, answer, next_question
+
+    form = Form()
+    if not draft.exists():
+        return form
+    try:
+        found = json.loads(draft.read_text(encoding="utf-8"))
+        kept = {str(key): str(value) for key, value in found.items()}
+    except (OSError, ValueError, AttributeError):
+        talk(f"le brouillon {draft} est illisible : on recommence")
+        return form
+    while (question := next_question(subject, form)) is not None and question.key in kept:
+        given = answer(subject, form, kept[question.key])
+        if isinstance(given, Mistake):
+            break
+        form = given
+    return form
+
+
+def _must_read(text: str, file: Path, where: Places, plan: Plan) -> None:
+    """A file that we could not read again is not written: it was changed by hand in a way that ours does not fit."""
+    from releve.cycle.objectives.read import judge_answers_text
+    from releve.domain.errors import PlanError
+
+    faults = judge_answers_text(text.encode(), str(file), where.objectives, plan)
+    if faults:
+        raise PlanError(
+            faults,
+            noun="la réponse ne peut pas être ajoutée au fichier, qui contient",
+            code="answers-invalid",
+        )
+
+
+def _slug(by: str) -> str:
+    return "".join(_letters(by.lower()))[:40] or "x"
+
+
+def _letters(text: str) -> Iterator[str]:
+    for letter in text:
+        yield letter if letter.isalnum() else "-"
+
+
+def _value(said: Statement) -> dict[str, object]:
+    return {
+        "application": said.application,
+        "establishment": said.establishment,
+        "by": said.by,
+        "on": said.on.isoformat(),
+        "impact": {code: list(curve) for code, curve in said.impact.items()},
+    }

@@ -1,0 +1,113 @@
+"""Where the objectives are: the plan, the objectives file beside it, the folder of answers."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from releve.adapters.notes import put
+from releve.domain.errors import Unreachable
+from releve.domain.os_errors import reason
+
+if TYPE_CHECKING:
+    from releve.domain.objectives import Objectives
+    from releve.domain.plan import Plan
+
+ObjectivesFile = Annotated[
+    str,
+    typer.Option(
+        "--objectives",
+        "-o",
+        envvar="RELEVE_OBJECTIVES",
+        help="Le fichier d'objectifs ; sinon « objectifs.yaml » à côté du plan.",
+    ),
+]
+AnswersFolder = Annotated[
+    str,
+    typer.Option(
+        "--answers",
+        envvar="RELEVE_ANSWERS",
+        help="Le dossier des réponses ; sinon « reponses » à côté des objectifs.",
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The three places, whether they exist or not."""
+
+    plan: str
+    objectives: Path
+    answers: Path
+
+    def answer_files(self) -> tuple[Path, ...]:
+        """The files of answers, in name order. Raises `Unreachable` when the folder cannot be read."""
+        if not self.answers.exists():
+            return ()
+        try:
+            return tuple(sorted(path for path in self.answers.iterdir() if path.suffix in {".yaml", ".yml"}))
+        except OSError as error:
+            raise Unreachable(
+                "answers-unreadable",
+                f"le dossier des réponses {self.answers} ne peut pas être lu : {reason(error)}",
+            ) from error
+
+
+def places(plan: str, objectives: str, answers: str) -> Places:
+    """The places as given, each beside the one before when it was not."""
+    file = Path(objectives) if objectives else Path(plan).parent / "objectifs.yaml"
+    return Places(plan, file, Path(answers) if answers else file.parent / "reponses")
+
+
+def load(where: Places) -> tuple[Plan, Objectives]:
+    """The plan and the objectives with their answers. Raises `PlanError`."""
+    from releve.cycle.objectives.read import read_objectives
+    from releve.cycle.plan.load import read_plan
+
+    plan = read_plan(where.plan)
+    return plan, read_objectives(where.objectives, where.answer_files(), plan)
+
+
+def today() -> date:
+    """The date on the wall of this machine."""
+    return datetime.now().astimezone().date()
+
+
+def replace_whole(path: Path, text: str) -> None:
+    """Write a file so that a reader, or a power cut, meets the old one or the new one and nothing else.
+
+    Raises `Unreachable` when the disk is full or the folder cannot be written; the old file stays.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        put(path, text.encode())
+    except OSError as error:
+        path.with_suffix(".new").unlink(missing_ok=True)
+        raise Unreachable(
+            "not-written",
+            f"{path} ne peut pas être écrit : {reason(error)}",
+            hint="faites de la place ou vérifiez les droits ; ce qui était écrit avant est intact",
+        ) from error
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Nobody else of this machine adds to `path` meanwhile: two people may answer at once."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise Unreachable("not-written", f"{path} ne peut pas être écrit : {reason(error)}") from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)

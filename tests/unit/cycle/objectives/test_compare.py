@@ -1,0 +1,85 @@
+"""Need, commitment and measure side by side."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from releve.cycle.objectives.compare import Band, band_of, compared
+from releve.cycle.objectives.need import needs
+from releve.domain.incident import Incident
+from releve.domain.plan import Application, Tolerance
+from releve.domain.units import Span, parse_span
+from tests.fakes.objectives import OFFICE_PLACE, SCALE, objectives, statement
+from tests.fakes.plans import application, plan
+
+MONDAY = datetime(2026, 6, 1, 8, 0, tzinfo=UTC)  # 10:00 in Paris
+
+
+def outage(hours: float, began: datetime = MONDAY, name: str = "i1") -> Incident:
+    """An incident at whose end the record was back."""
+    return Incident(name, "principal", "x", "x", began, began, None, {"dui": began + timedelta(hours=hours)})
+
+
+def line(*incidents: Incident, the_application: Application | None = None, office: bool = False) -> object:
+    """The one line of an estate of one application."""
+    the_plan = plan((the_application or application("dui", data=("dossiers",)),))
+    places = (OFFICE_PLACE,) if office else objectives().establishments
+    said = objectives(statement(establishment=places[0].id), places=places)
+    (found,) = compared(the_plan, needs(the_plan, said, SCALE, year=2026), incidents)
+    return found
+
+
+def test_what_was_never_measured_has_no_ratio() -> None:
+    """Jamais prouvé: no measure, no ratio, no verdict on the promise."""
+    found = line()
+    assert (found.measured, found.ratio, found.band, found.promise_kept) == (None, None, Band.NEVER, None)
+
+
+@pytest.mark.parametrize(
+    ("hours", "band"), [(2, Band.EASY), (3, Band.KEPT), (4, Band.TIGHT), (7, Band.BROKEN), (9, Band.FAR)]
+)
+def test_a_ratio_has_its_band(hours: float, band: Band) -> None:
+    """Four hours are needed: half, four fifths, all, twice, more."""
+    found = line(outage(hours))
+    assert found.ratio == pytest.approx(hours / 4)
+    assert found.band is band
+
+
+def test_the_last_outage_is_compared_and_the_longest_kept_beside() -> None:
+    """A bad one of last year does not hide a good one, nor the contrary."""
+    found = line(outage(9, MONDAY - timedelta(days=200), "old"), outage(1))
+    assert (found.measured.last, found.measured.worst, found.measured.count, found.measured.incident) == (
+        3600.0,
+        9 * 3600.0,
+        2,
+        "i1",
+    )
+    assert found.band is Band.EASY
+
+
+def test_a_need_in_opening_hours_is_compared_on_its_own_clock() -> None:
+    """From Friday 16:00 to Monday 10:00 is 66 hours of clock, and two hours of an office."""
+    friday = datetime(2026, 6, 5, 14, 0, tzinfo=UTC)
+    found = line(outage(66, friday), office=True)
+    assert found.need == parse_span("4 h ouvrées")
+    assert found.ratio == pytest.approx(0.5)
+
+
+def test_a_promise_is_judged_beside_the_need_and_not_with_it() -> None:
+    """Three hours keep the need of four and break the promise of one."""
+    promised = replace(
+        application("dui", data=("dossiers",)), commitment=Tolerance(parse_span("1 h"), Span())
+    )
+    found = line(outage(3), the_application=promised)
+    assert found.band is Band.KEPT
+    assert found.promise_kept is False
+    assert found.commitment == parse_span("1 h")
+
+
+def test_any_outage_breaks_a_need_of_none() -> None:
+    """When no outage is bearable the ratio has no figure, and the band is the worst."""
+    assert band_of(float("inf")) is Band.FAR
+    assert band_of(None) is Band.NEVER

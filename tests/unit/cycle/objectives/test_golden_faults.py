@@ -1,0 +1,68 @@
+"""Every bad file of `tests/golden/objectives`, with the whole of what a person is told about it.
+
+`case.yaml` is an objectives file, `case.answers` a file of answers beside it. RELEVE_GOLDEN=write writes
+the texts again: read the difference before you keep it.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from releve.cycle.objectives.read import Judgement, judge_objectives
+from tests.fakes.plans import application, plan
+
+GOLDEN = Path(__file__).parents[3] / "golden" / "objectives"
+CASES = sorted(path.stem for path in GOLDEN.glob("*.yaml"))
+PLAN = plan((application("dui", data=("dossiers",)), application("mail", moved=False)))
+
+
+def say(judgement: Judgement, folder: Path) -> str:
+    """The judgement as a command prints it, remarks below."""
+    lines = []
+    for title, faults in (("", judgement.faults), ("remarques :", judgement.remarks)):
+        lines += [title] if title and faults else []
+        for fault in faults:
+            lines.append(f"{fault.file}:{fault.line}:{fault.column}: {fault.code}: {fault.sentence}")
+            lines += [f"  hint: {fault.hint}"] if fault.hint else []
+    return "\n".join(lines or ["rien à redire"]).replace(f"{folder}/", "") + "\n"
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_bad_file_is_named_with_its_line_and_what_to_write(case: str) -> None:
+    """The golden text of a case is what is said, and something is said of each."""
+    answers = GOLDEN / f"{case}.answers"
+    judgement = judge_objectives(GOLDEN / f"{case}.yaml", [answers] if answers.exists() else [], PLAN)
+    said = say(judgement, GOLDEN)
+    golden = GOLDEN / f"{case}.txt"
+    if os.environ.get("RELEVE_GOLDEN") == "write":
+        golden.write_text(said, encoding="utf-8")
+    assert said == golden.read_text(encoding="utf-8")
+    assert said != "rien à redire\n"
+
+
+def test_there_are_cases() -> None:
+    """A folder that was moved away would leave nothing to compare."""
+    assert len(CASES) >= 20
+
+
+def test_a_file_that_is_not_there_says_how_to_write_one(tmp_path: Path) -> None:
+    """The first thing that a newcomer meets."""
+    judgement = judge_objectives(tmp_path / "objectifs.yaml", [], PLAN)
+    assert judgement.objectives is None
+    (fault,) = judgement.faults
+    assert (fault.code, fault.hint) == ("file-missing", "écrivez-en un premier : releve objectives init")
+
+
+def test_one_bad_file_of_answers_hides_nothing_of_another(tmp_path: Path) -> None:
+    """Each respondent's faults are said, file by file."""
+    (tmp_path / "objectifs.yaml").write_text(
+        'version: 1\nestablishments: [{id: e, name: "E"}]\n', encoding="utf-8"
+    )
+    files = [tmp_path / "a.yaml", tmp_path / "b.yaml"]
+    for file in files:
+        file.write_text("version: 1\nanswers:\n  - {application: dui}\n", encoding="utf-8")
+    judgement = judge_objectives(tmp_path / "objectifs.yaml", files, PLAN)
+    assert {fault.file for fault in judgement.faults} == {str(file) for file in files}
