@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from releve.cycle.plan.fields import (
+    Day,
     Duration,
     FilePath,
     Id,
@@ -67,6 +68,15 @@ class OpenBlock(Block):
     sun: list[Slot] = []
 
 
+class ClosureBlock(Block):
+    """Days of closure, both included."""
+
+    TITLE = "une fermeture"
+    first: Annotated[Day, Field(alias="from")]
+    last: Annotated[Day, Field(alias="to")]
+    name: Text = ""
+
+
 class CalendarBlock(Block):
     """A calendar of business hours."""
 
@@ -75,6 +85,8 @@ class CalendarBlock(Block):
     timezone: Name = "Europe/Paris"
     holidays: Text = ""
     open: OpenBlock
+    closed: list[ClosureBlock] = []
+    school: Text = ""
 
 
 class HdsBlock(Block):

@@ -56,6 +56,12 @@ _ALIASES = {
     "mail": "email",
     "courriel": "email",
     "hostname": "address",
+    "fermetures": "closed",
+    "closures": "closed",
+    "du": "from",
+    "au": "to",
+    "first": "from",
+    "last": "to",
 }
 _TYPES_FR = {
     "string_type": "un texte",
@@ -253,7 +259,7 @@ def _findings(
 def _unknown_key(detail: ErrorDetails, path: Path, model: type[Block]) -> tuple[Finding, str]:
     loc = detail["loc"]
     block = _model_at(model, loc[:-1])
-    known = list(block.model_fields)
+    known = [field.alias or name for name, field in block.model_fields.items()]
     key = str(loc[-1])
     near = _ALIASES.get(key.lower(), "")
     near = near if near in known else did_you_mean(key, known)
