@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from releve.domain.calendars import Calendar, due_at, elapsed, worst_wall
+from releve.domain.calendars import Calendar, Closure, Pause, due_at, elapsed, worst_wall
 from releve.domain.units import Clock, Span
 
 MINUTE = timedelta(minutes=1)
@@ -172,3 +173,101 @@ def test_elapsed_times_add_up(instants: list[datetime]) -> None:
 def test_no_start_of_the_year_lasts_longer_than_the_worst(start: datetime, span: Span) -> None:
     """The worst wall-clock length bounds every deadline of that year."""
     assert due_at(start, span, OFFICE) - start <= worst_wall(span, OFFICE, year=2027)
+
+
+HOURS = st.integers(0, 4 * 365 * 24)
+SCHOOL = Calendar(
+    "institut",
+    "Europe/Paris",
+    OFFICE.slots,
+    "FR",
+    (Closure(date(2026, 8, 20), date(2026, 9, 4)), Closure(date(2027, 5, 7), date(2027, 5, 7))),
+    "C",
+)
+CLOCKS = st.sampled_from((None, OFFICE, SCHOOL))
+
+
+def hour(number: int) -> datetime:
+    """The instant that many hours after the beginning of 2026."""
+    return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=number)
+
+
+@st.composite
+def standstills(draw: st.DrawFn) -> list[Pause]:
+    """Up to five pauses of at most a month, in any order, overlapping or not."""
+    starts = draw(st.lists(st.tuples(HOURS, st.integers(0, 720)), max_size=5))
+    return [(hour(start), hour(start + length)) for start, length in starts]
+
+
+def span_for(calendar: Calendar | None, seconds: int) -> Span:
+    """A span on the clock of a calendar, or on the wall."""
+    return Span(seconds, Clock.WALL if calendar is None else Clock.BUSINESS)
+
+
+@unhurried
+@given(CLOCKS, st.lists(INSTANTS, min_size=3, max_size=3), standstills())
+def test_elapsed_times_add_up_around_pauses(
+    calendar: Calendar | None, instants: list[datetime], pauses: list[Pause]
+) -> None:
+    """elapsed(a, b) + elapsed(b, c) == elapsed(a, c), in any order, whatever was suspended."""
+    a, b, c = instants
+    whole = elapsed(a, c, calendar, pauses)
+    assert elapsed(a, b, calendar, pauses) + elapsed(b, c, calendar, pauses) == whole
+    assert elapsed(c, a, calendar, pauses) == -whole
+
+
+@unhurried
+@given(CLOCKS, HOURS, st.integers(0, 500 * 3600), standstills())
+def test_what_ran_around_pauses_until_the_deadline_is_the_span(
+    calendar: Calendar | None, start: int, seconds: int, pauses: list[Pause]
+) -> None:
+    """due_at and elapsed undo each other with pauses too, and the deadline is the earliest instant."""
+    due = due_at(hour(start), span_for(calendar, seconds), calendar, pauses)
+    assert elapsed(hour(start), due, calendar, pauses) == timedelta(seconds=seconds)
+    if seconds:
+        before = elapsed(hour(start), due - timedelta(seconds=1), calendar, pauses)
+        assert before == timedelta(seconds=seconds - 1)
+
+
+@unhurried
+@given(CLOCKS, HOURS, HOURS, st.integers(0, 500 * 3600), standstills())
+def test_a_pause_never_hastens_a_deadline(
+    calendar: Calendar | None, one: int, other: int, seconds: int, pauses: list[Pause]
+) -> None:
+    """More pauses, or a later start: the deadline is never earlier."""
+    span = span_for(calendar, seconds)
+    first, last = sorted((hour(one), hour(other)))
+    due = due_at(first, span, calendar, pauses)
+    assert due >= due_at(first, span, calendar, pauses[1:])
+    assert due <= due_at(last, span, calendar, pauses)
+
+
+@unhurried
+@given(INSTANTS, INSTANTS, standstills())
+def test_time_inside_pauses_and_outside_is_all_the_time(
+    one: datetime, other: datetime, pauses: list[Pause]
+) -> None:
+    """What ran and what stood still make the whole; what stood still is the union of the pauses."""
+    first, last = sorted((one, other))
+    edges = sorted({first, last, *(edge for pause in pauses for edge in pause if first < edge < last)})
+    still = sum(
+        (b - a for a, b in pairwise(edges) if any(s <= a and b <= e for s, e in pauses)),
+        timedelta(0),
+    )
+    assert elapsed(first, last, None, pauses) + still == last - first
+
+
+@unhurried
+@given(st.datetimes(datetime(2026, 1, 1), datetime(2026, 12, 31), timezones=st.just(UTC)), SPANS)  # noqa: DTZ001
+def test_no_start_around_a_closure_lasts_longer_than_the_worst(start: datetime, span: Span) -> None:
+    """Closures and school holidays are inside the worst case of the year."""
+    assert due_at(start, span, SCHOOL) - start <= worst_wall(span, SCHOOL, year=2026)
+
+
+@unhurried
+@given(INSTANTS, INSTANTS)
+def test_a_closure_never_opens_anything(one: datetime, other: datetime) -> None:
+    """With closures and school holidays, never more time runs than without."""
+    first, last = sorted((one, other))
+    bare = Calendar("institut", "Europe/Paris", OFFICE.slots, "FR")
+    assert elapsed(first, last, SCHOOL) <= elapsed(first, last, bare)

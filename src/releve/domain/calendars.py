@@ -1,20 +1,23 @@
 """Opening hours, holidays and the arithmetic of deadlines, daylight saving included.
 
 Everything is computed on UTC instants: an instant is open when the clock on the wall of the
-calendar's zone shows a time inside a slot of that day, and that day is no holiday. So a slot
-01:00–05:00 lasts three hours on the night of spring and five on the night of autumn.
+calendar's zone shows a time inside a slot of that day, and that day is neither a holiday, nor a day
+of closure, nor of school holidays. So a slot 01:00–05:00 lasts three hours on the night of spring and
+five on the night of autumn.
 """
 
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
+from releve.domain.instants import change, offset, zone_of
+from releve.domain.school import school_holidays
 from releve.domain.units import Clock, Span
 
 _ZERO = timedelta(0)
@@ -48,21 +51,39 @@ _ZONES: Mapping[str, str] = {
 
 Slot = tuple[time, time]
 Opening = tuple[datetime, datetime]  # [from, to) in UTC
+Pause = tuple[datetime, datetime]  # [from, to), aware: a delay stands still meanwhile
+
+
+class OpensTooLittle(ValueError):
+    """A calendar in which a delay would never end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Closure:
+    """Days on which a place is shut whatever its hours, the first and the last included."""
+
+    first: date
+    last: date
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """Opening hours of a week in one time zone, minus holidays.
+    """Opening hours of a week in one time zone, minus holidays, closures and school holidays.
 
     `slots`: weekday (0 = Monday) -> ordered, disjoint [opening, closing) local times. A closing of
     00:00 is the midnight that ends the day (24:00); a night is two slots, one on each day.
     `holidays`: a code of `holiday_zones()`: "" (none), "FR", or "FR-<subdivision>".
+    `closures`: in any order, they may overlap. `school`: "" or the zone ("A", "B", "C") whose school
+    holidays are closed (IME, ITEP); beyond what is published they are projected (`domain/school.py`).
     """
 
     id: str
     timezone: str
     slots: Mapping[int, tuple[Slot, ...]]
     holidays: str = ""
+    closures: tuple[Closure, ...] = ()
+    school: str = ""
 
 
 def holiday_zones() -> Mapping[str, str]:
@@ -70,47 +91,95 @@ def holiday_zones() -> Mapping[str, str]:
     return _ZONES
 
 
-def due_at(start: datetime, span: Span, calendar: Calendar | None) -> datetime:
+def due_at(start: datetime, span: Span, calendar: Calendar | None, pauses: Iterable[Pause] = ()) -> datetime:
     """The instant (aware, UTC) at which `span` has run since `start` (aware).
 
     It is the earliest such instant: eight business hours that begin when the office closes on
     Friday end when it closes on Monday, not when it opens on Tuesday. A span on the wall clock
-    ignores the calendar. Raises ValueError when `start` is naive, when a business span has no
-    calendar, when the calendar is wrong or never opens, or when the end lies over ten years ahead.
+    ignores the calendar. During `pauses` (a supplier who waits for its customer, a suspended
+    commitment) no clock runs; they come in any order, and where two overlap the time is taken off once.
+    A pause that still lasts is written until now: the answer is then the earliest that can be.
+    Raises ValueError when an instant is naive, when a pause ends before it begins, when a business span
+    has no calendar, when the calendar is wrong or never opens, or when the end lies over ten years ahead.
     """
-    begin = _utc(start)
+    begin, still = _utc(start), _merged(pauses)
     if span.clock is Clock.WALL:
-        return begin + span.wall
+        return _after(begin, span.wall, still)
     left = length(span, calendar)
     if left == _ZERO or calendar is None:
         return begin
     for opening, closing in _openings(calendar, begin):
-        ran = closing - max(opening, begin)
-        if ran >= left:
-            return closing - (ran - left)
-        left -= ran
-    raise ValueError(f"le calendrier « {calendar.id} » n'ouvre pas assez : échéance à plus de dix ans")
+        for first, last in _outside(max(opening, begin), closing, still):
+            if last - first >= left:
+                return first + left
+            left -= last - first
+    raise _too_little(calendar)
 
 
-def elapsed(start: datetime, end: datetime, calendar: Calendar | None) -> timedelta:
+def elapsed(
+    start: datetime, end: datetime, calendar: Calendar | None, pauses: Iterable[Pause] = ()
+) -> timedelta:
     """Time that ran between two aware instants: inside opening hours, or wall time without calendar.
 
-    Negative when `end` is before `start` (two machines, two clocks), so that
-    elapsed(a, b) + elapsed(b, c) == elapsed(a, c) whatever their order. Raises ValueError when an
-    instant is naive or the calendar is wrong; a calendar that never opens gives zero.
+    Time inside `pauses` did not run. Negative when `end` is before `start` (two machines, two clocks),
+    so that elapsed(a, b) + elapsed(b, c) == elapsed(a, c) whatever their order. Raises ValueError when an
+    instant is naive, a pause ends before it begins, or the calendar is wrong; a calendar that never
+    opens gives zero.
     """
-    first, last = _utc(start), _utc(end)
-    if calendar is None:
-        return last - first
+    first, last, still = _utc(start), _utc(end), _merged(pauses)
     if last < first:
-        return -elapsed(end, start, calendar)
+        return -_ran(last, first, calendar, still)
+    return _ran(first, last, calendar, still)
+
+
+def _ran(first: datetime, last: datetime, calendar: Calendar | None, still: tuple[Pause, ...]) -> timedelta:
+    if calendar is None:
+        return sum((to - since for since, to in _outside(first, last, still)), _ZERO)
     total = _ZERO
     # two days further than the last one: a zone may be a day away from UTC
     for opening, closing in _openings(calendar, first, until=last.date() + 2 * _DAY):
         if opening >= last:
             break
-        total += max(_ZERO, min(closing, last) - max(opening, first))
+        for since, to in _outside(max(opening, first), min(closing, last), still):
+            total += to - since
     return total
+
+
+def _merged(pauses: Iterable[Pause]) -> tuple[Pause, ...]:
+    """The pauses in UTC, in order and disjoint. Raises ValueError when one ends before it begins."""
+    merged: list[Pause] = []
+    for first, last in sorted((_utc(first), _utc(last)) for first, last in pauses):
+        if last < first:
+            raise ValueError("une suspension finit avant de commencer")
+        if merged and first <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], last))
+        else:
+            merged.append((first, last))
+    return tuple(merged)
+
+
+def _outside(first: datetime, last: datetime, still: tuple[Pause, ...]) -> Iterator[Opening]:
+    """The parts of [first, last) in which no pause stands."""
+    for since, to in still:
+        if to <= first:
+            continue
+        if since >= last:
+            break
+        if first < since:
+            yield first, since
+        first = to
+    if first < last:
+        yield first, last
+
+
+def _after(begin: datetime, left: timedelta, still: tuple[Pause, ...]) -> datetime:
+    """When `left` has run on the wall clock: each pause met before then puts it off by what remains of it."""
+    due = begin + left
+    for since, to in still:
+        if max(since, begin) >= due:
+            break
+        due += max(_ZERO, to - max(since, begin))
+    return due
 
 
 def length(span: Span, calendar: Calendar | None) -> timedelta:
@@ -144,7 +213,7 @@ def business_day(calendar: Calendar) -> timedelta:
 def worst_wall(span: Span, calendar: Calendar | None, *, year: int = 2026) -> timedelta:
     """The longest that `span` can last on the wall clock when it begins in `year`; for display.
 
-    "8 h ouvrées" can be four days. The worst start is always a closing: within an opening the end
+    "8 h ouvrées" can be four days, and weeks around a closure. The worst start is always a closing: within an opening the end
     moves with the start or jumps further, and once closed, waiting only shortens the wait.
     Raises ValueError as `due_at` does.
     """
@@ -167,7 +236,7 @@ def worst_wall(span: Span, calendar: Calendar | None, *, year: int = 2026) -> ti
             starts.append((closing, ran))
         elif not starts:
             return worst
-    raise ValueError(f"le calendrier « {calendar.id} » n'ouvre pas assez : échéance à plus de dix ans")
+    raise _too_little(calendar)
 
 
 def least_wall(span: Span, calendar: Calendar | None, *, year: int = 2026) -> timedelta:
@@ -195,13 +264,22 @@ def least_wall(span: Span, calendar: Calendar | None, *, year: int = 2026) -> ti
     raise ValueError(f"le calendrier « {calendar.id} » n'ouvre pas assez : échéance à plus de dix ans")
 
 
+def openings(calendar: Calendar, first: datetime, until: datetime) -> Iterator[Opening]:
+    """The openings (UTC) that touch [first, until), both aware, in order; none for a calendar that never opens."""
+    begin, end = _utc(first), _utc(until)
+    for opening, closing in _openings(calendar, begin, until=end.date() + 2 * _DAY):
+        if opening >= end:
+            return
+        yield opening, closing
+
+
 def _openings(calendar: Calendar, start: datetime, *, until: date | None = None) -> Iterator[Opening]:
     """Openings in UTC, in order, from the one that holds `start` or the next.
 
     Ends at `until` (a date), or after ten years. Without `until`, raises ValueError once the
     calendar stayed shut for two years.
     """
-    week, zone = _week(calendar), _zone(calendar)
+    week, zone, closures = _week(calendar), zone_of(calendar.timezone), _closures(calendar)
     # the day before too: the date of `start` in UTC may be a day ahead of the zone's, or behind
     day = start.astimezone(zone).date() - _DAY
     shut = 0
@@ -209,7 +287,7 @@ def _openings(calendar: Calendar, start: datetime, *, until: date | None = None)
     while day <= last:
         shut += 1
         slots = week[day.weekday()]
-        if slots and day not in _holidays(calendar.holidays, day.year):
+        if slots and not _closed(day, calendar, closures):
             shut = 0
             for opening in _of_day(day, slots, zone):
                 if opening[1] > start:
@@ -221,34 +299,17 @@ def _openings(calendar: Calendar, start: datetime, *, until: date | None = None)
 
 def _of_day(day: date, slots: tuple[tuple[timedelta, timedelta], ...], zone: ZoneInfo) -> Iterator[Opening]:
     midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
-    before, after = _offset(midnight - _MARGIN, zone), _offset(midnight + _DAY + _MARGIN, zone)
+    before, after = offset(midnight - _MARGIN, zone), offset(midnight + _DAY + _MARGIN, zone)
     if before == after:
         for opening, closing in slots:
             yield midnight + opening - before, midnight + closing - before
         return
     # The clocks change near this day. What the wall showed before the change, then after it: an hour
     # shown twice is open twice, an hour never shown is not open.
-    change = _change(midnight - _MARGIN, midnight + _DAY + _MARGIN, zone)
-    spoken = [(midnight + o - before, min(midnight + c - before, change)) for o, c in slots]
-    spoken += [(max(midnight + o - after, change), midnight + c - after) for o, c in slots]
+    turn = change(midnight - _MARGIN, midnight + _DAY + _MARGIN, zone)
+    spoken = [(midnight + o - before, min(midnight + c - before, turn)) for o, c in slots]
+    spoken += [(max(midnight + o - after, turn), midnight + c - after) for o, c in slots]
     yield from ((opening, closing) for opening, closing in spoken if opening < closing)
-
-
-def _change(low: datetime, high: datetime, zone: ZoneInfo) -> datetime:
-    """The first second of the new offset between two instants that have different ones."""
-    old = _offset(low, zone)
-    left, right = 0, int((high - low).total_seconds())
-    while right - left > 1:
-        middle = (left + right) // 2
-        if _offset(low + timedelta(seconds=middle), zone) == old:
-            left = middle
-        else:
-            right = middle
-    return low + timedelta(seconds=right)
-
-
-def _offset(instant: datetime, zone: ZoneInfo) -> timedelta:
-    return instant.astimezone(zone).utcoffset() or _ZERO
 
 
 def _week(calendar: Calendar) -> list[tuple[tuple[timedelta, timedelta], ...]]:
@@ -275,11 +336,19 @@ def _until(closing: time) -> timedelta:
     return _DAY if closing in (time(0, 0), time.max) else _since_midnight(closing)
 
 
-def _zone(calendar: Calendar) -> ZoneInfo:
-    try:
-        return ZoneInfo(calendar.timezone)
-    except (KeyError, OSError, ValueError) as error:  # ZoneInfo's three ways of not knowing a name
-        raise ValueError(f"fuseau horaire inconnu : « {calendar.timezone} »") from error
+def _closures(calendar: Calendar) -> tuple[tuple[date, date], ...]:
+    for closure in calendar.closures:
+        if closure.last < closure.first:
+            raise ValueError(f"calendrier « {calendar.id} » : une fermeture finit avant de commencer")
+    return tuple((closure.first, closure.last) for closure in calendar.closures)
+
+
+def _closed(day: date, calendar: Calendar, closures: tuple[tuple[date, date], ...]) -> bool:
+    return (
+        day in _holidays(calendar.holidays, day.year)
+        or any(first <= day <= last for first, last in closures)
+        or (bool(calendar.school) and day in school_holidays(calendar.school, day.year))
+    )
 
 
 @lru_cache(maxsize=512)
@@ -294,8 +363,12 @@ def _holidays(zone: str, year: int) -> frozenset[date]:
     return frozenset(holidays.country_holidays(country, subdiv=subdivision or None, years=year))
 
 
-def _never_opens(calendar: Calendar) -> ValueError:
-    return ValueError(f"le calendrier « {calendar.id} » n'ouvre jamais")
+def _never_opens(calendar: Calendar) -> OpensTooLittle:
+    return OpensTooLittle(f"le calendrier « {calendar.id} » n'ouvre jamais")
+
+
+def _too_little(calendar: Calendar) -> OpensTooLittle:
+    return OpensTooLittle(f"le calendrier « {calendar.id} » n'ouvre pas assez : échéance à plus de dix ans")
 
 
 def _utc(instant: datetime) -> datetime:

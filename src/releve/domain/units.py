@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from math import ceil
 
 
 class Clock(StrEnum):
@@ -121,6 +122,12 @@ def say_seconds(seconds: float) -> str:
         if count:
             parts.append(f"{count} {name}")
     return " ".join(parts[:2])
+
+
+def say_clock_hours(length: timedelta) -> str:
+    """A worst case in hours of the clock, never rounded down: "96 h", and from ten days "1488 h, soit 62 j"."""
+    hours = ceil(length.total_seconds() / 3600)
+    return f"{hours} h" if hours < 240 else f"{hours} h, soit {ceil(hours / 24)} j"
 
 
 def say_count(count: int, one: str, many: str = "") -> str:

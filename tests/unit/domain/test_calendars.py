@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time as clock
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import holidays
@@ -13,6 +13,9 @@ import pytest
 
 from releve.domain.calendars import (
     Calendar,
+    Closure,
+    OpensTooLittle,
+    Pause,
     business_day,
     due_at,
     elapsed,
@@ -188,3 +191,130 @@ def test_holidays_are_read_only_when_needed() -> None:
     """Importing calendars does not pay for the holidays package (a quarter of a second)."""
     program = "import sys, releve.domain.calendars; sys.exit('holidays' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+AUGUST = Calendar(
+    "bureau",
+    "Europe/Paris",
+    NINE_TO_FIVE,
+    "FR",
+    (Closure(date(2026, 8, 1), date(2026, 8, 21), "fermeture d'août"),),
+)
+
+
+def test_nothing_runs_on_a_day_of_closure() -> None:
+    """From Friday 31 July 17:00, eight hours end on Monday 24 August: both days of a closure are closed."""
+    start = paris(7, 31, 17)
+    assert due_at(start, parse_span("8 h ouvrées"), AUGUST) == paris(8, 24, 17)
+    assert elapsed(start, paris(8, 22, 0), AUGUST) == timedelta(0)
+    assert elapsed(start, paris(8, 24, 10), AUGUST) == timedelta(hours=1)
+
+
+def test_closures_count_in_the_worst_case() -> None:
+    """Eight hours that last four days at worst last twenty-four around the closure of August."""
+    assert worst_wall(parse_span("8 h ouvrées"), AUGUST, year=2026) == timedelta(days=24)
+    assert worst_wall(parse_span("8 h ouvrées"), AUGUST, year=2027) < timedelta(days=5)
+
+
+def test_closures_may_overlap_and_come_in_any_order() -> None:
+    """What is closed twice is closed once."""
+    many = (
+        Closure(date(2026, 8, 10), date(2026, 8, 21)),
+        Closure(date(2026, 8, 1), date(2026, 8, 12)),
+        Closure(date(2026, 8, 5), date(2026, 8, 5)),
+    )
+    other = Calendar("bureau", "Europe/Paris", NINE_TO_FIVE, "FR", many)
+    ends = paris(7, 1, 0), paris(9, 30, 0)
+    assert elapsed(*ends, other) == elapsed(*ends, AUGUST)
+
+
+def test_a_closure_that_ends_before_it_begins_is_refused() -> None:
+    """A slip on a date is an error, never an empty closure."""
+    wrong = Calendar(
+        "x", "Europe/Paris", NINE_TO_FIVE, closures=(Closure(date(2026, 8, 2), date(2026, 8, 1)),)
+    )
+    with pytest.raises(ValueError, match="fermeture finit avant"):
+        elapsed(paris(1, 1, 0), paris(2, 1, 0), wrong)
+
+
+def test_a_closure_of_years_never_opens() -> None:
+    """A calendar shut for more than two years is one that never opens."""
+    shut = Calendar(
+        "x", "Europe/Paris", NINE_TO_FIVE, closures=(Closure(date(2026, 1, 1), date(2040, 1, 1)),)
+    )
+    with pytest.raises(OpensTooLittle):
+        due_at(paris(1, 1, 0), parse_span("1 h ouvrée"), shut)
+
+
+def test_an_institute_follows_the_school() -> None:
+    """From the last evening before Christmas, an IME of zone A opens again with the school."""
+    institute = Calendar("ime", "Europe/Paris", NINE_TO_FIVE, "FR", school="A")
+    assert due_at(paris(12, 18, 17), parse_span("8 h ouvrées"), institute) == paris(1, 4, 17, year=2027)
+    assert worst_wall(parse_span("8 h ouvrées"), institute, year=2026) > timedelta(days=58)
+
+
+def test_a_deadline_beyond_the_published_school_years_is_projected() -> None:
+    """Ten years ahead there are still holidays: a deadline that far neither fails nor skips them."""
+    institute = Calendar("ime", "Europe/Paris", NINE_TO_FIVE, "FR", school="B")
+    start = paris(7, 20, 9, year=2035)
+    assert due_at(start, parse_span("1 h ouvrée"), institute) > paris(8, 31, 0, year=2035)
+
+
+@pytest.mark.parametrize(("school", "words"), [("D", "zone scolaire"), ("a", "zone scolaire")])
+def test_an_unknown_school_zone_is_refused(school: str, words: str) -> None:
+    """A school zone that does not exist is an error."""
+    with pytest.raises(ValueError, match=words):
+        elapsed(paris(1, 1, 0), paris(2, 1, 0), Calendar("x", "Europe/Paris", NINE_TO_FIVE, school=school))
+
+
+def test_a_year_whose_school_holidays_are_not_known_is_refused() -> None:
+    """Nothing known of a year is an error, never a year without holidays."""
+    institute = Calendar("ime", "Europe/Paris", NINE_TO_FIVE, school="A")
+    with pytest.raises(ValueError, match="2016 ne sont pas connues"):
+        elapsed(paris(1, 5, 0, year=2016), paris(2, 1, 0, year=2016), institute)
+
+
+def test_a_supplier_that_waits_for_its_customer_does_not_count() -> None:
+    """A repair in four hours, suspended from 10:00 to 11:30, is due an hour and a half later."""
+    waiting: list[Pause] = [(paris(9, 18, 10), paris(9, 18, 11, 30))]
+    assert due_at(paris(9, 18, 9), parse_span("4 h"), None, waiting) == paris(9, 18, 14, 30)
+    assert due_at(paris(9, 18, 9), parse_span("4 h ouvrées"), OFFICE, waiting) == paris(9, 18, 14, 30)
+    assert elapsed(paris(9, 18, 9), paris(9, 18, 12), None, waiting) == timedelta(hours=1, minutes=30)
+
+
+def test_a_night_of_suspension_costs_business_hours_nothing() -> None:
+    """A pause outside the opening hours changes no deadline that counts inside them."""
+    night: list[Pause] = [(paris(9, 17, 18), paris(9, 18, 8))]
+    span = parse_span("8 h ouvrées")
+    assert due_at(paris(9, 17, 14), span, OFFICE, night) == due_at(paris(9, 17, 14), span, OFFICE)
+
+
+def test_pauses_that_overlap_are_taken_off_once() -> None:
+    """Two reasons to wait at the same time are one wait; touching and empty ones are harmless."""
+    pauses: list[Pause] = [
+        (paris(9, 18, 12), paris(9, 18, 13)),
+        (paris(9, 18, 10), paris(9, 18, 12)),
+        (paris(9, 18, 11), paris(9, 18, 11)),
+        (paris(9, 18, 11), paris(9, 18, 12, 30)),
+    ]
+    assert due_at(paris(9, 18, 9), parse_span("2 h"), None, pauses) == paris(9, 18, 14)
+    assert elapsed(paris(9, 18, 9), paris(9, 18, 14), None, pauses) == timedelta(hours=2)
+
+
+def test_a_delay_that_ends_when_a_pause_begins_is_over() -> None:
+    """The deadline is the earliest instant: a pause that begins right then changes nothing."""
+    pause: list[Pause] = [(paris(9, 18, 13), paris(9, 18, 15))]
+    assert due_at(paris(9, 18, 9), parse_span("4 h"), None, pause) == paris(9, 18, 13)
+    assert due_at(paris(9, 18, 14), parse_span("0"), None, pause) == paris(9, 18, 14)
+
+
+@pytest.mark.parametrize("calendar", [None, OFFICE])
+def test_a_wrong_pause_is_refused(calendar: Calendar | None) -> None:
+    """A pause that ends before it begins, or without zone, is an error."""
+    reversed_: list[Pause] = [(paris(9, 18, 12), paris(9, 18, 11))]
+    naive: list[Pause] = [(datetime(2026, 9, 18), paris(9, 18, 11))]  # noqa: DTZ001
+    for pauses, words in ((reversed_, "suspension finit avant"), (naive, "fuseau")):
+        with pytest.raises(ValueError, match=words):
+            elapsed(paris(9, 18, 9), paris(9, 18, 14), calendar, pauses)
+        with pytest.raises(ValueError, match=words):
+            due_at(paris(9, 18, 9), parse_span("1 h"), calendar, pauses)

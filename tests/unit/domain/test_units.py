@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +14,7 @@ from releve.domain.units import (
     parse_bytes,
     parse_span,
     say_bytes,
+    say_clock_hours,
     say_count,
     say_seconds,
     say_span,
@@ -132,3 +135,19 @@ def test_a_count_agrees_with_its_noun() -> None:
     ]
     assert say_count(1, "nouveau", "nouveaux") == "1 nouveau"
     assert say_count(3, "nouveau", "nouveaux") == "3 nouveaux"
+
+
+@pytest.mark.parametrize(
+    ("hours", "said"),
+    [
+        (8, "8 h"),
+        (96, "96 h"),
+        (95.2, "96 h"),
+        (239, "239 h"),
+        (240, "240 h, soit 10 j"),
+        (577, "577 h, soit 25 j"),
+    ],
+)
+def test_a_worst_case_is_said_in_hours_of_the_clock(hours: float, said: str) -> None:
+    """Hours, never rounded down, with days beside them from ten days on."""
+    assert say_clock_hours(timedelta(hours=hours)) == said

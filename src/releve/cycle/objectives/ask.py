@@ -242,7 +242,7 @@ def _chosen(question: Question, given: str) -> str | None:
 
 
 def _same_duration(choices: tuple[str, ...], given: str) -> str | None:
-    """ "24 h" is the choice "1 j", and "4 h" is "4 h ouvrées" where only these are offered."""
+    """The choice of the same length: "24 h" is the choice "1 j", and "4 h" is "4 h ouvrées" where only these are offered."""
     wanted = _amount(given)
     return next((choice for choice in choices if wanted is not None and _amount(choice) == wanted), None)
 

@@ -19,10 +19,11 @@ from releve.domain.periods import Period, active
 from releve.domain.units import Clock, Span
 
 if TYPE_CHECKING:
-    from numpy import float64
+    from numpy import bool_, float64
     from numpy.typing import NDArray
 
     Seconds = NDArray[float64]
+    Flags = NDArray[bool_]
 
 AHEAD = timedelta(
     days=400
@@ -126,7 +127,7 @@ class DueTable:
         return self._openings[calendar]
 
 
-def _active(at: Seconds, periods: tuple[Period, ...], timezone: str) -> Mapping[str, object]:
+def _active(at: Seconds, periods: tuple[Period, ...], timezone: str) -> Mapping[str, Flags]:
     """By period id, whether it is on at the local date of each outage."""
     import numpy as np
 

@@ -14,7 +14,7 @@ from releve.cycle.objectives.impact import Bearable, bearable
 from releve.cycle.objectives.loss import Losable, class_bound, losable
 from releve.cycle.objectives.scale import Scale
 from releve.domain.calendars import Calendar, least_wall, worst_wall
-from releve.domain.objectives import Statement, Establishment, Objectives, Settled
+from releve.domain.objectives import Establishment, Objectives, Settled, Statement
 from releve.domain.plan import Application, Plan, Sensitivity
 from releve.domain.units import Span, say_span
 

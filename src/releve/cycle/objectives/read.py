@@ -8,40 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-from releve.cycle.objectives.rules import Blocks, answers_rules, objectives_rules
+from releve.cycle.objectives.build import build, statement
+from releve.cycle.objectives.draft import LISTS, Draft
+from releve.cycle.objectives.rules import answers_rules, objectives_rules
 from releve.cycle.objectives.scale import Scale, proposed_scale
 from releve.cycle.objectives.schema import (
-    OBJECTIVES_LISTS,
     AnswerBlock,
     ReliefBlock,
-    SpreadBlock,
-    SupplierBlock,
 )
-from releve.cycle.plan.blocks import Placed, block, decimal_commas, listed, sections, version
+from releve.cycle.plan.blocks import Block, block, decimal_commas, listed, sections, version
 from releve.cycle.plan.finding import Finding, in_order, placed
-from releve.cycle.plan.source import MAX_BYTES, Mapping, Mark, Node, mark_of, read_source
+from releve.cycle.plan.source import MAX_BYTES, Mapping, Mark, mark_of, read_source
+from releve.cycle.plan.source import Path as Steps
 from releve.domain.errors import Fault, PlanError
-from releve.domain.objectives import (
-    CHECK,
-    NO_TIME,
-    RETYPE_BUDGET,
-    START,
-    Statement,
-    Component,
-    DataAnswer,
-    Establishment,
-    Objectives,
-    Rate,
-    Recovery,
-    Relief,
-    Settled,
-    Supplier,
-    SupplierPromise,
-    Threshold,
-)
+from releve.domain.objectives import Objectives, Statement
 from releve.domain.os_errors import reason
 from releve.domain.plan import Plan
 from releve.domain.units import Span, say_count
@@ -119,7 +102,7 @@ class _Reader:
     def __init__(self, plan: Plan, scale: Scale) -> None:
         self._plan = plan
         self._scale = scale
-        self._blocks: Blocks = {name: [] for name in OBJECTIVES_LISTS}
+        self._draft = Draft()
         self.faults: list[Fault] = []
         self.remarks: list[Fault] = []
         self.places: dict[str, Mark] = {}  # establishment id -> where it is written
@@ -130,11 +113,12 @@ class _Reader:
         root = None if data is None else self._root(data, str(path), INIT_HINT)
         if root is None:
             return None
-        findings = list(sections(root, TITLE, (*SINGLE, *OBJECTIVES_LISTS), ("version", "establishments")))
+        findings = list(sections(root, TITLE, (*SINGLE, *LISTS), ("version", "establishments")))
         findings += version(root, 1)
         findings += decimal_commas(root)
-        for name, model in OBJECTIVES_LISTS.items():
-            self._blocks[name], found = listed(root, name, lambda _path, model=model: model)  # type: ignore[misc,assignment]
+        for name, model in LISTS.items():
+            items, found = listed(root, name, partial(_model, model))
+            getattr(self._draft, name).extend(items)
             findings += found
         relief: ReliefBlock | None = None
         if "relief" in root.entries:
@@ -142,11 +126,11 @@ class _Reader:
             findings += found
         budget, found = _budget(root)
         findings += found
-        findings += objectives_rules(self._blocks, self._plan, self._scale)
+        findings += objectives_rules(self._draft, self._plan, self._scale)
         if not self._keep(findings, root, str(path)):
             return None
-        self.places = {item.item.id: mark_of(root, item.path) for item in self._blocks["establishments"]}
-        return _build(self._blocks, relief, budget)
+        self.places = {item.item.id: mark_of(root, item.path) for item in self._draft.establishments}
+        return build(self._draft, relief, budget)
 
     def answers(self, path: Path) -> list[Statement]:
         """The answers of one file; those that can be used when something is wrong."""
@@ -163,8 +147,12 @@ class _Reader:
         findings += decimal_commas(root)
         items, found = listed(root, "answers", lambda _path: AnswerBlock)
         findings += found
-        findings += answers_rules(items, self._blocks, self._plan, self._scale)
-        return [_answer(item, root, name) for item in items] if self._keep(findings, root, name) else []
+        findings += answers_rules(items, self._draft, self._plan, self._scale)
+        return (
+            [statement(item, f"{name}:{mark_of(root, item.path).line}") for item in items]
+            if self._keep(findings, root, name)
+            else []
+        )
 
     def _keep(self, findings: list[Finding], root: Mapping, name: str) -> bool:
         grave = [finding for finding in findings if finding.grave]
@@ -212,90 +200,8 @@ def _budget(root: Mapping) -> tuple[Span | None, list[Finding]]:
         ]
 
 
-def _build(blocks: Blocks, relief: ReliefBlock | None, budget: Span | None) -> Objectives:
-    def of(name: str) -> list[Any]:
-        return [item.item for item in blocks[name]]
-
-    return Objectives(
-        establishments=tuple(
-            Establishment(b.id, b.name, b.calendar, b.weight, tuple(b.applications))
-            for b in of("establishments")
-        ),
-        periods=tuple(b.value() for b in of("periods")),
-        settled=tuple(
-            Settled(b.application, b.establishment, b.rto, b.by, b.on, b.why) for b in of("settled")
-        ),
-        components=tuple(
-            Component(b.id, b.name, b.kind, tuple(b.carries), tuple(b.needs), b.rebuild)
-            for b in of("components")
-        ),
-        suppliers=tuple(_supplier(b) for b in of("suppliers")),
-        relief=_relief(relief) if relief else None,
-        recoveries=tuple(
-            Recovery(
-                b.application,
-                b.install or NO_TIME,
-                b.start or START,
-                b.check or CHECK,
-                b.memory or 0,
-                b.processors,
-                b.volume,
-                b.hourly_cost,
-            )
-            for b in of("recoveries")
-        ),
-        rates=tuple(Rate(b.scenario, b.per_year, b.who) for b in of("scenarios")),
-        thresholds=tuple(Threshold(b.criterion, b.weight, b.unacceptable) for b in of("scale")),
-        retype_budget=budget if budget is not None else RETYPE_BUDGET,
-    )
-
-
-def _supplier(block_: SupplierBlock) -> Supplier:
-    return Supplier(
-        block_.id,
-        block_.name,
-        tuple(
-            SupplierPromise(p.on, p.respond, p.restore, p.calendar, p.availability, p.loss, p.excludes)
-            for p in block_.promises
-        ),
-    )
-
-
-def _relief(b: ReliefBlock) -> Relief:
-    return Relief(
-        b.processors,
-        b.memory,
-        b.restores,
-        float(b.throughput),
-        b.people,
-        float(b.link or 0),
-        b.calendar,
-        b.on_call,
-        _spread(b.detection),
-        _spread(b.decision),
-    )
-
-
-def _spread(b: SpreadBlock | None) -> tuple[Span, Span, Span] | None:
-    return (b.p10, b.p50, b.p90) if b else None
-
-
-def _answer(item: Placed[AnswerBlock], root: Node, name: str) -> Statement:
-    b = item.item
-    return Statement(
-        b.application,
-        b.establishment,
-        b.by,
-        b.on,
-        b.why,
-        {code: tuple(levels) for code, levels in b.impact.items()},
-        {p.period: {code: tuple(levels) for code, levels in p.impact.items()} for p in b.in_period},
-        b.copes_for,
-        DataAnswer(b.data.kinds, b.data.entries_per_day, b.data.retype_hours, b.data.paper, b.data.volume)
-        if b.data
-        else None,
-        f"{name}:{mark_of(root, item.path).line}",
-    )
+def _model(model: type[Block], _path: Steps) -> type[Block]:
+    return model
 
 
 def _latest(answers: list[Statement]) -> Iterable[Statement]:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import pairwise
+from typing import TypeVar
 
+from releve.cycle.objectives.draft import Draft
 from releve.cycle.objectives.scale import Scale
-from releve.cycle.objectives.schema import AnswerBlock
+from releve.cycle.objectives.schema import AnswerBlock, ComponentBlock, PromiseBlock, SettledBlock
 from releve.cycle.plan.blocks import Block, Placed
 from releve.cycle.plan.finding import Finding
 from releve.cycle.plan.source import Path
@@ -18,58 +20,66 @@ from releve.domain.names import among, did_you_mean, nearest
 from releve.domain.plan import Plan
 from releve.domain.units import Clock, say_span
 
-Blocks = Mapping[str, list[Placed[Block]]]
+T = TypeVar("T", bound=Block)
 
 
-def objectives_rules(blocks: Blocks, plan: Plan, scale: Scale) -> Iterator[Finding]:
+def objectives_rules(draft: Draft, plan: Plan, scale: Scale) -> Iterator[Finding]:
     """Every finding of the objectives file that needs more than one block, or the plan."""
-    known = _Known(blocks, plan)
-    for section in ("establishments", "periods", "components", "suppliers"):
-        yield from _twice(blocks[section], lambda item: item.id, "id", section)
-    yield from _twice(blocks["scale"], lambda item: item.criterion, "criterion", "scale")
-    yield from _twice(blocks["recoveries"], lambda item: item.application, "application", "recoveries")
-    yield from _twice(blocks["scenarios"], lambda item: item.scenario, "scenario", "scenarios")
-    for placed in blocks["establishments"]:
-        yield from known.calendar(placed.item.calendar, (*placed.path, "calendar"))
-        yield from known.applications(placed.item.applications, (*placed.path, "applications"))
-        if placed.item.weight < 0:
-            yield Finding((*placed.path, "weight"), "weight-negative", "un poids ne peut pas être négatif")
-    for placed in blocks["scale"]:
-        yield from _criterion(placed.item.criterion, scale, (*placed.path, "criterion"))
-        if placed.item.weight < 0:
-            yield Finding((*placed.path, "weight"), "weight-negative", "un poids ne peut pas être négatif")
-    for placed in blocks["settled"]:
-        yield from known.application(placed.item.application, (*placed.path, "application"))
-        if placed.item.establishment:
-            yield from known.establishment(placed.item.establishment, (*placed.path, "establishment"))
-        yield from _business(placed.item, known, placed.path)
-    for placed in blocks["components"]:
-        yield from known.carried(placed.item.carries, (*placed.path, "carries"))
-        yield from known.components(placed.item.needs, (*placed.path, "needs"))
-    yield from _component_loop(blocks["components"])
-    for placed in blocks["suppliers"]:
-        for index, promise in enumerate(placed.item.promises):
-            path = (*placed.path, "promises", index)
-            yield from known.promised(promise.on, (*path, "on"))
-            yield from known.calendar(promise.calendar, (*path, "calendar"))
-            for key in ("respond", "restore"):
-                span = getattr(promise, key)
-                if span is not None and span.clock is Clock.BUSINESS and not promise.calendar:
-                    yield Finding(
-                        (*path, key),
-                        "promise-calendar",
-                        f"« {say_span(span)} » se compte dans un calendrier, et aucun n'est nommé",
-                        "ajoutez « calendar: … » : les heures pendant lesquelles le fournisseur travaille",
-                    )
-    for placed in blocks["recoveries"]:
-        yield from known.application(placed.item.application, (*placed.path, "application"))
+    known = _Known(draft, plan)
+    yield from _twice(draft.establishments, lambda item: item.id, "id", "establishments")
+    yield from _twice(draft.periods, lambda item: item.id, "id", "periods")
+    yield from _twice(draft.components, lambda item: item.id, "id", "components")
+    yield from _twice(draft.suppliers, lambda item: item.id, "id", "suppliers")
+    yield from _twice(draft.scale, lambda item: item.criterion, "criterion", "scale")
+    yield from _twice(draft.recoveries, lambda item: item.application, "application", "recoveries")
+    yield from _twice(draft.scenarios, lambda item: item.scenario, "scenario", "scenarios")
+    for place in draft.establishments:
+        yield from known.calendar(place.item.calendar, (*place.path, "calendar"))
+        yield from known.applications(place.item.applications, (*place.path, "applications"))
+        yield from _weight(place.item.weight, place.path)
+    for changed in draft.scale:
+        yield from _criterion(changed.item.criterion, scale, (*changed.path, "criterion"))
+        yield from _weight(changed.item.weight, changed.path)
+    for settled in draft.settled:
+        yield from known.application(settled.item.application, (*settled.path, "application"))
+        if settled.item.establishment:
+            yield from known.establishment(settled.item.establishment, (*settled.path, "establishment"))
+        yield from _business(settled.item, known, settled.path)
+    for component in draft.components:
+        yield from known.carried(component.item.carries, (*component.path, "carries"))
+        yield from known.components(component.item.needs, (*component.path, "needs"))
+    yield from _component_loop(draft.components)
+    for supplier in draft.suppliers:
+        for index, promise in enumerate(supplier.item.promises):
+            yield from _promise(promise, known, (*supplier.path, "promises", index))
+    for recovery in draft.recoveries:
+        yield from known.application(recovery.item.application, (*recovery.path, "application"))
+
+
+def _weight(weight: float, path: Path) -> Iterator[Finding]:
+    if weight < 0:
+        yield Finding((*path, "weight"), "weight-negative", "un poids ne peut pas être négatif")
+
+
+def _promise(promise: PromiseBlock, known: _Known, path: Path) -> Iterator[Finding]:
+    yield from known.promised(promise.on, (*path, "on"))
+    yield from known.calendar(promise.calendar, (*path, "calendar"))
+    for key in ("respond", "restore"):
+        span = getattr(promise, key)
+        if span is not None and span.clock is Clock.BUSINESS and not promise.calendar:
+            yield Finding(
+                (*path, key),
+                "promise-calendar",
+                f"« {say_span(span)} » se compte dans un calendrier, et aucun n'est nommé",
+                "ajoutez « calendar: … » : les heures pendant lesquelles le fournisseur travaille",
+            )
 
 
 def answers_rules(
-    answers: Iterable[Placed[AnswerBlock]], blocks: Blocks, plan: Plan, scale: Scale
+    answers: Iterable[Placed[AnswerBlock]], draft: Draft, plan: Plan, scale: Scale
 ) -> Iterator[Finding]:
     """Every finding of one file of answers."""
-    known = _Known(blocks, plan)
+    known = _Known(draft, plan)
     for placed in answers:
         item, path = placed.item, placed.path
         yield from known.application(item.application, (*path, "application"))
@@ -145,7 +155,7 @@ def _criterion(code: str, scale: Scale, path: Path, *, key: bool = False) -> Ite
         )
 
 
-def _business(item: Block, known: _Known, path: Path) -> Iterator[Finding]:
+def _business(item: SettledBlock, known: _Known, path: Path) -> Iterator[Finding]:
     """A need settled in opening hours needs an establishment that has some."""
     if item.rto.clock is not Clock.BUSINESS:
         return
@@ -159,7 +169,7 @@ def _business(item: Block, known: _Known, path: Path) -> Iterator[Finding]:
         )
 
 
-def _component_loop(components: list[Placed[Block]]) -> Iterator[Finding]:
+def _component_loop(components: list[Placed[ComponentBlock]]) -> Iterator[Finding]:
     from graphlib import CycleError, TopologicalSorter
 
     places = {placed.item.id: placed.path for placed in components}
@@ -176,9 +186,7 @@ def _component_loop(components: list[Placed[Block]]) -> Iterator[Finding]:
         )
 
 
-def _twice(
-    items: list[Placed[Block]], name: Callable[[Block], str], key: str, section: str
-) -> Iterator[Finding]:
+def _twice(items: list[Placed[T]], name: Callable[[T], str], key: str, section: str) -> Iterator[Finding]:
     seen: set[str] = set()
     for placed in items:
         if name(placed.item) in seen:
@@ -194,13 +202,13 @@ def _twice(
 class _Known:
     """The names that may be referred to."""
 
-    def __init__(self, blocks: Blocks, plan: Plan) -> None:
+    def __init__(self, draft: Draft, plan: Plan) -> None:
         self._applications = {item.id for item in plan.applications}
         self._data = {item.id for item in plan.data_sets}
         self._calendars = set(plan.calendars)
-        self._establishments = {placed.item.id: placed.item for placed in blocks["establishments"]}
-        self._periods = {placed.item.id for placed in blocks["periods"]}
-        self._components = {placed.item.id for placed in blocks["components"]}
+        self._establishments = {placed.item.id: placed.item for placed in draft.establishments}
+        self._periods = {placed.item.id for placed in draft.periods}
+        self._components = {placed.item.id for placed in draft.components}
 
     def application(self, name: str, path: Path) -> Iterator[Finding]:
         yield from self._one(

@@ -242,15 +242,3 @@ class AnswerBlock(Block):
     in_period: list[InPeriodBlock] = []
     copes_for: Duration | None = None
     data: DataBlock | None = None
-
-
-OBJECTIVES_LISTS: dict[str, type[Block]] = {
-    "establishments": EstablishmentBlock,
-    "periods": PeriodBlock,
-    "scale": ThresholdBlock,
-    "settled": SettledBlock,
-    "components": ComponentBlock,
-    "suppliers": SupplierBlock,
-    "recoveries": RecoveryBlock,
-    "scenarios": RateBlock,
-}

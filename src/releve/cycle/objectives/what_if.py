@@ -94,7 +94,7 @@ class Supposition:
 
 
 def understood(text: str, house: House) -> Supposed:
-    """ "srv-dui down", "fibre down", "principal lost", "S10". Raises BadInput with what is known."""
+    """What a person supposes: "srv-dui down", "fibre down", "principal lost", "S10". Raises BadInput with what is known."""
     match = _ASKED.fullmatch(text)
     if match is None:
         raise BadInput("what-if", f"« {text[:60]} » ne se comprend pas", hint=_hint(house))

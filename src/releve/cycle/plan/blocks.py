@@ -6,6 +6,7 @@ code, a French sentence and the path where it stands.
 
 from __future__ import annotations
 
+import re
 import typing
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
@@ -19,6 +20,7 @@ from releve.cycle.plan.source import Mapping, Node, Path, Scalar, Sequence, find
 from releve.domain.names import among, did_you_mean
 
 T = TypeVar("T")
+_CUT_NUMBER = re.compile(r"\d+(?: ?[a-zé]+)?", re.IGNORECASE)  # what follows a comma: "5", "5 Go"
 
 # What people write from habit or from the trade's French, and how it is written here.
 _ALIASES = {
@@ -38,6 +40,12 @@ _ALIASES = {
     "mail": "email",
     "courriel": "email",
     "hostname": "address",
+    "fermetures": "closed",
+    "closures": "closed",
+    "du": "from",
+    "au": "to",
+    "first": "from",
+    "last": "to",
 }
 _TYPES_FR = {
     "string_type": "un texte",
@@ -128,12 +136,12 @@ def _findings(
 
 def _misspelt(detail: ErrorDetails, path: Path, model: type[Block]) -> tuple[Finding, str]:
     loc = detail["loc"]
-    block = _model_at(model, loc[:-1])
-    known = list(block.model_fields)
+    found = _model_at(model, loc[:-1])
+    known = [field.alias or name for name, field in found.model_fields.items()]
     key = str(loc[-1])
     near = _ALIASES.get(key.lower(), "")
     near = near if near in known else did_you_mean(key, known)
-    return unknown_key((*path, *loc), key, near, block.TITLE, known), near
+    return unknown_key((*path, *loc), key, near, found.TITLE, known), near
 
 
 def unknown_key(path: Path, key: str, near: str, title: str, known: typing.Iterable[str]) -> Finding:
@@ -293,7 +301,7 @@ def decimal_commas(root: Node) -> typing.Iterator[Finding]:
         elif isinstance(node, Mapping):
             before = ""
             for key, item in node.entries.items():
-                if key.isdecimal() and is_null(item):
+                if _CUT_NUMBER.fullmatch(key) and is_null(item):
                     yield Finding(
                         (*path, key),
                         "decimal-comma",

@@ -22,7 +22,7 @@ from releve.cycle.plan.schema import (
     VaultBlock,
 )
 from releve.cycle.plan.shape import Draft
-from releve.domain.calendars import Calendar
+from releve.domain.calendars import Calendar, Closure
 from releve.domain.plan import (
     AppEnd,
     Application,
@@ -88,6 +88,8 @@ def calendar_of(block: CalendarBlock) -> Calendar:
         block.timezone,
         {number: tuple(slots) for number, slots in enumerate(days) if slots},
         block.holidays,
+        tuple(Closure(closure.first, closure.last, closure.name) for closure in block.closed),
+        block.school,
     )
 
 

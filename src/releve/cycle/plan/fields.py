@@ -6,12 +6,13 @@ A validator raises `wrong(code, sentence, hint)`: pydantic carries it, `shape.py
 from __future__ import annotations
 
 import re
-from datetime import time
+from datetime import date, datetime, time
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, PlainValidator
 from pydantic_core import PydanticCustomError
 
+from releve.domain.instants import read_day
 from releve.domain.secret import SecretRef
 from releve.domain.units import Clock, Span, parse_bytes, parse_span
 
@@ -128,6 +129,16 @@ def _no_moment(value: Any) -> time:
     raise wrong("moment", f"« {quote(value)} » n'est pas une heure", 'écrivez "02:30"')
 
 
+def _day(value: Any) -> date:
+    """A day of a year. YAML reads it as text (we keep YAML 1.2)."""
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    try:
+        return read_day(str(value)[:60])
+    except ValueError as error:
+        raise wrong("day", str(error), "écrivez 2026-08-21 ou 21/08/2026") from error
+
+
 def _path(value: str) -> str:
     if not value.strip() or "\n" in value:
         raise wrong("path", "un chemin de fichier est attendu")
@@ -145,4 +156,5 @@ Seconds = Annotated[float, PlainValidator(_seconds)]
 Size = Annotated[int, PlainValidator(_size)]
 Secret = Annotated[SecretRef, PlainValidator(_secret)]
 Moment = Annotated[time, PlainValidator(_moment)]
+Day = Annotated[date, PlainValidator(_day)]
 Slot = Annotated[tuple[time, time], PlainValidator(_slot)]

@@ -41,6 +41,8 @@ calendars:
       wed: ["09:00-12:30", "13:30-17:00"]
       thu: ["09:00-12:30", "13:30-17:00"]
       fri: ["09:00-12:30", "13:30-17:00"]
+    # closed: [{{from: 2026-08-01, to: 2026-08-21, name: "fermeture d'août"}}] # premier et dernier jour fermés
+    # school: B # fermé aussi pendant les vacances scolaires de la zone (IME, ITEP) : A, B ou C
 
 # Les lieux. Le secours est ailleurs : un incendie ne doit pas emporter les deux.
 # Si une société héberge un site, nommez-la ; pour des données de santé, son certificat HDS est

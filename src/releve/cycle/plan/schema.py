@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from releve.cycle.plan.blocks import Block
 from releve.cycle.plan.fields import (
+    Day,
     Duration,
     FilePath,
     Id,
@@ -59,6 +60,15 @@ class OpenBlock(Block):
     sun: list[Slot] = []
 
 
+class ClosureBlock(Block):
+    """Days of closure, both included."""
+
+    TITLE = "une fermeture"
+    first: Annotated[Day, Field(alias="from")]
+    last: Annotated[Day, Field(alias="to")]
+    name: Text = ""
+
+
 class CalendarBlock(Block):
     """A calendar of business hours."""
 
@@ -67,6 +77,8 @@ class CalendarBlock(Block):
     timezone: Name = "Europe/Paris"
     holidays: Text = ""
     open: OpenBlock
+    closed: list[ClosureBlock] = []
+    school: Text = ""
 
 
 class HdsBlock(Block):

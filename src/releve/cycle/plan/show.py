@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 
 from releve.cycle.plan.build import NOTHING_TO_LOSE
+from releve.cycle.plan.hours import hours
 from releve.domain.calendars import worst_wall
 from releve.domain.plan import (
     Application,
@@ -26,7 +27,7 @@ from releve.domain.plan import (
     Tolerance,
     Transport,
 )
-from releve.domain.units import Clock, Span, say_bytes, say_seconds, say_span
+from releve.domain.units import Clock, Span, say_bytes, say_clock_hours, say_seconds, say_span
 
 ROLE_FR: Mapping[SiteRole, str] = {SiteRole.PRIMARY: "site principal", SiteRole.RELIEF: "site de secours"}
 KIND_FR: Mapping[DataKind, str] = {
@@ -71,7 +72,7 @@ def say_without(tolerance: Tolerance, plan: Plan, year: int) -> str:
     """How long one can do without, its worst case on the wall clock when it counts business hours."""
     worst = worst_case(tolerance, plan, year)
     said = say_span(tolerance.rto)
-    return said if worst is None else f"{said} (au pire {say_seconds(worst.total_seconds())})"
+    return said if worst is None else f"{said} (au pire {say_clock_hours(worst)})"
 
 
 def say_loss(rpo: Span) -> str:
@@ -87,6 +88,7 @@ def show(plan: Plan, *, year: int) -> str:
         _title(plan),
         _heading("Combien de temps peut-on s'en passer ? Combien peut-on perdre ?"),
         _needs(plan, year),
+        *([_heading("Les heures qui comptent"), _hours(plan)] if plan.calendars else []),
         _heading("Ce dont chaque application a besoin"),
         tree(plan),
         _heading("Où sont les choses"),
@@ -142,6 +144,10 @@ def _needs(plan: Plan, year: int) -> str:
         "En répond",
     )
     return table(head, rows)
+
+
+def _hours(plan: Plan) -> str:
+    return "\n".join(line for calendar in plan.calendars.values() for line in hours(calendar))
 
 
 def _name(plan: Plan, contact_id: str) -> str:

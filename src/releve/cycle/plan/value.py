@@ -6,10 +6,14 @@ Durations are given as written and, where the wall clock rules, in seconds. Secr
 from __future__ import annotations
 
 from releve.cycle.plan.build import NOTHING_TO_LOSE
+from releve.cycle.plan.hours import say_slot
 from releve.cycle.plan.show import worst_case
+from releve.domain.calendars import Calendar
 from releve.domain.plan import Application, DataSet, End, Plan, ShareEnd, Tolerance
+from releve.domain.school import PUBLISHED_UNTIL
 from releve.domain.units import say_span
 
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 Json = dict[str, object]
 
 
@@ -41,12 +45,31 @@ def plan_value(plan: Plan, *, year: int) -> Json:
             {"id": v.id, "name": v.name, "places": {site: place.address for site, place in v.places.items()}}
             for v in plan.vaults
         ],
+        "calendars": [_calendar(calendar) for calendar in plan.calendars.values()],
         "data_sets": [_data_set(data) for data in plan.data_sets],
         "applications": [_application(application, plan, year) for application in plan.applications],
         "approvals": {
             question: {"people": rule.people, "who": list(rule.who), "deadline_seconds": rule.deadline}
             for question, rule in plan.approvals.items()
         },
+    }
+
+
+def _calendar(calendar: Calendar) -> Json:
+    """`open`: day of the week -> slots; `closed`: both days included."""
+    return {
+        "id": calendar.id,
+        "timezone": calendar.timezone,
+        "holidays": calendar.holidays,
+        "open": {
+            DAYS[day]: [say_slot(slot) for slot in slots] for day, slots in sorted(calendar.slots.items())
+        },
+        "closed": [
+            {"from": str(closure.first), "to": str(closure.last), "name": closure.name}
+            for closure in calendar.closures
+        ],
+        "school": calendar.school,
+        "school_published_until": str(PUBLISHED_UNTIL) if calendar.school else None,
     }
 
 

@@ -22,7 +22,7 @@ from releve.domain.document import (
 from releve.domain.measure import Measure, Verdict, worst
 from releve.domain.plan import Application, Tolerance
 from releve.domain.runbook import Direction, RunRecord, RunState, TaskKind, TaskState
-from releve.domain.units import Clock, say_seconds, say_span
+from releve.domain.units import Clock, say_clock_hours, say_seconds, say_span
 
 WITHOUT = "Durée d'arrêt (RTO)"
 LOST = "Données perdues (RPO)"
@@ -282,7 +282,7 @@ def _tolerated(case: Case, tolerance: Tolerance) -> str:
         return said
     calendar = case.plan.calendars.get(tolerance.calendar)
     year = case.incident.began_at.astimezone(case.zone).year
-    return f"{said} (au pire {_hours(worst_wall(tolerance.rto, calendar, year=year))})"
+    return f"{said} (au pire {say_clock_hours(worst_wall(tolerance.rto, calendar, year=year))})"
 
 
 def _tolerated_loss(tolerance: Tolerance) -> str:
@@ -312,7 +312,3 @@ def _verdict(need: Verdict, commitment: Verdict | None) -> Mark:
 
 def _seconds(length: timedelta) -> str:
     return say_seconds(max(0.0, length.total_seconds()))
-
-
-def _hours(length: timedelta) -> str:
-    return f"{length.total_seconds() / 3600:.0f} h"

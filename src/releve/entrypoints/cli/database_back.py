@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from releve.domain.instants import read_instant
 from releve.domain.units import say_count
 from releve.entrypoints.cli.rulings import (
     Beside,
@@ -196,14 +197,18 @@ def goal_of(at: str, position: str) -> Goal:
     from releve.adapters.engines.postgresql.parse import lsn
     from releve.domain.errors import BadInput
 
+    sentence = f"« {position or at} » n'est ni un instant ni une position"
     try:
         if position:
             return lsn(position)
-        return LATEST if at == LATEST else datetime.fromisoformat(at).astimezone()
+        if at == LATEST:
+            return LATEST
+        sentence = ""  # an hour that does not exist, or that happened twice, has its own
+        return read_instant(at, None).astimezone()
     except (ValueError, OverflowError) as error:
         raise BadInput(
             "usage",
-            f"« {position or at} » n'est ni un instant ni une position",
+            sentence or str(error),
             hint="--at 2026-03-09T14:30:00 (heure de cette machine), --at latest, ou --lsn 0/3000148",
         ) from error
 

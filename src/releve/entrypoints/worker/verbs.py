@@ -8,6 +8,7 @@ from datetime import datetime
 from releve.app import Relief, utc_now
 from releve.cycle.recover.conduct import Word
 from releve.domain.errors import BadInput
+from releve.domain.instants import read_instant
 from releve.domain.runbook import Direction, TaskKind
 from releve.entrypoints.worker.link import Verbs
 
@@ -72,14 +73,11 @@ def _instant(args: _Args, name: str) -> datetime | None:
     if not value:
         return None
     try:
-        found = datetime.fromisoformat(str(value))
+        found = read_instant(str(value), None)  # without a zone: the clock of this machine
     except ValueError as error:
         raise BadInput(
-            "bad-instant",
-            f"« {value} » n'est pas une date et une heure",
-            hint="écrivez par exemple 2026-11-23T14:02",
+            "bad-instant", str(error), hint="écrivez par exemple 2026-11-23T14:02, ou 23/11/2026 14:02"
         ) from error
-    found = found.astimezone(utc_now().tzinfo)  # without a zone: the clock of this machine
     if found > utc_now():
         raise BadInput("instant-in-future", f"« {value} » est dans le futur")
     return found

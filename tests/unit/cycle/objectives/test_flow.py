@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 
 import pytest
 
@@ -105,7 +104,7 @@ def promise(**changes: object) -> Supplier:
 
 
 def test_a_restore_time_is_judged_on_the_clock_with_its_service_hours() -> None:
-    """ "4 h" in office hours is a weekend on the clock: too slow for a need of an hour."""
+    """A promise of "4 h" in office hours is a weekend on the clock: too slow for a need of an hour."""
     the_plan, said = estate()
     (first, *_rest) = clashes(the_plan, replace(said, suppliers=(promise(restore=parse_span("4 h")),)))
     assert first.code == "promise-too-slow"

@@ -34,7 +34,7 @@ def test_business_hours_show_their_longest_wait() -> None:
     worst = worst_case(plan.application("reseau").need, plan, 2026)
     assert worst is not None
     assert worst.total_seconds() == 96 * 3600
-    assert "8 h ouvrées (au pire 4 j)" in show(plan, year=2026)
+    assert "8 h ouvrées (au pire 96 h)" in show(plan, year=2026)
     assert worst_case(plan.application("dui").need, plan, 2026) is None
 
 
@@ -96,3 +96,54 @@ def test_a_share_says_where_it_goes_and_through_what() -> None:
     assert "(srv1, /srv/documents) vers Établissement du Nord (srv2, /srv/documents)" in text
     assert "copie en temps réel, par « Coffre chiffré du secours », chiffrée" in text
     assert "copie une fois par jour à 02:00" in text
+
+
+CLOSED = (
+    "holidays: FR-57, school: B, closed: [{from: 24/12/2026, to: 2027-01-02},"
+    ' {from: 2026-08-01, to: 2026-08-21, name: "fermeture d\'août"}], open:'
+)
+
+
+def test_the_hours_that_count_are_drawn_with_what_closes_them() -> None:
+    """Slots, holidays, school and closures in order of date, in words; a projection says so."""
+    plan = parse_plan(VALID.replace("holidays: FR, open:", CLOSED).encode(), "plan.yaml")
+    drawn = """\
+bureau (Europe/Paris)
+  lundi : 09:00-12:30, 13:30-17:00
+  mardi : 09:00-12:30
+  fermé les jours fériés : Moselle
+  fermé pendant les vacances scolaires de la zone B (publiées jusqu'au 04/07/2028 ; au-delà, calculées : à vérifier)
+  fermé du 01/08/2026 au 21/08/2026 : fermeture d'août
+  fermé du 24/12/2026 au 02/01/2027
+"""
+    assert drawn in show(plan, year=2026)
+    (calendar,) = json.loads(json.dumps(plan_value(plan, year=2026)["calendars"]))
+    assert calendar == {
+        "id": "bureau",
+        "timezone": "Europe/Paris",
+        "holidays": "FR-57",
+        "open": {"mon": ["09:00-12:30", "13:30-17:00"], "tue": ["09:00-12:30"]},
+        "closed": [
+            {"from": "2026-12-24", "to": "2027-01-02", "name": ""},
+            {"from": "2026-08-01", "to": "2026-08-21", "name": "fermeture d'août"},
+        ],
+        "school": "B",
+        "school_published_until": "2028-07-04",
+    }
+
+
+def test_a_place_that_never_closes_is_drawn_in_one_line() -> None:
+    """Care runs by day and by night: no list of seven days."""
+    always = ", ".join(f'{day}: ["00:00-24:00"]' for day in ("mon", "tue", "wed", "thu", "fri", "sat", "sun"))
+    text = VALID.replace('mon: ["09:00-12:30", "13:30-17:00"], tue: ["09:00-12:30"]', always)
+    assert "  jour et nuit, tous les jours\n" in show(parse_plan(text.encode(), "plan.yaml"), year=2026)
+
+
+def test_a_closure_counts_in_the_worst_case_that_is_shown() -> None:
+    """Eight business hours from Friday 17:00 around August: the worst case in hours of the clock, and days."""
+    days = ", ".join(f'{day}: ["09:00-17:00"]' for day in ("mon", "tue", "wed", "thu", "fri"))
+    text = VALID.replace('mon: ["09:00-12:30", "13:30-17:00"], tue: ["09:00-12:30"]', days)
+    text = text.replace("rto: 1 h}", "rto: 8 h ouvrées, calendar: bureau}")
+    text = text.replace("holidays: FR,", "holidays: FR, closed: [{from: 2026-08-01, to: 2026-08-21}],")
+    plan = parse_plan(text.encode(), "plan.yaml")
+    assert "8 h ouvrées (au pire 576 h, soit 24 j)" in show(plan, year=2026)

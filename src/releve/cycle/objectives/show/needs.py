@@ -26,7 +26,7 @@ BANDS: Mapping[Band, str] = {
 
 
 def say_need(need: Need) -> str:
-    """ "8 h ouvrées (au pire 4 j d'horloge)", "moins de 5 min", "4 h"."""
+    """The delay as it is read: "8 h ouvrées (au pire 4 j d'horloge)", "moins de 5 min", "4 h"."""
     if not need.rto.seconds and not need.rto.business_days:
         return "moins que le plus court palier"
     said = say_span(need.rto)

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import time
+from datetime import time, timedelta
 from zoneinfo import ZoneInfo
 
+from releve.cycle.plan.blocks import Placed
+from releve.cycle.plan.fields import quote
 from releve.cycle.plan.finding import Finding
+from releve.cycle.plan.schema import CalendarBlock
 from releve.cycle.plan.shape import Draft
 from releve.domain.calendars import holiday_zones
 from releve.domain.names import among, did_you_mean
+from releve.domain.school import SCHOOL_ZONES
 from releve.domain.units import say_count
 
+LONGEST_CLOSURE = timedelta(days=366)  # beyond, it is a slip on the year (value of ours)
 QUESTIONS = ("fence", "accept-loss")  # what a switch may ask of a person
 
 
@@ -90,7 +95,7 @@ def _approvals(draft: Draft) -> Iterator[Finding]:
 
 
 def calendars(draft: Draft) -> Iterator[Finding]:
-    """Time zones, holidays, opening hours that overlap."""
+    """Time zones, holidays, closures, opening hours that overlap or are none."""
     for calendar in draft.calendars:
         if not _zone_exists(calendar.item.timezone):
             yield Finding(
@@ -107,6 +112,21 @@ def calendars(draft: Draft) -> Iterator[Finding]:
                 f"jours fériés inconnus : « {holidays} »",
                 "écrivez FR, FR-57 (Moselle), FR-6AE (Alsace), FR-974 (La Réunion)…, ou rien",
             )
+        if calendar.item.school and calendar.item.school not in SCHOOL_ZONES:
+            yield Finding(
+                (*calendar.path, "school"),
+                "school",
+                f"zone scolaire inconnue : « {quote(calendar.item.school)} »",
+                "écrivez A, B ou C ; en Corse et outre-mer, les vacances s'écrivent en dates dans « closed »",
+            )
+        yield from _closures(calendar)
+        if not any(slots for _, slots in calendar.item.open):
+            yield Finding(
+                (*calendar.path, "open"),
+                "calendar-empty",
+                f"le calendrier « {calendar.item.id} » n'ouvre jamais : aucun délai n'y finirait",
+                'ajoutez des plages horaires : open: {mon: ["09:00-12:30", "13:30-17:00"], …}',
+            )
         for day, slots in calendar.item.open:
             for index in range(1, len(slots)):
                 closing = slots[index - 1][1]
@@ -118,6 +138,25 @@ def calendars(draft: Draft) -> Iterator[Finding]:
                         f" ({_hour(closing)})",
                         "écrivez les plages du jour dans l'ordre, sans chevauchement",
                     )
+
+
+def _closures(calendar: Placed[CalendarBlock]) -> Iterator[Finding]:
+    for index, closure in enumerate(calendar.item.closed):
+        path = (*calendar.path, "closed", index, "to")
+        if closure.last < closure.first:
+            yield Finding(
+                path,
+                "closed-order",
+                f"la fermeture finit le {closure.last:%d/%m/%Y}, avant de commencer ({closure.first:%d/%m/%Y})",
+                "« from » est le premier jour fermé, « to » le dernier",
+            )
+        elif closure.last - closure.first > LONGEST_CLOSURE:
+            yield Finding(
+                path,
+                "closed-long",
+                "cette fermeture dure plus d'un an",
+                "vérifiez l'année ; un lieu fermé pour de bon n'a pas besoin de calendrier",
+            )
 
 
 def _zone_exists(name: str) -> bool:

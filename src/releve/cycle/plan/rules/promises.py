@@ -7,21 +7,21 @@ for less loss than the protection of the data gives.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
 
 from releve.cycle.plan.blocks import Placed
 from releve.cycle.plan.build import calendar_of
 from releve.cycle.plan.finding import Finding
 from releve.cycle.plan.schema import (
     ApplicationBlock,
-    CalendarBlock,
     DataSetBlock,
     ShareBlock,
     ToleranceBlock,
 )
 from releve.cycle.plan.shape import Draft
 from releve.cycle.plan.source import Path
-from releve.domain.calendars import Calendar, length, worst_wall
+from releve.domain.calendars import Calendar, OpensTooLittle, due_at, length, worst_wall
 from releve.domain.plan import ProtectionMode, Sensitivity
 from releve.domain.units import Clock, Span, say_span
 
@@ -29,6 +29,7 @@ DAY = 86_400.0
 # Sensitive and standard data leave the site at least daily (trade rule A7); a real-time copy of
 # critical data that may be older than this is no longer "real time" (value of ours, proposed).
 CRITICAL_RPO = 15 * 60.0
+_ANY_DAY = date(2026, 1, 1)  # weeks are alike where nothing is closed
 
 
 def promises(draft: Draft) -> Iterator[Finding]:
@@ -66,7 +67,7 @@ def _sense(
                 f"« {say_span(rto)} » se compte dans un calendrier, et aucun n'est nommé",
                 "ajoutez « calendar: … », ou écrivez une durée sans « ouvré »",
             )
-        yield from _never_open(draft, calendar_id, (*path, "rto"))
+        yield from _never_ends(draft, rto, calendar_id, (*path, "rto"))
     if tolerance is application.item.tolerance and tolerance.rpo is None and application.item.data:
         yield Finding(
             path,
@@ -76,19 +77,26 @@ def _sense(
         )
 
 
-def _never_open(draft: Draft, calendar_id: str, path: Path) -> Iterator[Finding]:
-    for calendar in draft.calendars:
-        if calendar.item.id == calendar_id and not _opens(calendar.item):
-            yield Finding(
-                path,
-                "calendar-empty",
-                f"le calendrier « {calendar_id} » n'ouvre jamais : ce délai ne finirait pas",
-                "ajoutez des plages horaires à ce calendrier",
-            )
-
-
-def _opens(calendar: CalendarBlock) -> bool:
-    return any(slots for _, slots in calendar.open)
+def _never_ends(draft: Draft, rto: Span, calendar_id: str, path: Path) -> Iterator[Finding]:
+    """A delay that its calendar does not let end. One that never opens has its own fault."""
+    found = next((placed.item for placed in draft.calendars if placed.item.id == calendar_id), None)
+    if found is None or not any(slots for _, slots in found.open):
+        return
+    # without holidays: they change nothing to it, and reading them is slow
+    calendar = replace(calendar_of(found), holidays="", school="")
+    starts = [closure.first for closure in calendar.closures] or [_ANY_DAY]
+    try:
+        for day in starts:
+            due_at(datetime(day.year, day.month, day.day, tzinfo=UTC), rto, calendar)
+    except OpensTooLittle:
+        yield Finding(
+            path,
+            "rto-never-ends",
+            f"« {say_span(rto)} » ne finirait pas dans le calendrier « {calendar_id} » : il n'ouvre pas assez",
+            "élargissez ses plages horaires, ou raccourcissez ses fermetures",
+        )
+    except (ValueError, OverflowError):  # a calendar that is wrong has its own fault
+        return
 
 
 @dataclass(frozen=True, slots=True)

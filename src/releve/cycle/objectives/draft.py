@@ -1,0 +1,43 @@
+"""The blocks of an objectives file that could be read, section by section."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from releve.cycle.objectives.schema import (
+    ComponentBlock,
+    EstablishmentBlock,
+    PeriodBlock,
+    RateBlock,
+    RecoveryBlock,
+    SettledBlock,
+    SupplierBlock,
+    ThresholdBlock,
+)
+from releve.cycle.plan.blocks import Block, Placed
+
+
+@dataclass(slots=True)
+class Draft:
+    """What was written. A block with a fault of its own is left out: the rules stay silent about it."""
+
+    establishments: list[Placed[EstablishmentBlock]] = field(default_factory=list)
+    periods: list[Placed[PeriodBlock]] = field(default_factory=list)
+    scale: list[Placed[ThresholdBlock]] = field(default_factory=list)
+    settled: list[Placed[SettledBlock]] = field(default_factory=list)
+    components: list[Placed[ComponentBlock]] = field(default_factory=list)
+    suppliers: list[Placed[SupplierBlock]] = field(default_factory=list)
+    recoveries: list[Placed[RecoveryBlock]] = field(default_factory=list)
+    scenarios: list[Placed[RateBlock]] = field(default_factory=list)
+
+
+LISTS: dict[str, type[Block]] = {
+    "establishments": EstablishmentBlock,
+    "periods": PeriodBlock,
+    "scale": ThresholdBlock,
+    "settled": SettledBlock,
+    "components": ComponentBlock,
+    "suppliers": SupplierBlock,
+    "recoveries": RecoveryBlock,
+    "scenarios": RateBlock,
+}
