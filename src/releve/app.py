@@ -22,6 +22,7 @@ from releve.domain.errors import BadInput, Unreachable
 from releve.domain.os_errors import reason
 from releve.domain.plan import Plan, ProtectionMode, Site
 from releve.domain.ports import Engine, Host, Ledger
+from releve.domain.runbook import Direction, Runbook
 
 
 def utc_now() -> datetime:
@@ -131,6 +132,28 @@ class Relief:
     conductor: Conductor
     wait: Callable[[str, float], bool]  # run, seconds -> ended
     copy_again: Callable[[str], None]  # data set whose copy of the day is still due
+
+
+def recovery_runbook(plan: Plan, ledger: Ledger | None) -> Runbook | None:
+    """What Relève would do if the primary site were lost now; None when it would switch nothing.
+
+    The join of two stages that never see each other: `recover` derives the tasks, `objectives` schedules
+    them. `ledger` None: as if nothing had ever moved.
+    """
+    from releve.cycle.recover.conduct import prepare_runbook, primary_of, relief_of
+    from releve.cycle.recover.derive import Durations, Request, derive
+
+    try:
+        if ledger is not None:
+            return prepare_runbook(plan, ledger, Direction.SWITCH, relief_of(plan), "", "prediction")
+        request = Request(
+            "prediction", Direction.SWITCH, "", primary_of(plan), relief_of(plan), {}, Durations({})
+        )
+        return derive(plan, request)
+    except BadInput as error:
+        if error.code in {"nothing-to-move", "several-sources", "which-site"}:
+            return None
+        raise
 
 
 def _silent(_instant: str, _run: str, _task: str) -> None:

@@ -213,8 +213,8 @@ def business_day(calendar: Calendar) -> timedelta:
 def worst_wall(span: Span, calendar: Calendar | None, *, year: int = 2026) -> timedelta:
     """The longest that `span` can last on the wall clock when it begins in `year`; for display.
 
-    "8 h ouvrées" can be four days, and weeks around a closure. The worst start is always a closing: within an opening the end
-    moves with the start or jumps further, and once closed, waiting only shortens the wait.
+    "8 h ouvrées" can be four days, and weeks around a closure: a later year in which a closure is
+    already dated counts too, or the worst that is known to come would not be shown.
     Raises ValueError as `due_at` does.
     """
     if span.clock is Clock.WALL or calendar is None:
@@ -222,6 +222,18 @@ def worst_wall(span: Span, calendar: Calendar | None, *, year: int = 2026) -> ti
     needed = length(span, calendar)
     if needed == _ZERO:
         return _ZERO
+    years = {year} | {
+        day.year for one in calendar.closures for day in (one.first, one.last) if day.year > year
+    }
+    return max(_worst_in(one, needed, calendar) for one in years)
+
+
+def _worst_in(year: int, needed: timedelta, calendar: Calendar) -> timedelta:
+    """The worst of the starts of one year.
+
+    The worst start is always a closing: within an opening the end moves with the start or jumps
+    further, and once closed, waiting only shortens the wait.
+    """
     limit = datetime(year + 1, 1, 1, tzinfo=UTC)
     first = datetime(year, 1, 1, tzinfo=UTC)
     # the year's first instant and every closing after it, each with the open time that ran before

@@ -104,7 +104,7 @@ def say_span(span: Span) -> str:
     parts = [f"{hours:.0f} h"] if hours else []
     if rest or not hours:
         parts.append(say_seconds(rest))
-    return " ".join(parts) + " ouvrées"
+    return " ".join(parts) + (" ouvrée" if span.seconds == 3600 else " ouvrées")
 
 
 def say_seconds(seconds: float) -> str:

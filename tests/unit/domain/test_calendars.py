@@ -216,6 +216,11 @@ def test_closures_count_in_the_worst_case() -> None:
     assert worst_wall(parse_span("8 h ouvrées"), AUGUST, year=2027) < timedelta(days=5)
 
 
+def test_a_closure_of_a_later_year_is_in_the_worst_case() -> None:
+    """In November, the closure of next August is what is to come: it is shown already."""
+    assert worst_wall(parse_span("8 h ouvrées"), AUGUST, year=2025) == timedelta(days=24)
+
+
 def test_closures_may_overlap_and_come_in_any_order() -> None:
     """What is closed twice is closed once."""
     many = (

@@ -37,7 +37,7 @@ SEED = 20_260_101
 
 
 @dataclass(frozen=True, slots=True)
-class House:
+class Situation:
     """What every prediction of one association starts from. `runbook`: what Relève would do at the loss of the site."""
 
     plan: Plan
@@ -81,7 +81,7 @@ def instants(year: int, count: int, timezone: str, seed: int) -> Seconds:
 
 
 def predict(
-    house: House,
+    situation: Situation,
     scenario: Scenario,
     hit: Sequence[str],
     at: Seconds,
@@ -95,24 +95,33 @@ def predict(
     when the relief cannot hold what must come back.
     """
     todo = work(
-        house.plan, house.objectives, house.stood, hit, scenario, house.relief, house.known, house.runbook
+        situation.plan,
+        situation.objectives,
+        situation.stood,
+        hit,
+        scenario,
+        situation.relief,
+        situation.known,
+        situation.runbook,
     )
-    rate = next((item.per_year for item in house.objectives.rates if item.scenario == scenario.code), None)
+    rate = next(
+        (item.per_year for item in situation.objectives.rates if item.scenario == scenario.code), None
+    )
     back = {job.application for job in todo.jobs if job.application}
     if not back:
         return Prediction(scenario, tuple(hit), todo, None, None, 1.0, rate)
-    table = DueTable(at, house.plan.calendars, house.objectives.periods, house.plan.timezone)
+    table = DueTable(at, situation.plan.calendars, situation.objectives.periods, situation.plan.timezone)
     columns = list(dict.fromkeys(job.application for job in todo.jobs))
-    due = _dues(house, columns, table, len(at))
+    due = _dues(situation, columns, table, len(at))
     import numpy as np
 
-    weights = _weights(house)
+    weights = _weights(situation)
     middle = [
         Due(name, float(np.median(due[:, index])), weights.get(name, 1.0))
         for index, name in enumerate(columns)
         if name and np.isfinite(due[:, index]).all()
     ]
-    release = _release(house.relief, table, at)
+    release = _release(situation.relief, table, at)
     options: dict[str, Any] = {} if limit is None else {"limit": limit}
     timetable = schedule(
         todo.jobs,
@@ -128,7 +137,7 @@ def predict(
         middle,
         timetable.order,
         Draws(len(at), due=Rows(due), release=release, per_year=rate if rate is not None else 1.0),
-        hourly=_hourly(house.objectives),
+        hourly=_hourly(situation.objectives),
         seed=seed,
     )
     assumed = [job for job in todo.jobs if job.seconds.p90 and job.seconds.basis is Basis.ASSUMED]
@@ -137,7 +146,7 @@ def predict(
 
 
 def predict_all(
-    house: House,
+    situation: Situation,
     scenarios: Sequence[Scenario],
     *,
     year: int,
@@ -146,15 +155,15 @@ def predict_all(
     limit: float | None = None,
 ) -> tuple[Prediction, ...]:
     """Every scenario that hits something of the plan, `draws` outages shared between them."""
-    hits = [(scenario, scenario.hit(house.stood.needs)) for scenario in scenarios]
+    hits = [(scenario, scenario.hit(situation.stood.needs)) for scenario in scenarios]
     found = [(scenario, hit) for scenario, hit in hits if hit]
     each = max(1, draws // max(len(found), 1))
     return tuple(
         predict(
-            house,
+            situation,
             scenario,
             hit,
-            instants(year, each, house.plan.timezone, seed + index),
+            instants(year, each, situation.plan.timezone, seed + index),
             seed=seed + index,
             limit=limit,
         )
@@ -162,24 +171,24 @@ def predict_all(
     )
 
 
-def _dues(house: House, columns: Sequence[str], table: DueTable, count: int) -> Seconds:
+def _dues(situation: Situation, columns: Sequence[str], table: DueTable, count: int) -> Seconds:
     """Draws × applications: the strictest of its establishments at that instant; inf where nothing is asked."""
     import numpy as np
 
     place = {name: index for index, name in enumerate(columns) if name}
     found = np.full((count, len(columns)), np.inf)
-    for need in house.needs:
+    for need in situation.needs:
         index = place.get(need.application)
         if index is not None:
             np.minimum(found[:, index], table.of(need), out=found[:, index])
     return found
 
 
-def _weights(house: House) -> dict[str, float]:
+def _weights(situation: Situation) -> dict[str, float]:
     """By application, the activity that waits for it: the sum of the weights of those who use it, at least a hundredth."""
-    shares = house.weights
+    shares = situation.weights
     found: dict[str, float] = {}
-    for need in house.needs:
+    for need in situation.needs:
         found[need.application] = found.get(need.application, 0.0) + shares[need.establishment]
     return {name: max(weight, 0.01) for name, weight in found.items()}
 
@@ -207,4 +216,4 @@ def utc(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-__all__ = ["House", "Prediction", "Way", "instants", "predict", "predict_all", "utc"]
+__all__ = ["Prediction", "Situation", "Way", "instants", "predict", "predict_all", "utc"]

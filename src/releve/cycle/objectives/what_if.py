@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from releve.cycle.objectives.flow import NodeKind
 from releve.cycle.objectives.need import ALWAYS, Need
-from releve.cycle.objectives.predict import House, Prediction, predict
+from releve.cycle.objectives.predict import Prediction, Situation, predict
 from releve.cycle.objectives.prediction.simulate import Forecast
 from releve.cycle.objectives.recovery import DECIDE, Way
 from releve.cycle.objectives.scenarios import Damage, Scenario, scenarios
@@ -93,52 +93,52 @@ class Supposition:
     prediction: Prediction
 
 
-def understood(text: str, house: House) -> Supposed:
+def understood(text: str, situation: Situation) -> Supposed:
     """What a person supposes: "srv-dui down", "fibre down", "principal lost", "S10". Raises BadInput with what is known."""
     match = _ASKED.fullmatch(text)
     if match is None:
-        raise BadInput("what-if", f"« {text[:60]} » ne se comprend pas", hint=_hint(house))
+        raise BadInput("what-if", f"« {text[:60]} » ne se comprend pas", hint=_hint(situation))
     what, verb = match["what"], match["verb"]
     known = scenarios()
     if what.upper() in known and verb is None:
         scenario = known[what.upper()]
-        hit = scenario.hit(house.stood.needs)
+        hit = scenario.hit(situation.stood.needs)
         if not hit:
             raise BadInput("hits-nothing", f"le scénario {scenario.code} ne touche rien de ce plan")
         return Supposed(scenario, hit)
     if verb not in _VERBS:
-        raise BadInput("what-if", f"« {text[:60]} » ne dit pas ce qui arrive", hint=_hint(house))
-    hit = _hit(what, house)
+        raise BadInput("what-if", f"« {text[:60]} » ne dit pas ce qui arrive", hint=_hint(situation))
+    hit = _hit(what, situation)
     damage, safe, breach, family = _VERBS[verb]
     return Supposed(Scenario(text.strip(), text.strip(), family, hit, damage, safe, breach), hit)
 
 
-def _hit(what: str, house: House) -> tuple[str, ...]:
-    sites = {site.id for site in house.plan.sites}
-    if what in house.stood.needs:
+def _hit(what: str, situation: Situation) -> tuple[str, ...]:
+    sites = {site.id for site in situation.plan.sites}
+    if what in situation.stood.needs:
         return (what,)
     if what in sites:
-        hosts = {host.id for host in house.plan.hosts if host.site == what}
+        hosts = {host.id for host in situation.plan.hosts if host.site == what}
         here = [
-            *(item.id for item in house.plan.applications if what in item.ends),
-            *(item.id for item in house.plan.data_sets if item.primary_site == what),
-            *(item.id for item in house.objectives.components),
-            *(host for host in sorted(hosts) if host in house.stood.needs),
+            *(item.id for item in situation.plan.applications if what in item.ends),
+            *(item.id for item in situation.plan.data_sets if item.primary_site == what),
+            *(item.id for item in situation.objectives.components),
+            *(host for host in sorted(hosts) if host in situation.stood.needs),
         ]
         if here:
             return tuple(dict.fromkeys(here))
-    names = {*house.stood.needs, *sites}
+    names = {*situation.stood.needs, *sites}
     raise BadInput("unknown-node", f"« {what} » n'est rien de ce plan", hint=nearest(what, names, ""))
 
 
-def _hint(house: House) -> str:
-    example = next(iter(house.stood.needs), "serveur")
+def _hint(situation: Situation) -> str:
+    example = next(iter(situation.stood.needs), "serveur")
     return f"écrivez « {example} down », « principal lost », ou un scénario : S01 à S20 ; mots : {', '.join(_VERBS)}"
 
 
-def changed(house: House, supposed: Supposed, change: Change) -> tuple[House, Supposed]:
+def changed(situation: Situation, supposed: Supposed, change: Change) -> tuple[Situation, Supposed]:
     """The same with other means. A second link takes over from a link that fails, and doubles what restores get."""
-    relief = house.relief
+    relief = situation.relief
     other: Relief = replace(
         relief,
         people=relief.people + change.people,
@@ -149,24 +149,26 @@ def changed(house: House, supposed: Supposed, change: Change) -> tuple[House, Su
     )
     hit = supposed.hit
     if change.second_link:
-        links = {item.id for item in house.objectives.components if item.kind is ComponentKind.LINK}
+        links = {item.id for item in situation.objectives.components if item.kind is ComponentKind.LINK}
         hit = tuple(node for node in hit if node not in links)
-    return replace(house, relief=other), Supposed(supposed.scenario, hit)
+    return replace(situation, relief=other), Supposed(supposed.scenario, hit)
 
 
-def what_if(house: House, supposed: Supposed, at: datetime, *, seed: int = 0) -> Supposition:
+def what_if(situation: Situation, supposed: Supposed, at: datetime, *, seed: int = 0) -> Supposition:
     """What follows from it at `at` (aware). Raises BadInput as `predict` does."""
     import numpy as np
 
-    prediction = predict(house, supposed.scenario, supposed.hit, np.full(DRAWS, at.timestamp()), seed=seed)
-    touched = house.stood.touched(supposed.hit)
+    prediction = predict(
+        situation, supposed.scenario, supposed.hit, np.full(DRAWS, at.timestamp()), seed=seed
+    )
+    touched = situation.stood.touched(supposed.hit)
     forecasts = (
         {item.application: item for item in prediction.outlook.applications} if prediction.outlook else {}
     )
     lines = tuple(
-        _line(house, prediction, application.id, forecasts.get(application.id), at)
-        for application in house.plan.applications
-        if application.id in touched and any(need.application == application.id for need in house.needs)
+        _line(situation, prediction, application.id, forecasts.get(application.id), at)
+        for application in situation.plan.applications
+        if application.id in touched and any(need.application == application.id for need in situation.needs)
     )
     return Supposition(
         at,
@@ -174,10 +176,10 @@ def what_if(house: House, supposed: Supposed, at: datetime, *, seed: int = 0) ->
         lines,
         tuple(
             node
-            for node in house.stood.needs
-            if node in touched and house.stood.kinds[node] is not NodeKind.APPLICATION
+            for node in situation.stood.needs
+            if node in touched and situation.stood.kinds[node] is not NodeKind.APPLICATION
         ),
-        _share(house, lines),
+        _share(situation, lines),
         deadlines(_events(supposed.scenario), at),
         _major(lines, at),
         min((line.decide_by for line in lines if line.decide_by is not None), default=None),
@@ -185,11 +187,15 @@ def what_if(house: House, supposed: Supposed, at: datetime, *, seed: int = 0) ->
     )
 
 
-def _line(house: House, prediction: Prediction, name: str, forecast: Forecast | None, at: datetime) -> Line:
-    application = house.plan.application(name)
-    needs = [need for need in house.needs if need.application == name]
+def _line(
+    situation: Situation, prediction: Prediction, name: str, forecast: Forecast | None, at: datetime
+) -> Line:
+    application = situation.plan.application(name)
+    needs = [need for need in situation.needs if need.application == name]
     dues = {
-        need.establishment: due_at(at, at_instant(house, need, at), house.plan.calendars.get(need.calendar))
+        need.establishment: due_at(
+            at, at_instant(situation, need, at), situation.plan.calendars.get(need.calendar)
+        )
         for need in needs
     }
     place = min(dues, key=lambda key: dues[key])
@@ -197,7 +203,7 @@ def _line(house: House, prediction: Prediction, name: str, forecast: Forecast | 
     voices = [voice.answer for need in needs for voice in need.voices]
     copes = [item.copes_for for item in voices if item.copes_for is not None]
     entries = [item.data.entries for item in voices if item.data is not None]
-    calendars = house.plan.calendars
+    calendars = situation.plan.calendars
     return Line(
         name,
         application.name,
@@ -216,19 +222,19 @@ def _line(house: House, prediction: Prediction, name: str, forecast: Forecast | 
     )
 
 
-def at_instant(house: House, need: Need, at: datetime) -> Span:
+def at_instant(situation: Situation, need: Need, at: datetime) -> Span:
     """The need's duration at that instant: the strictest of the critical periods that are on."""
     if not need.rto_in:
         return need.rto
     from zoneinfo import ZoneInfo
 
-    day = at.astimezone(ZoneInfo(house.plan.timezone)).date()
+    day = at.astimezone(ZoneInfo(situation.plan.timezone)).date()
     on = [
         need.rto_in[period.id]
-        for period in house.objectives.periods
+        for period in situation.objectives.periods
         if period.id in need.rto_in and active(period, day)
     ]
-    calendar = house.plan.calendars.get(need.calendar)
+    calendar = situation.plan.calendars.get(need.calendar)
     return min([need.rto_in.get(ALWAYS, need.rto), *on], key=lambda span: due_at(at, span, calendar))
 
 
@@ -238,12 +244,12 @@ def _decide_by(
     """What is left of the delay once nine recoveries out of ten, from the decision on, are taken from it."""
     if forecast is None or forecast.p90 is None or prediction.timetable is None:
         return None
-    decided = prediction.timetable.ends[DECIDE]
+    decided = prediction.timetable.end[DECIDE]
     return max(at, due - timedelta(seconds=max(0.0, forecast.p90 - decided)))
 
 
-def _share(house: House, lines: tuple[Line, ...]) -> float:
-    weights = house.weights
+def _share(situation: Situation, lines: tuple[Line, ...]) -> float:
+    weights = situation.weights
     places = {place for line in lines for place in line.establishments}
     return sum(weights[place] for place in places) / (sum(weights.values()) or 1.0)
 

@@ -6,7 +6,7 @@ A validator raises `wrong(code, sentence, hint)`: pydantic carries it, `shape.py
 from __future__ import annotations
 
 import re
-from datetime import date, datetime, time
+from datetime import date, time
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, PlainValidator
@@ -20,6 +20,7 @@ DURATION_HINT = "écrivez par exemple 30 s, 15 min, 4 h, 8 h ouvrées, 2 j ouvr�
 SECRET_HINT = "écrivez où il se trouve : file:/etc/releve/pg.pw, env:NOM ou command:programme argument"  # noqa: S105
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _SECRET = re.compile(r"(env|file|command):(\S.*)", re.DOTALL)
+_YEARS = range(2000, 2100)  # beyond, it is a slip (value of ours)
 _MOMENT = re.compile(r"(\d{1,2})[:h](\d{2})")
 _SLOT = re.compile(r"(\d{1,2})[:h](\d{2})\s*-\s*(\d{1,2})[:h](\d{2})")
 
@@ -131,12 +132,13 @@ def _no_moment(value: Any) -> time:
 
 def _day(value: Any) -> date:
     """A day of a year. YAML reads it as text (we keep YAML 1.2)."""
-    if isinstance(value, date) and not isinstance(value, datetime):
-        return value
     try:
-        return read_day(str(value)[:60])
+        day = read_day(str(value)[:60])
     except ValueError as error:
         raise wrong("day", str(error), "écrivez 2026-08-21 ou 21/08/2026") from error
+    if day.year not in _YEARS:
+        raise wrong("day-year", f"« {quote(value)} » : vérifiez l'année", "de 2000 à 2099")
+    return day
 
 
 def _path(value: str) -> str:

@@ -245,12 +245,11 @@ def _priorities(where: Places) -> Answer:
 def _compare(where: Places) -> Answer:
     from releve.cycle.objectives.compare import compared
     from releve.cycle.objectives.show.needs import compared_text, compared_value
-    from releve.entrypoints.cli.session import relief_house
+    from releve.entrypoints.cli.session import ledger_here
 
     plan, objectives, found = _needs(where)
-    del plan
-    home = relief_house(where.plan)
-    lines = compared(home.plan, found, home.ledger.incidents.all())
+    ledger = ledger_here(plan)
+    lines = compared(plan, found, ledger.incidents.all() if ledger is not None else ())
     return Answer({"lines": [compared_value(line) for line in lines]}, compared_text(lines, objectives))
 
 

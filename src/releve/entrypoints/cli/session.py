@@ -6,11 +6,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from releve.app import House, house, relief
 from releve.cycle.recover.conduct import relief_of
 from releve.domain.errors import Unreachable
 from releve.domain.plan import Plan
+from releve.domain.ports import Ledger
 from releve.domain.runbook import RunRecord, RunState
 from releve.entrypoints.cli.speech import talk
 
@@ -40,6 +42,17 @@ def relief_house(path: str) -> House:
     """The house of the relief site, where incidents, runs and evidence are kept."""
     plan = plan_of(path)
     return house(plan, relief_of(plan))
+
+
+def ledger_here(plan: Plan) -> Ledger | None:
+    """The relief's ledger when this machine has it; None elsewhere (nothing is made, and that is said)."""
+    site = plan.site(relief_of(plan))
+    if site.worker is None or not Path(site.worker.state).is_dir():
+        talk(
+            f"le registre du secours n'est pas sur cette machine ({site.id}) : rien de mesuré n'est connu ici"
+        )
+        return None
+    return house(plan, site.id).ledger
 
 
 @contextmanager
