@@ -273,7 +273,7 @@ def least_wall(span: Span, calendar: Calendar | None, *, year: int = 2026) -> ti
             least = min(least, closing - (ran - before - needed) - begin)
         if opening >= limit and not starts:
             return least
-    raise ValueError(f"le calendrier « {calendar.id} » n'ouvre pas assez : échéance à plus de dix ans")
+    raise _too_little(calendar)
 
 
 def openings(calendar: Calendar, first: datetime, until: datetime) -> Iterator[Opening]:

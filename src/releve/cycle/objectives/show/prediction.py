@@ -218,7 +218,7 @@ def supposition_text(found: Supposition, timezone: str, before: Supposition | No
             line.name,
             ", ".join(line.establishments),
             WAYS[line.way],
-            _when(found.at, line.forecast, zone),
+            _when(line.forecast),
             f"{_local(line.due, zone)} ({line.due_at})",
             _interval(line.forecast),
         ]
@@ -237,8 +237,10 @@ def supposition_text(found: Supposition, timezone: str, before: Supposition | No
     if before is not None:
         titles.append("sans cela")
     lines = [
-        f"« {found.supposed.scenario.name} » le {_local(found.at, zone)} : {say_count(len(found.lines), 'application')}, "
-        f"{_share(found.weight)} de l'activité",
+        (
+            f"« {found.supposed.scenario.name} » le {_local(found.at, zone)} : "
+            f"{say_count(len(found.lines), 'application')}, {_percent(found.weight)} de l'activité"
+        ),
         "",
     ]
     if not rows:
@@ -340,7 +342,7 @@ def _line_value(line: Line) -> dict[str, object]:
     }
 
 
-def _when(at: datetime, forecast: Forecast | None, zone: ZoneInfo) -> str:
+def _when(forecast: Forecast | None) -> str:
     if forecast is None or forecast.p50 is None or forecast.p90 is None:
         return "inconnu"
     return f"{say_seconds(_rounded(forecast.p50))} ({say_seconds(_rounded(forecast.p90))})"
@@ -357,10 +359,6 @@ def _seconds(value: float | None) -> str:
 
 def _percent(value: float | None) -> str:
     return f"{value:.0%}".replace("%", " %") if value is not None else NOTHING
-
-
-def _share(value: float) -> str:
-    return _percent(value)
 
 
 def _interval(forecast: Forecast | None) -> str:
