@@ -57,7 +57,7 @@ def least_makespan(problem: Problem) -> int:
     heads = problem.heads()
     ends = [start + lasting for start, lasting in zip(heads, problem.seconds, strict=True)]
     found = max(ends, default=0)
-    tails = _tails(problem, within=False)
+    tails = [way - lasting for way, lasting in zip(problem.ways(), problem.seconds, strict=True)]
     for pool, size in enumerate(problem.capacity):
         users = [(job, need) for job, row in enumerate(problem.needs) for need in row if need.pool == pool]
         if users and size:
@@ -67,19 +67,18 @@ def least_makespan(problem: Problem) -> int:
     return found
 
 
-def _tails(problem: Problem, *, within: bool) -> list[int]:
-    """By job, seconds from its end to the end of all that must come after it (`within` its application)."""
+def _tails(problem: Problem) -> list[int]:
+    """By job, seconds from its end to the end of what must come after it in its own application."""
     found = [0] * len(problem.jobs)
     for job in reversed(problem.order):
         for later in problem.after[job]:
-            inside = problem.application[later] == problem.application[job]
-            if inside or not within:
+            if problem.application[later] == problem.application[job]:
                 found[job] = max(found[job], problem.seconds[later] + found[later])
     return found
 
 
 def _loads(problem: Problem, pool: int) -> list[_Load]:
-    heads, tails = problem.heads(), _tails(problem, within=True)
+    heads, tails = problem.heads(), _tails(problem)
     rows: dict[int, list[tuple[int, int, int]]] = {}
     for job, needs in enumerate(problem.needs):
         for need in needs:
@@ -102,7 +101,7 @@ def _of_pool(problem: Problem, pool: int, loads: list[_Load], soonest: list[int]
     first = min(load.head for load in loads)
     last = max(load.head for load in loads) + total // size + 1
     unit = max(total // MAX_FLOW, gcd(*(load.work for load in loads)), 1)
-    edges = _edges(problem, first, last)
+    edges = _edges(first, last)
     room = [(right - left) * size // unit + 1 for left, right in zip(edges, edges[1:], strict=False)]
     charges = np.zeros((len(loads), len(room)))
     for index, load in enumerate(loads):
@@ -122,11 +121,12 @@ def _of_pool(problem: Problem, pool: int, loads: list[_Load], soonest: list[int]
     rows, slots = np.nonzero(np.isfinite(charges))
     flow: Any = min_cost_flow.SimpleMinCostFlow()
     ends = len(loads) + len(room)
+    flow.add_arcs_with_capacity_and_unit_cost(rows, len(loads) + slots, parts[rows], whole[rows, slots])
     flow.add_arcs_with_capacity_and_unit_cost(
-        rows, len(loads) + slots, parts[rows], whole[rows, slots]
-    )
-    flow.add_arcs_with_capacity_and_unit_cost(
-        len(loads) + np.arange(len(room)), np.full(len(room), ends), np.array(room), np.zeros(len(room), np.int64)
+        len(loads) + np.arange(len(room)),
+        np.full(len(room), ends),
+        np.array(room),
+        np.zeros(len(room), np.int64),
     )
     flow.set_nodes_supplies(np.arange(len(loads)), parts)
     flow.set_node_supply(ends, -int(parts.sum()))
@@ -135,9 +135,8 @@ def _of_pool(problem: Problem, pool: int, loads: list[_Load], soonest: list[int]
     return int(flow.optimal_cost() / scale * (1 - 1e-9))
 
 
-def _edges(problem: Problem, first: int, last: int) -> list[int]:
+def _edges(first: int, last: int) -> list[int]:
     """Slots from `first` to `last`, in seconds: even, rising edges."""
-    del problem
     step = max((last - first) / SLOTS, 1.0)
     found = [first]
     while found[-1] < last:

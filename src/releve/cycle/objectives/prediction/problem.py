@@ -82,6 +82,14 @@ class Problem:
                 found[job] = max(found[job], found[earlier] + self.seconds[earlier])
         return found
 
+    def ways(self) -> list[int]:
+        """By job, seconds of the longest way from its start to the end of all that comes after it."""
+        found = list(self.seconds)
+        for job in reversed(self.order):
+            for later in self.after[job]:
+                found[job] = max(found[job], self.seconds[job] + found[later])
+        return found
+
 
 def problem(
     jobs: Sequence[Job],
@@ -105,7 +113,9 @@ def problem(
     for name in given:
         _known(name, place, "unknown-pool", "les arrivées")
     needs = [_needs(job, place) for job in jobs]
-    before = [tuple(dict.fromkeys(_known(one, number, "unknown-job", job.id) for one in job.after)) for job in jobs]
+    before = [
+        tuple(dict.fromkeys(_known(one, number, "unknown-job", job.id) for one in job.after)) for job in jobs
+    ]
     order = _ordered(jobs, before)
     after: list[list[int]] = [[] for _ in jobs]
     for later, earlier in enumerate(before):
@@ -142,7 +152,9 @@ def _numbered(names: Sequence[str], code: str, noun: str) -> dict[str, int]:
     found: dict[str, int] = {}
     for index, name in enumerate(names):
         if name in found:
-            raise BadInput(code, f"la {noun} « {name} » est donnée deux fois", hint="donnez à chacune son nom")
+            raise BadInput(
+                code, f"la {noun} « {name} » est donnée deux fois", hint="donnez à chacune son nom"
+            )
         found[name] = index
     return found
 
@@ -164,7 +176,9 @@ def _needs(job: Job, place: Mapping[str, int]) -> tuple[Need, ...]:
     for name in sorted({*job.demands, *job.keeps}):
         demand, keep = job.demands.get(name, 0), job.keeps.get(name, 0)
         if demand < 0 or keep < 0:
-            raise BadInput("negative-demand", f"« {job.id} » demande moins que rien à la ressource « {name} »")
+            raise BadInput(
+                "negative-demand", f"« {job.id} » demande moins que rien à la ressource « {name} »"
+            )
         index = _known(name, place, "unknown-pool", job.id)
         if demand or keep:
             found.append(Need(index, max(demand, keep), keep))
@@ -250,7 +264,9 @@ def _dues(dues: Sequence[Due], which: Mapping[str, int]) -> tuple[tuple[int | No
     seen = set()
     for one in dues:
         if one.application in seen:
-            raise BadInput("duplicate-due", f"« {one.application} » a deux échéances", hint="n'en gardez qu'une")
+            raise BadInput(
+                "duplicate-due", f"« {one.application} » a deux échéances", hint="n'en gardez qu'une"
+            )
         seen.add(one.application)
         if not (one.weight > 0 and 0 <= one.seconds < float("inf") and one.weight < float("inf")):
             raise BadInput(

@@ -49,7 +49,7 @@ class _Search:
         self.rank: list[float] = []
         self.finishes: list[int] = []
         self._paths = critical_path(problem)
-        self._slack = _slack_tails(problem)
+        self._ways = problem.ways()
         self._work = _work(problem)
 
     def first(self) -> list[list[float]]:
@@ -66,7 +66,9 @@ class _Search:
             [due[one] - self._work[one] for one in everyone],
         ]
         mean = max(sum(self._work) / max(len(self._work), 1), 1e-9)
-        rules += [self._apparent(due, weight, mean * ahead * max(len(self._work) / 8, 1)) for ahead in LOOK_AHEAD]
+        rules += [
+            self._apparent(due, weight, mean * ahead * max(len(self._work) / 8, 1)) for ahead in LOOK_AHEAD
+        ]
         return [_ranks(rule) for rule in rules]
 
     def _apparent(self, due: list[float], weight: list[float], ahead: float) -> list[float]:
@@ -105,7 +107,7 @@ class _Search:
         for job in reversed(problem.order):
             for later in problem.after[job]:
                 best[job] = min(best[job], best[later])
-        return [(best[job], -float(self._slack[job]), job) for job in range(len(best))]
+        return [(best[job], -float(self._ways[job]), job) for job in range(len(best))]
 
     def _late(self, chance: random.Random) -> list[int]:
         """Some applications, the late ones (as heavy as they are late) more often."""
@@ -148,15 +150,6 @@ def _ranks(values: Sequence[float]) -> list[float]:
     found = [0.0] * len(values)
     for place, index in enumerate(sorted(range(len(values)), key=lambda one: (values[one], one))):
         found[index] = float(place)
-    return found
-
-
-def _slack_tails(problem: Problem) -> list[int]:
-    """By job, seconds of its longest way to the end, itself included."""
-    found = list(problem.seconds)
-    for job in reversed(problem.order):
-        for later in problem.after[job]:
-            found[job] = max(found[job], problem.seconds[job] + found[later])
     return found
 
 
