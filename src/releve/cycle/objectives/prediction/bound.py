@@ -15,12 +15,13 @@ critical path. The bound is the best of those of the pools.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from math import gcd
 from typing import Any
 
 from releve.cycle.objectives.prediction.problem import Problem
 
-SLOTS = 96  # instants at which a pool is charged; twice as many gain less than a hundredth and cost twice
+SLOTS = 64  # instants at which a pool is charged; twice as many gain 2 % at most and cost three times
 CHARGE_STEPS = 1 << 34  # the dearest unit-second is this much: 64-bit sums stay far from overflow
 MAX_FLOW = 1 << 24  # unit-seconds are grouped so that no more than this flows
 
@@ -102,7 +103,7 @@ def _of_pool(problem: Problem, pool: int, loads: list[_Load], soonest: list[int]
     last = max(load.head for load in loads) + total // size + 1
     unit = max(total // MAX_FLOW, gcd(*(load.work for load in loads)), 1)
     edges = _edges(first, last)
-    room = [(right - left) * size // unit + 1 for left, right in zip(edges, edges[1:], strict=False)]
+    room = [(right - left) * size // unit + 1 for left, right in pairwise(edges)]
     charges = np.zeros((len(loads), len(room)))
     for index, load in enumerate(loads):
         which = load.application

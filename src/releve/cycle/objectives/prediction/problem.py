@@ -1,5 +1,4 @@
-"""Jobs, pools and dues made ready for computing: indices and whole seconds, and everything that is wrong
-with them said before anything is computed.
+"""Jobs, pools and dues made ready for computing: indices, whole seconds, and faults said before all else.
 
 Seconds are whole: durations and releases rounded up, dues rounded down, so that rounding never flatters.
 """
@@ -53,9 +52,9 @@ class Problem:
     weight: tuple[int, ...]
 
     def cost_of(self, application: int, finish: int) -> int:
-        """What it costs that `application` is back at `finish` seconds, in 1/100,000 of a weighted second:
-        its lateness, `BROKEN_SECONDS` more when it is late at all, and `finish` / `EARLY`.
+        """What it costs that `application` is back at `finish` seconds, in 1/100,000 of a weighted second.
 
+        Its lateness, `BROKEN_SECONDS` more when it is late at all, and `finish` / `EARLY`.
         Never decreases with `finish`: the bounds rest on it.
         """
         due = self.due[application]

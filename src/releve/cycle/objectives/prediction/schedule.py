@@ -22,7 +22,7 @@ from releve.cycle.objectives.prediction.solver import solve
 from releve.domain.work import Due, Job, Pool
 
 SOLVER_JOBS = 400  # beyond, CP-SAT gains nothing on the search within any limit that a page waits for
-SOLVER_SHARE = 0.1  # of the limit, in CP-SAT's deterministic time: a unit is some seconds of computing
+SOLVER_SHARE = 0.05  # of the limit, in CP-SAT's deterministic time: a unit is some seconds of computing
 LIMIT = 1.0  # about a second of computing for 40 applications
 
 

@@ -39,8 +39,9 @@ Z95 = 1.959963984540054  # two-sided 95 %
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """One row of `values` a draw: shape (kinds, applications), and `of` (draws) says which; `of` None: row
-    i is draw i. So 10,000 draws of 12 scenarios are 12 rows.
+    """One row of `values`, shape (kinds, applications), a draw; `of`, shape (draws), says which.
+
+    `of` None: row i is draw i. So 10,000 draws of 12 scenarios are 12 rows.
     """
 
     values: Any
@@ -91,8 +92,10 @@ class Forecast:
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """What the simulated disasters say. `broken`, `lateness`: mean a disaster of the number of RTOs that are
-    not kept and of the weighted seconds late. `loss`: a year, over the applications whose cost is known.
+    """What the simulated disasters say.
+
+    `broken`, `lateness`: mean a disaster of the number of RTOs that are not kept and of the weighted
+    seconds late. `loss`: a year, over the applications whose cost is known.
     """
 
     applications: tuple[Forecast, ...]
@@ -166,8 +169,9 @@ def replay(
     ends = np.zeros((len(work.jobs), draws), dtype=np.float32)
     units = _units(work, release, draws)
     room = {pool: np.empty_like(table) for pool, table in units.items()}
-    anywhere, everywhere = touched.any(axis=1), touched.all(axis=1)
-    columns = {index: np.flatnonzero(touched[index]) for index in np.flatnonzero(anywhere & ~everywhere)}
+    anywhere, everywhere = np.any(touched, axis=1), np.all(touched, axis=1)
+    partly = np.flatnonzero(anywhere & ~everywhere).tolist()
+    columns: dict[int, Any] = {index: np.flatnonzero(touched[index]) for index in partly}
     for job in order:
         where = work.application[job]
         if not anywhere[where]:

@@ -25,8 +25,9 @@ class Solved:
 def solve(
     problem: Problem, hint: Sequence[int], *, limit: float, seed: int, makespan: bool = False
 ) -> Solved:
-    """Improve `hint` (starts by job, feasible) and bound the cost, or the makespan, within `limit` units of
-    CP-SAT's deterministic time (some seconds each).
+    """Improve `hint` (starts by job, feasible) and bound the cost, or the makespan.
+
+    `limit`: units of CP-SAT's deterministic time, some seconds each.
     """
     from ortools.sat.python import cp_model
 
