@@ -22,7 +22,8 @@ class Basis(StrEnum):
 class Spread:
     """A duration that varies, in seconds.
 
-    A tenth of the cases are below `p10`, half below `p50`, nine tenths below `p90`; 0 ≤ p10 ≤ p50 ≤ p90. `count`: how many measures it comes from (0 when assumed).
+    A tenth of the cases are below `p10`, half below `p50`, nine tenths below `p90`: 0 ≤ p10 ≤ p50 ≤ p90.
+    `count`: how many measures it comes from (0 when assumed).
     """
 
     p10: float
@@ -50,9 +51,8 @@ class Pool:
 class Job:
     """One piece of work.
 
-    `demands`: units of each pool held while it runs; `keeps`: units held from its start on, for good
-    (the memory of an application that runs).
-
+    `demands`: units of each pool held while it runs; `keeps`: units that it holds from its start on, for
+    good (the memory of an application that runs). While it runs, the larger of the two is held.
     `application`: whose return it serves; an application is back when its last job ends. A job of
     one application may be `after` jobs of another.
     """
