@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -16,6 +17,7 @@ from releve.domain.errors import BadInput
 from releve.domain.units import MAX_SPAN_SECONDS
 
 MOST_POINTS = 60  # more steps than a person reads; `complete` says when some are missing
+STEP = Fraction(1, 10)  # of the whole association: one point at least for each tenth less
 _FREE = int(MAX_SPAN_SECONDS)  # a year: no wish at all, and yet it comes back
 
 
@@ -94,10 +96,13 @@ def curve_of_all(
     rules: Iterable[str] = tuple(RULES),
     today: Choice | None = None,
     limits: Limits = LIMITS,
+    step: Fraction = STEP,
     most_points: int = MOST_POINTS,
 ) -> Curve | Conflict:
     """The curve of the whole association: every RTO wish (but those of zero) longer or shorter by one factor.
 
+    Each point is at least `step` (0 ≤ step < 1) shorter than the one before: every point is the least
+    total for its delay, and points closer than that are left out (0 for every one of them).
     `seconds` of a point is that factor times its shortest wish. Raises BadInput where nobody wished an RTO.
     """
     asked = list(wishes)
@@ -115,7 +120,7 @@ def curve_of_all(
         factor = max(Fraction(seconds, wish.seconds) for seconds, wish in zip(got, own, strict=True))
         return -(-shortest * factor.numerator // factor.denominator), factor
 
-    points, proven, complete = _walk(home, own, limits, most_points, placed)
+    points, proven, complete = _walk(home, own, limits, most_points, placed, step)
     mark = None
     if today is not None:
         got = [today.obtained(wish) for wish in own]
@@ -142,6 +147,7 @@ def _walk(
     limits: Limits,
     most_points: int,
     placed: Callable[[list[int]], tuple[int, Fraction | None]],
+    step: Fraction = Fraction(0),
 ) -> tuple[tuple[Point, ...], bool, bool]:
     """Buy the cheapest, see what it gives, ask for strictly better, until nothing offered gives it."""
     points: list[Point] = []
@@ -164,7 +170,8 @@ def _walk(
         if factor is None:
             bounds = [got[0] - 1]
         else:
-            bounds = [-(-w.seconds * factor.numerator // factor.denominator) - 1 for w in scaled]
+            less = factor * (1 - step)
+            bounds = [min(math.ceil(w.seconds * factor) - 1, math.floor(w.seconds * less)) for w in scaled]
         if min(bounds) < 0:
             return tuple(points), proven, True
     return tuple(points), proven, False

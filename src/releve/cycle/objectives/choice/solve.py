@@ -20,7 +20,8 @@ from releve.cycle.objectives.choice.basket import Basket
 from releve.cycle.objectives.choice.conflict import Conflict, conflict
 from releve.cycle.objectives.choice.estate import Estate, Pick, estate, rpo_bounds
 from releve.cycle.objectives.choice.measure import Line, Measure, bill, broken
-from releve.cycle.objectives.choice.prices import Offer, PriceList
+from releve.cycle.objectives.choice.parts import parts
+from releve.cycle.objectives.choice.prices import Offer, Per, PriceList
 from releve.cycle.objectives.choice.wishes import (
     RULES,
     WANTED,
@@ -39,14 +40,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How far the proof is carried. `work`: deterministic units of the solver (about a second each).
+    """How far the proof is carried. `work`: deterministic units of the solver, not seconds.
 
-    `gap`: the proof may stop once within this part of the optimum (0: carried to the end).
+    `gap`: the solver may stop once within this part of the optimum (0: carried to the end). `whole`: an
+    estate of more subjects than this is solved by parts first, and as a whole only if that leaves a gap
+    above `wide`.
     """
 
-    work: float = 8.0
+    work: float = 4.0
     gap: float = 0.0
     seed: int = 1
+    whole: int = 800
+    wide: float = 0.01
 
 
 LIMITS = Limits()
@@ -161,30 +166,72 @@ def cheapest(
 ) -> tuple[set[Pick], int] | None:
     """Picks that keep every demand and each wish of `bounded` within its seconds, and a bound in cents.
 
-    None when no purchase does. `bounded` wishes are asked besides those of the estate.
+    None when no purchase does. `bounded` wishes are asked besides those of the estate. A large estate is
+    solved part by part first; as a whole only where that leaves too wide a gap.
     """
+    extra = [_within(wish, seconds) for wish, seconds in bounded]
+    active: list[Demand] = [*home.wishes, *extra, *home.duties]
+    found: tuple[set[Pick], int] | None = None
+    if len(home.subjects) > limits.whole:
+        found = _by_parts(home, limits, extra)
+        if found is None:
+            return None
+        picks = thinned(home, found[0], active)
+        total = sum(line.total for line in bill(home, home.selection(picks)))
+        found = picks, found[1]
+        if total - found[1] <= limits.wide * total:
+            return found
+    answer = _solved(home, limits, extra)
+    if answer is None:
+        return None
+    picks, bound = answer
+    picks = thinned(home, picks, active)
+    if found is None:
+        return picks, bound
+    totals = [sum(line.total for line in bill(home, home.selection(p))) for p in (picks, found[0])]
+    return (picks if totals[0] <= totals[1] else found[0]), max(bound, found[1])
+
+
+def _by_parts(home: Estate, limits: Limits, extra: Sequence[Wish]) -> tuple[set[Pick], int] | None:
+    """Each part for itself, paying its part of what the association shares: never more than its price.
+
+    So the sum of the parts is a bound: what is shared costs at least what they paid for it.
+    """
+    pieces = parts(home)
+    picks: set[Pick] = set()
+    bound = 0
+    for piece in pieces:
+        answer = _solved(piece, limits, [w for w in extra if w.subject in piece.subjects], home, len(pieces))
+        if answer is None:
+            return None
+        picks |= answer[0]
+        bound += answer[1]
+    return picks, bound
+
+
+def _solved(
+    home: Estate, limits: Limits, extra: Sequence[Wish], whole: Estate | None = None, count: int = 1
+) -> tuple[set[Pick], int] | None:
+    """The picks of the solver, not thinned, and its bound. `whole`, `count`: what this is a part of."""
     from ortools.sat.python import cp_model
 
-    problem = _Problem(home, [*home.wishes, *(_within(wish, seconds) for wish, seconds in bounded)])
+    problem = _Problem(home, [*home.wishes, *extra], whole, count)
     solver = cp_model.CpSolver()
     solver.parameters.num_workers = 1
     solver.parameters.random_seed = limits.seed
     solver.parameters.max_deterministic_time = limits.work
     solver.parameters.relative_gap_limit = limits.gap
-    solver.parameters.linearization_level = 2
+    solver.parameters.linearization_level = 2  # without it 2,400 applications stay a third from the proof
     status = solver.solve(problem.model)
-    active: list[Demand] = [*problem.wishes, *home.duties]
     if status == cp_model.INFEASIBLE:
         return None
     if status in {cp_model.OPTIMAL, cp_model.FEASIBLE}:
         picks = {pick for pick, used in problem.use.items() if problem.direct(pick) and solver.value(used)}
-        bound = math.ceil(solver.best_objective_bound - 1e-6)
-    else:  # the limit came before any answer: everything allowed, thinned out
-        picks = {(name, offer) for name, offers in problem.allowed.items() for offer in offers}
-        bound = 0
-        if broken(home, home.selection(picks), active):
-            return None
-    return thinned(home, picks, active), bound
+        return picks, math.ceil(solver.best_objective_bound - 1e-6)
+    # the limit came before any answer: everything allowed, to be thinned out
+    picks = {(name, offer) for name, offers in problem.allowed.items() for offer in offers}
+    active: list[Demand] = [*home.wishes, *extra, *home.duties]
+    return None if broken(home, home.selection(picks), active) else (picks, 0)
 
 
 def _within(wish: Wish, seconds: int) -> Wish:
@@ -222,16 +269,19 @@ def volume_cents(home: Estate, pick: Pick) -> int:
 class _Problem:
     """The linear model of an estate, for some wishes."""
 
-    def __init__(self, home: Estate, wishes: list[Wish]) -> None:
+    def __init__(self, home: Estate, wishes: list[Wish], whole: Estate | None = None, count: int = 1) -> None:
         from ortools.sat.python import cp_model
 
         self.home = home
+        self.whole = whole
+        self.count = count
         self.wishes = wishes
         self.model = cp_model.CpModel()
         self.allowed = home.allowed(home.duties)
         self.use: dict[Pick, cp_model.IntVar] = {}
         self._bounds = rpo_bounds(home, wishes)
         self._from: dict[tuple[str, Loss], Any] = {}  # seconds of a restore or of a relief, linear
+        self._scarcity: dict[str, bool] = {}
         self._uses()
         self._duties()
         for loss in Loss:
@@ -345,12 +395,28 @@ class _Problem:
                 costs.append((cents(self.home, offer) + by_volume) * used)
                 continue
             costs.append(by_volume * used)
+            if self.whole is not None and offer.per is Per.ASSOCIATION and self._scarce(offer):
+                price, capacity = cents(self.home, offer), offer.capacity_bytes or offer.capacity_applications
+                costs.append(price * self.home.load(pick) // capacity * used)
+                continue
             groups.setdefault((offer.id, self.home.scope(pick)), []).append(pick)
         for (name, _), picks in groups.items():
-            costs.append(
-                cents(self.home, self.home.offers[name]) * self._units(self.home.offers[name], picks)
-            )
+            offer = self.home.offers[name]
+            price = cents(self.home, offer)
+            if self.whole is not None and offer.per is Per.ASSOCIATION:
+                price //= self.count
+            costs.append(price * self._units(offer, picks))
         self.model.minimize(sum(costs))
+
+    def _scarce(self, offer: Offer) -> bool:
+        """Whether the whole association could need a second unit of it: then each pays by its load."""
+        capacity = offer.capacity_bytes or offer.capacity_applications
+        if not capacity or self.whole is None:
+            return False
+        if offer.id not in self._scarcity:
+            subjects = self.whole.subjects
+            self._scarcity[offer.id] = sum(self.whole.load((s, offer.id)) for s in subjects) > capacity
+        return self._scarcity[offer.id]
 
     def _units(self, offer: Offer, picks: list[Pick]) -> Any:
         capacity = offer.capacity_bytes or offer.capacity_applications
