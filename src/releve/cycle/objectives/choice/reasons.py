@@ -25,51 +25,35 @@ def reasons(choice: Choice) -> Mapping[Pick, tuple[str, ...]]:
 
 
 def _of(home: Estate, basket: Basket, pick: Pick) -> list[str]:
-    subject = home.subjects[pick[0]]
+    subject, currency = home.subjects[pick[0]], home.prices.currency
     others = [o for o in home.direct(subject) if o.id not in basket.chosen[subject.id]]
-    cheaper = sorted(
-        (o for o in others if alone(home, (subject.id, o.id)) < alone(home, pick)), key=lambda o: o.id
-    )
-    gone = basket.drop(pick)
     said = []
+    gone = basket.drop(pick)
     without = basket.broken_by(gone)
     if without:
-        said.append(f"sans elle, ne tient plus : {_demands(home, without)}")
-    for other in cheaper:
+        said.append(f"sans cette protection, ne tient plus : {_demands(home, without)}")
+    for other in others:
         swap = (subject.id, other.id)
         new = basket.add(swap)
         lost = basket.broken_by([*gone, *new])
-        if lost:
-            less = alone(home, pick) - alone(home, swap)
-            said.append(
-                f"« {other.name} », {say_money(less, home.prices.currency)} de moins sur {home.prices.years} ans, "
-                f"ne tient pas : {_demands(home, lost)}"
-            )
-        else:
-            said.append(_shared(home, basket, pick, swap, (gone, new)))
+        after = basket.cost([*gone, *new])
         basket.drop(swap)
+        basket.add(pick)
+        less = basket.cost([*gone, *new]) - after
+        basket.drop(pick)
+        if lost and less > 0:
+            saved = f"{say_money(less, currency)} de moins sur {home.prices.years} ans"
+            said.append(f"« {other.name} », {saved}, ne tient pas : {_demands(home, lost)}")
+        elif not lost and alone(home, swap) < alone(home, pick):
+            said.append(f"« {other.name} » {_dearer(-less, currency)}")
     basket.add(pick)
     return said
 
 
-def _shared(
-    home: Estate, basket: Basket, pick: Pick, swap: Pick, moved: tuple[list[Pick], list[Pick]]
-) -> str:
-    both = [*moved[0], *moved[1]]
-    after = basket.cost(both)
-    basket.drop(swap)
-    basket.add(pick)
-    more = after - basket.cost(both)
-    basket.drop(pick)
-    basket.add(swap)
-    name = home.offers[swap[1]].name
+def _dearer(more: int, currency: str) -> str:
     if more > 0:
-        return f"« {name} » suffirait, et coûterait {say_money(more, home.prices.currency)} de plus, ce qui est partagé étant déjà payé"
-    return (
-        f"« {name} » suffirait au même prix"
-        if more == 0
-        else f"« {name} » suffirait : la preuve n'est pas complète"
-    )
+        return f"suffirait, et coûterait {say_money(more, currency)} de plus : ce que d'autres partagent est déjà payé"
+    return "suffirait au même prix" if more == 0 else "suffirait : la preuve n'est pas complète"
 
 
 def _demands(home: Estate, lost: Sequence[Demand]) -> str:
