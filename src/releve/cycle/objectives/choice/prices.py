@@ -16,9 +16,9 @@ from typing import Annotated
 from pydantic import Field
 
 from releve.cycle.objectives.choice.money import Cents, Rate
+from releve.cycle.plan.blocks import Block
 from releve.cycle.plan.fields import Id, Name, Text, WallDuration
 from releve.cycle.plan.finding import Finding
-from releve.cycle.plan.schema import Block
 from releve.cycle.plan.source import Path
 from releve.domain.names import nearest
 
