@@ -12,6 +12,7 @@ from datetime import date
 from enum import StrEnum
 
 from releve.domain.periods import Period
+from releve.domain.plan import DataKind, Sensitivity
 from releve.domain.units import Span
 
 # Proposed values, for what nobody settled yet; shown as such.
@@ -109,8 +110,8 @@ class ComponentKind(StrEnum):
 class Component:
     """A server, a link, a store: what applications and data stand on.
 
-    `carries`: applications and data sets; `needs`: other components; `rebuild`: to put it back by
-    itself, when it is known.
+    `carries`: applications and data sets; `needs`: other components; `rebuild`: to put it back, when it
+    is known; `automatic`: something takes over from it by itself in that time (a second link, a battery).
     """
 
     id: str
@@ -119,6 +120,12 @@ class Component:
     carries: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     rebuild: Span | None = None
+    automatic: Span | None = None
+
+    @property
+    def machine(self) -> bool:
+        """Whether what it carries is lost with it, and people of the association put it back."""
+        return self.kind in {ComponentKind.SERVER, ComponentKind.STORAGE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +179,9 @@ class Recovery:
     """How an application comes back when Relève does not switch it: what each part takes.
 
     `install`, `start`: machine time; `check`: a person's; `hourly_cost`: what an hour without it costs.
+    `automatic`: it comes back by itself in that time when a machine fails (a second link, a battery); the
+    loss of the site or of the data still takes people. `kind`, `sensitivity`: of data that the plan does not
+    declare as a data set.
     """
 
     application: str
@@ -182,6 +192,9 @@ class Recovery:
     processors: int = 1
     volume: int | None = None
     hourly_cost: float | None = None
+    automatic: Span | None = None
+    kind: DataKind | None = None
+    sensitivity: Sensitivity | None = None
 
 
 @dataclass(frozen=True, slots=True)

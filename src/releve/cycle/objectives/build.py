@@ -43,7 +43,7 @@ def build(draft: Draft, relief: ReliefBlock | None, budget: Span | None) -> Obje
             Settled(b.application, b.establishment, b.rto, b.by, b.on, b.why) for b in _of(draft.settled)
         ),
         components=tuple(
-            Component(b.id, b.name, b.kind, tuple(b.carries), tuple(b.needs), b.rebuild)
+            Component(b.id, b.name, b.kind, tuple(b.carries), tuple(b.needs), b.rebuild, b.automatic)
             for b in _of(draft.components)
         ),
         suppliers=tuple(_supplier(b) for b in _of(draft.suppliers)),
@@ -58,6 +58,9 @@ def build(draft: Draft, relief: ReliefBlock | None, budget: Span | None) -> Obje
                 b.processors,
                 b.volume,
                 b.hourly_cost,
+                b.automatic,
+                b.kind,
+                b.sensitivity,
             )
             for b in _of(draft.recoveries)
         ),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from releve.cycle.objectives.due import DueTable
@@ -21,6 +21,7 @@ from releve.cycle.objectives.prediction.schedule import Timetable, schedule
 from releve.cycle.objectives.prediction.simulate import Draws, Outlook, Rows, simulate
 from releve.cycle.objectives.recovery import PEOPLE, Way, Work, work
 from releve.cycle.objectives.scenarios import Scenario
+from releve.domain.errors import BadInput
 from releve.domain.objectives import Objectives, Relief
 from releve.domain.plan import Plan
 from releve.domain.runbook import Runbook
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     Seconds = NDArray[float64]
 
 DRAWS = 10_000  # simulated disasters, over all scenarios
+EFFORT = 0.05  # of the scheduler, a scenario: twenty of them stay below a second for forty applications
 SEED = 20_260_101
 
 
@@ -56,9 +58,9 @@ class Situation:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """One scenario. `outlook` None: nothing of it can be estimated (`work.unknown` says why).
+    """One scenario. `outlook` None: nothing of it can be estimated (`work.unknown` says why, or `refused`).
 
-    `assumed`: the share of the jobs whose duration nobody measured.
+    `assumed`: the share of the jobs whose duration nobody measured. `refused`: the relief cannot hold it.
     """
 
     scenario: Scenario
@@ -68,6 +70,7 @@ class Prediction:
     outlook: Outlook | None
     assumed: float
     per_year: float | None
+    refused: str = ""
 
 
 def instants(year: int, count: int, timezone: str, seed: int) -> Seconds:
@@ -87,26 +90,15 @@ def predict(
     at: Seconds,
     *,
     seed: int = SEED,
-    limit: float | None = None,
+    limit: float = EFFORT,
 ) -> Prediction:
     """One scenario that hits `hit`, at the instants `at` (POSIX seconds, one a draw).
 
-    `limit`: the scheduler's deterministic limit; None: its own. Raises BadInput (`relief-too-small`)
+    `limit`: the scheduler's, deterministic (no clock is read). Raises BadInput (`relief-too-small`)
     when the relief cannot hold what must come back.
     """
-    todo = work(
-        situation.plan,
-        situation.objectives,
-        situation.stood,
-        hit,
-        scenario,
-        situation.relief,
-        situation.known,
-        situation.runbook,
-    )
-    rate = next(
-        (item.per_year for item in situation.objectives.rates if item.scenario == scenario.code), None
-    )
+    todo = _todo(situation, scenario, hit)
+    rate = _rate(situation, scenario)
     back = {job.application for job in todo.jobs if job.application}
     if not back:
         return Prediction(scenario, tuple(hit), todo, None, None, 1.0, rate)
@@ -122,14 +114,13 @@ def predict(
         if name and np.isfinite(due[:, index]).all()
     ]
     release = _release(situation.relief, table, at)
-    options: dict[str, Any] = {} if limit is None else {"limit": limit}
     timetable = schedule(
         todo.jobs,
         todo.pools,
         middle,
         release={name: float(np.median(when)) for name, when in release.items()},
         seed=seed,
-        **options,
+        limit=limit,
     )
     outlook = simulate(
         todo.jobs,
@@ -145,6 +136,24 @@ def predict(
     return Prediction(scenario, tuple(hit), todo, timetable, outlook, len(assumed) / max(len(timed), 1), rate)
 
 
+def _todo(situation: Situation, scenario: Scenario, hit: Sequence[str]) -> Work:
+    return work(
+        situation.plan,
+        situation.objectives,
+        situation.stood,
+        hit,
+        scenario,
+        situation.relief,
+        situation.known,
+        situation.runbook,
+    )
+
+
+def _rate(situation: Situation, scenario: Scenario) -> float | None:
+    found = (item.per_year for item in situation.objectives.rates if item.scenario == scenario.code)
+    return next(found, None)
+
+
 def predict_all(
     situation: Situation,
     scenarios: Sequence[Scenario],
@@ -152,14 +161,14 @@ def predict_all(
     year: int,
     draws: int = DRAWS,
     seed: int = SEED,
-    limit: float | None = None,
+    limit: float = EFFORT,
 ) -> tuple[Prediction, ...]:
     """Every scenario that hits something of the plan, `draws` outages shared between them."""
     hits = [(scenario, scenario.hit(situation.stood.needs)) for scenario in scenarios]
     found = [(scenario, hit) for scenario, hit in hits if hit]
     each = max(1, draws // max(len(found), 1))
     return tuple(
-        predict(
+        _or_refused(
             situation,
             scenario,
             hit,
@@ -169,6 +178,34 @@ def predict_all(
         )
         for index, (scenario, hit) in enumerate(found)
     )
+
+
+def _or_refused(
+    situation: Situation,
+    scenario: Scenario,
+    hit: Sequence[str],
+    at: Seconds,
+    *,
+    seed: int,
+    limit: float,
+) -> Prediction:
+    """The prediction, or why the relief cannot hold what this scenario takes down: the others still count."""
+    try:
+        return predict(situation, scenario, hit, at, seed=seed, limit=limit)
+    except BadInput as error:
+        if error.code != "relief-too-small":
+            raise
+        todo = _todo(situation, scenario, hit)
+        return Prediction(
+            scenario,
+            tuple(hit),
+            todo,
+            None,
+            None,
+            1.0,
+            _rate(situation, scenario),
+            f"{error.sentence} ; {error.hint}",
+        )
 
 
 def _dues(situation: Situation, columns: Sequence[str], table: DueTable, count: int) -> Seconds:

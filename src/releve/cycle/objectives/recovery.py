@@ -32,6 +32,7 @@ MEMORY_UNIT = 10**9  # memory is handed out by whole Go
 # Nothing measured, nothing declared: what a first plan assumes of human time (proposed, shown as assumed).
 DETECTION = Spread(300.0, 900.0, 3600.0)
 DECISION = Spread(300.0, 1200.0, 3600.0)
+_BY_ITSELF = (Damage.NONE, Damage.MACHINE)  # what a battery or a second link makes good
 ASSUMED_LOW, ASSUMED_HIGH = (
     0.7,
     2.0,
@@ -43,6 +44,7 @@ class Way(StrEnum):
 
     SWITCH = "switch"
     RESTORE = "restore"
+    ITSELF = "itself"  # nobody has to do anything
     FOLLOWS = "follows"  # it only waits for what it stands on
     UNKNOWN = "unknown"
 
@@ -120,7 +122,11 @@ class _Builder:
         self._known = known
         self._runbook = runbook if scenario.replica_safe and scenario.damage is not Damage.NONE else None
         self._recoveries = {item.application: item for item in objectives.recoveries}
-        self._rebuild = {item.id: item.rebuild for item in objectives.components if item.rebuild is not None}
+        self._components = {item.id: item for item in objectives.components}
+        self._automatic = {
+            **{item.application: item.automatic for item in objectives.recoveries},
+            **{item.id: item.automatic for item in objectives.components},
+        }
         self._applications = {item.id: item for item in plan.applications}
         self._data = {item.id: item for item in plan.data_sets}
         self._jobs: dict[str, Job] = {}
@@ -177,14 +183,20 @@ class _Builder:
             self._give_up(node, f"« {self._stood.names[lost[0]]} » ne peut pas être estimé")
             return
         after = tuple(self._last[name] for name in below) or (DECIDE,)
-        if node not in self._damaged:
+        automatic = self._automatic.get(node)
+        relieved = self._scenario.damage is Damage.SITE and self._stood.kinds[node] is NodeKind.COMPONENT
+        if (
+            node not in self._damaged or relieved
+        ):  # of a lost site the relief stands in for machines and links
             self._follow(node, after)
+        elif automatic is not None and self._scenario.damage in _BY_ITSELF:
+            self._by_itself(node, automatic, below)
         elif self._stood.kinds[node] is NodeKind.DATA:
             self._restore_data(self._data[node], after)
         elif node in self._applications:
             self._restore(self._applications[node], after)
-        elif node in self._rebuild:
-            self._machine(node, self._rebuild[node], after)
+        elif node in self._components and (rebuild := self._components[node].rebuild) is not None:
+            self._machine(node, rebuild, after)
         else:
             self._give_up(node, "rien n'est déclaré de sa remise en état (rebuild)")
 
@@ -218,9 +230,24 @@ class _Builder:
         )
         self._ways[node], self._last[node] = Way.FOLLOWS, key
 
+    def _by_itself(self, node: str, seconds: Span, below: list[str]) -> None:
+        """Nobody has to notice nor decide: it waits for nothing but what it stands on."""
+        key = f"auto:{node}"
+        after = tuple(self._last[name] for name in below)
+        self._add(
+            Job(
+                key,
+                self._served(node),
+                f"« {self._stood.names[node]} » reprend seul",
+                assumed(seconds.seconds),
+                after=after,
+            )
+        )
+        self._ways[node], self._last[node] = Way.ITSELF, key
+
     def _machine(self, node: str, rebuild: Span, after: tuple[str, ...]) -> None:
         key = f"rebuild:{node}"
-        demands = {PEOPLE: 1} if self._relief.people else {}
+        demands = {PEOPLE: 1} if self._relief.people and self._components[node].machine else {}
         self._add(
             Job(
                 key,

@@ -14,6 +14,7 @@ from releve.cycle.plan.blocks import Block
 from releve.cycle.plan.fields import Duration, Id, Name, Text, WallDuration, quote, wrong
 from releve.domain.objectives import ComponentKind
 from releve.domain.periods import Period, parse_period
+from releve.domain.plan import DataKind, Sensitivity
 from releve.domain.units import parse_bytes
 
 
@@ -132,6 +133,7 @@ class ComponentBlock(Block):
     carries: list[Name] = []
     needs: list[Name] = []
     rebuild: WallDuration | None = None
+    automatic: WallDuration | None = None
 
 
 class PromiseBlock(Block):
@@ -199,6 +201,9 @@ class RecoveryBlock(Block):
     processors: Annotated[int, Field(ge=1, le=4096)] = 1
     volume: Bytes | None = None
     hourly_cost: Annotated[Number, Field(ge=0)] | None = None
+    automatic: WallDuration | None = None
+    kind: DataKind | None = None
+    sensitivity: Sensitivity | None = None
 
 
 class RateBlock(Block):

@@ -28,7 +28,7 @@ _VERBS: Mapping[str, tuple[Damage, bool, bool, str]] = {
     "slow": (Damage.NONE, True, False, "materiel"),
     "lost": (Damage.SITE, True, True, "batiment"),
     "stolen": (Damage.MACHINE, True, True, "malveillance"),
-    "encrypted": (Damage.DATA, False, True, "cyber"),
+    "encrypted": (Damage.ALL, False, True, "cyber"),
     "corrupted": (Damage.DATA, False, False, "materiel"),
 }
 _ASKED = re.compile(r"\s*(?P<what>[A-Za-z0-9_-]+)(?:\s+(?P<verb>[a-z]+))?\s*")
@@ -110,6 +110,8 @@ def understood(text: str, situation: Situation) -> Supposed:
         raise BadInput("what-if", f"« {text[:60]} » ne dit pas ce qui arrive", hint=_hint(situation))
     hit = _hit(what, situation)
     damage, safe, breach, family = _VERBS[verb]
+    if verb == "down" and not any(_machine(node, situation) for node in hit):
+        damage = Damage.NONE  # a link, the power, one application: nothing else is lost with it
     return Supposed(Scenario(text.strip(), text.strip(), family, hit, damage, safe, breach), hit)
 
 
@@ -129,6 +131,14 @@ def _hit(what: str, situation: Situation) -> tuple[str, ...]:
             return tuple(dict.fromkeys(here))
     names = {*situation.stood.needs, *sites}
     raise BadInput("unknown-node", f"« {what} » n'est rien de ce plan", hint=nearest(what, names, ""))
+
+
+def _machine(node: str, situation: Situation) -> bool:
+    """Whether what it carries goes with it: a server, a store, a machine of the plan."""
+    components = {item.id: item for item in situation.objectives.components}
+    return (
+        components[node].machine if node in components else node in {host.id for host in situation.plan.hosts}
+    )
 
 
 def _hint(situation: Situation) -> str:

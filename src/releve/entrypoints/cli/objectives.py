@@ -103,6 +103,40 @@ def register(app: typer.Typer) -> None:
         answer(as_json, lambda: _compare(places(plan, objectives, answers)))
 
     @group.command()
+    def predict(
+        scenario: list[str] = typer.Option(
+            [], "--scenario", "-s", help="Seulement ce scénario (S01 à S20), répétable."
+        ),
+        draws: int = typer.Option(
+            10_000, "--draws", min=100, max=1_000_000, help="Combien de sinistres simuler, en tout."
+        ),
+        year: int = typer.Option(
+            0, "--year", min=0, max=2100, help="L'année des sinistres ; sinon celle qui court."
+        ),
+        effort: float = typer.Option(
+            0.05,
+            "--effort",
+            min=0.01,
+            max=100.0,
+            help="Effort pour chaque ordre de reprise (1 : environ une seconde).",
+        ),
+        plan: PlanFile = "plan.yaml",
+        objectives: ObjectivesFile = "",
+        answers: AnswersFolder = "",
+        as_json: Json = False,
+    ) -> None:
+        """Est-ce que cela tiendra ? Des milliers de sinistres simulés, à tout instant de l'année."""
+
+        def body() -> Answer:
+            from releve.entrypoints.cli.objectives_predict import Effort, predicted
+
+            return predicted(
+                places(plan, objectives, answers), scenario, Effort(draws, year or today().year, effort)
+            )
+
+        answer(as_json, body)
+
+    @group.command()
     def record(
         plan: PlanFile = "plan.yaml",
         objectives: ObjectivesFile = "",

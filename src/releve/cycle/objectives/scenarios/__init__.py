@@ -23,6 +23,7 @@ class Damage(StrEnum):
     MACHINE = "machine"
     DATA = "data"
     SITE = "site"
+    ALL = "all"
 
 
 @dataclass(frozen=True, slots=True)

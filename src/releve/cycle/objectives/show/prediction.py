@@ -19,6 +19,7 @@ NOTHING = "—"
 WAYS = {
     Way.SWITCH: "bascule par Relève",
     Way.RESTORE: "remise en service",
+    Way.ITSELF: "reprend seul",
     Way.FOLLOWS: "revient avec ce qui la porte",
     Way.UNKNOWN: "inconnu",
 }
@@ -122,6 +123,11 @@ def chances_text(rows: Iterable[Chance], predictions: Iterable[Prediction]) -> s
         right=frozenset({1, 2, 4, 5, 6, 7}),
     )
     text = [table, "", *_rests_on(found)]
+    refused = [
+        f"  {item.scenario.code} {item.scenario.name} : {item.refused}" for item in found if item.refused
+    ]
+    if refused:
+        text += ["", "Le secours ne peut pas tout porter :", *refused]
     if silent:
         text += ["", "Ne peut pas être estimé (rien n'est déclaré de la remise en service) :", *silent]
     return "\n".join(text)
@@ -187,6 +193,7 @@ def prediction_value(item: Prediction) -> dict[str, object]:
         if item.outlook
         else [],
         "unknown": dict(item.work.unknown),
+        "refused": item.refused or None,
     }
 
 
@@ -358,14 +365,16 @@ def _seconds(value: float | None) -> str:
 
 
 def _percent(value: float | None) -> str:
-    return f"{value:.0%}".replace("%", " %") if value is not None else NOTHING
+    if value is None:
+        return NOTHING
+    return "> 99 %" if 0.995 <= value < 1 else f"{value:.0%}".replace("%", " %")
 
 
 def _interval(forecast: Forecast | None) -> str:
     """The chance as it is read: "97 % (96 à 98)": the chance, and what the number of draws leaves open."""
     if forecast is None or forecast.kept is None or forecast.low is None or forecast.high is None:
         return NOTHING
-    return f"{forecast.kept:.0%} ({forecast.low * 100:.0f} à {forecast.high * 100:.0f})".replace("%", " %")
+    return f"{_percent(forecast.kept)} ({forecast.low * 100:.0f} à {forecast.high * 100:.0f})"
 
 
 def _local(instant: datetime, zone: ZoneInfo) -> str:

@@ -1,0 +1,148 @@
+"""`releve objectives predict` and `releve what-if`: whether it will hold, and what one failure would do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import typer
+
+from releve.entrypoints.cli.objectives_files import AnswersFolder, ObjectivesFile, Places, load, places, today
+from releve.entrypoints.cli.speech import Answer, Json, PlanFile, answer, talk
+
+if TYPE_CHECKING:
+    from releve.cycle.objectives.predict import Situation
+    from releve.cycle.objectives.what_if import Change
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command `what-if` to the root."""
+
+    @app.command(name="what-if")
+    def what_if(
+        what: str = typer.Argument(
+            help="Ce qui arrive : « srv-dui down », « principal lost », ou un scénario : S10."
+        ),
+        at: str = typer.Option("", "--at", help="À quel instant : 2026-11-30T10:00 ; sinon maintenant."),
+        people: int = typer.Option(
+            0, "--people", min=0, max=100, help="La même chose avec tant de personnes de plus."
+        ),
+        relief_times: float = typer.Option(
+            1.0, "--relief-times", min=0.1, max=100.0, help="… avec un secours tant de fois plus grand."
+        ),
+        second_link: bool = typer.Option(False, "--second-link", help="… avec un second lien."),
+        plan: PlanFile = "plan.yaml",
+        objectives: ObjectivesFile = "",
+        answers: AnswersFolder = "",
+        as_json: Json = False,
+    ) -> None:
+        """Et si… ? Ce qui s'arrête, qui est touché, quand cela revient, que décider et avant quand ; ne touche à rien."""
+
+        def body() -> Answer:
+            from releve.cycle.objectives.what_if import Change
+
+            return _what_if(
+                places(plan, objectives, answers), what, at, Change(people, relief_times, second_link)
+            )
+
+        answer(as_json, body)
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How much to compute: disasters in all, of which year, and the scheduler's limit for each scenario."""
+
+    draws: int
+    year: int
+    limit: float
+
+
+def situation(where: Places) -> Situation:
+    """What every prediction starts from; the ledger's measures when this machine has them. Raises `BadInput`."""
+    from releve.app import recovery_runbook
+    from releve.cycle.objectives.flow import graph
+    from releve.cycle.objectives.history import history
+    from releve.cycle.objectives.need import needs
+    from releve.cycle.objectives.predict import Situation
+    from releve.cycle.objectives.scale import proposed_scale
+    from releve.domain.errors import BadInput
+    from releve.entrypoints.cli.session import ledger_here
+
+    plan, objectives = load(where)
+    if objectives.relief is None:
+        raise BadInput(
+            "relief-missing",
+            "les moyens du secours ne sont pas déclarés : rien ne peut être estimé",
+            hint="ajoutez « relief: {processors: …, memory: …, throughput: …, people: …} » au fichier d'objectifs",
+        )
+    ledger = ledger_here(plan)
+    known = history(ledger.runs.all(), ledger.incidents.all()) if ledger is not None else history([], [])
+    return Situation(
+        plan,
+        objectives,
+        objectives.relief,
+        needs(plan, objectives, proposed_scale(), year=today().year),
+        graph(plan, objectives),
+        known,
+        recovery_runbook(plan, ledger),
+    )
+
+
+def predicted(where: Places, wanted: Sequence[str], effort: Effort) -> Answer:
+    """Every scenario, or those wanted."""
+    from releve.cycle.objectives.predict import predict_all
+    from releve.cycle.objectives.scenarios import scenarios
+    from releve.cycle.objectives.show.prediction import chance_value, chances, chances_text, prediction_value
+    from releve.domain.errors import BadInput
+
+    known = scenarios()
+    unknown = [code for code in wanted if code.upper() not in known]
+    if unknown:
+        raise BadInput("scenario-unknown", f"scénario inconnu : « {unknown[0]} »", hint=", ".join(known))
+    base = situation(where)
+    chosen = [known[code.upper()] for code in wanted] or list(known.values())
+    talk(f"{effort.draws} sinistres simulés sur {len(chosen)} scénarios…")
+    found = predict_all(base, chosen, year=effort.year, draws=effort.draws, limit=effort.limit)
+    if not found:
+        raise BadInput("hits-nothing", "aucun de ces scénarios ne touche une application de ce plan")
+    rows = chances(base.plan, found)
+    return Answer(
+        {
+            "applications": [chance_value(row) for row in rows],
+            "scenarios": [prediction_value(item) for item in found],
+        },
+        chances_text(rows, found),
+    )
+
+
+def _what_if(where: Places, what: str, at: str, change: Change) -> Answer:
+    from releve.cycle.objectives.show.prediction import supposition_text, supposition_value
+    from releve.cycle.objectives.what_if import changed, understood, what_if
+
+    base = situation(where)
+    instant = _instant(at, base.plan.timezone)
+    supposed = understood(what, base)
+    found = what_if(base, supposed, instant)
+    if not change.any:
+        return Answer(supposition_value(found), supposition_text(found, base.plan.timezone))
+    other_base, other = changed(base, supposed, change)
+    with_it = what_if(other_base, other, instant)
+    return Answer(
+        {**supposition_value(with_it), "without_change": supposition_value(found)},
+        supposition_text(with_it, base.plan.timezone, found),
+    )
+
+
+def _instant(text: str, timezone: str) -> datetime:
+    from releve.app import utc_now
+    from releve.domain.errors import BadInput
+    from releve.domain.instants import EXAMPLES, read_instant, zone_of
+
+    if not text:
+        return utc_now()
+    try:
+        return read_instant(text, zone_of(timezone))
+    except ValueError as error:
+        raise BadInput("instant", str(error), hint=f"écrivez {EXAMPLES}") from error
