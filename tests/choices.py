@@ -100,12 +100,12 @@ OFFERS = (LIVE, DAILY, CLOUD, TAPE, WARM, SPARE, SERVER)
 PRICES = PriceList(OFFERS, reaction=0)
 
 
-def data(name: str, **more: object) -> Subject:
+def data(name: str, /, **more: object) -> Subject:
     """A data set of Paris."""
     return replace(Subject(name, name, SubjectKind.DATA_SET, "paris", volume=10 * GO), **more)
 
 
-def application(name: str, *uses: str, **more: object) -> Subject:
+def application(name: str, /, *uses: str, **more: object) -> Subject:
     """An application of Paris."""
     return replace(Subject(name, name, SubjectKind.APPLICATION, "paris", uses=uses), **more)
 
