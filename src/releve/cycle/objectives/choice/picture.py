@@ -127,7 +127,7 @@ def _ends(alt: Any, curve: Curve, axes: dict[str, Any]) -> list[Any]:
     notes = []
     for point, how in (
         (curve.points[-1], {"align": "left", "dx": 8, "dy": -12}),
-        (curve.points[0], {"align": "right", "dx": 40, "dy": 18}),
+        (curve.points[0], {"align": "right", "dx": 40, "dy": -14}),
     ):
         if curve.today is None or abs(curve.today[0] - point.seconds) > point.seconds / 2:
             text = f"{say_seconds(point.seconds)} : {_amount(curve, point.total)}"

@@ -78,13 +78,10 @@ def _line(choice: Choice, pick: Pick) -> Line:
 
 
 def _kept(choice: Choice, kept: Kept) -> str:
-    wish = kept.wish
-    text = (
-        f"{choice.home.subjects[wish.subject].name} : {_OBJECTIVE_FR[wish.objective]} {say_seconds(kept.obtained)} "
-        f"au plus, pour {say_seconds(wish.seconds)} voulu{'' if wish.objective is Objective.RTO else 'e'}s : tenu"
-        if wish.seconds
-        else f"{choice.home.subjects[wish.subject].name} : {_OBJECTIVE_FR[wish.objective]} nul{'' if wish.objective is Objective.RTO else 'le'} : tenu"
-    )
+    what = _OBJECTIVE_FR[kept.wish.objective]
+    none = "aucun" if kept.wish.objective is Objective.RTO else "aucune"
+    got = f"{what} de {say_seconds(kept.obtained)} au plus" if kept.obtained else f"{none} {what}"
+    text = f"{choice.home.subjects[kept.wish.subject].name} : {got} (besoin : {say_seconds(kept.wish.seconds)}) : tenu"
     return text if kept.arbitration is None else f"{text} — arbitrage : {say_arbitration(kept.arbitration)}"
 
 
