@@ -27,9 +27,7 @@ def faults(
     for job in jobs:
         if job.id not in start:
             continue
-        found += [
-            f"{job.id} before {one}" for one in job.after if one in start and start[job.id] < end[one]
-        ]
+        found += [f"{job.id} before {one}" for one in job.after if one in start and start[job.id] < end[one]]
         found += [f"{job.id} before {pool}" for pool in job.demands if start[job.id] < opens.get(pool, 0)]
     for pool in pools:
         for at in sorted({*start.values(), *end.values()}):

@@ -57,7 +57,9 @@ def test_lateness_broken_and_cost_are_those_of_the_timetable() -> None:
 
 def test_what_is_not_late_still_comes_early() -> None:
     """Without any pressure, the short one first: the sum of finishes is the smallest."""
-    jobs = [Job(name, name, name, sure(seconds), {"link": 1}) for name, seconds in (("long", 50), ("short", 5))]
+    jobs = [
+        Job(name, name, name, sure(seconds), {"link": 1}) for name, seconds in (("long", 50), ("short", 5))
+    ]
     found = schedule(jobs, [Pool("link", "lien", 1)], [Due("long", 1000), Due("short", 1000)])
     assert found.finish == {"short": 5, "long": 55}
 
