@@ -134,4 +134,4 @@ def serial(
 def by_start(problem: Problem, starts: Sequence[float]) -> list[int]:
     """The jobs by start, predecessors first among those that start together: the priority list."""
     rank = {job: index for index, job in enumerate(problem.order)}
-    return sorted(range(len(starts)), key=lambda job: (starts[job], rank[job]))
+    return sorted(range(len(starts)), key=lambda job: (starts[job], problem.seconds[job] > 0, rank[job]))

@@ -1,6 +1,7 @@
 """Jobs, pools and dues made ready for computing: indices, whole seconds, and faults said before all else.
 
-Seconds are whole: durations and releases rounded up, dues rounded down, so that rounding never flatters.
+Seconds are whole: durations and releases rounded up, dues rounded down, so that rounding never flatters. What
+holds a unit holds it for a second at least.
 """
 
 from __future__ import annotations
@@ -129,7 +130,9 @@ def problem(
         jobs=tuple(job.id for job in jobs),
         applications=names,
         pools=tuple(pool.id for pool in pools),
-        seconds=tuple(ceil(job.seconds.p50) for job in jobs),
+        seconds=tuple(
+            max(ceil(job.seconds.p50), 1 if row else 0) for job, row in zip(jobs, needs, strict=True)
+        ),
         application=tuple(which[job.application] for job in jobs),
         needs=tuple(
             tuple(Need(one.pool, one.held // shared[one.pool], one.kept // shared[one.pool]) for one in row)

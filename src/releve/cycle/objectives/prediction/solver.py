@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import Any
 
 from releve.cycle.objectives.prediction.problem import BROKEN_SECONDS, EARLY, Problem
@@ -62,7 +63,7 @@ def solve(
         return Solved(None, 0, proven=False)
     return Solved(
         tuple(solver.value(start) for start in starts),
-        int(solver.best_objective_bound),
+        ceil(solver.best_objective_bound - 0.01),  # a whole number, given as a float a hair below it
         proven=status == cp_model.OPTIMAL,
     )
 
