@@ -7,11 +7,22 @@ so that one respondent's mistake hides nothing of the others.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import date
 from functools import partial
 from pathlib import Path
 
 from releve.cycle.objectives.build import build, statement
+from releve.cycle.objectives.buying import subjects
+from releve.cycle.objectives.choice.arbitration import (
+    Arbitration,
+    ArbitrationBlock,
+    build_arbitration,
+    judge_arbitrations,
+)
+from releve.cycle.objectives.choice.prices import PriceList, PricesBlock, judge_only
+from releve.cycle.objectives.choice.prices import build as build_prices
+from releve.cycle.objectives.choice.prices import judge as prices_rules
 from releve.cycle.objectives.draft import LISTS, Draft
 from releve.cycle.objectives.rules import answers_rules, objectives_rules
 from releve.cycle.objectives.scale import Scale, proposed_scale
@@ -29,7 +40,7 @@ from releve.domain.os_errors import reason
 from releve.domain.plan import Plan
 from releve.domain.units import Span, say_count
 
-SINGLE = ("version", "relief", "retype_budget")
+SINGLE = ("version", "relief", "retype_budget", "prices", "arbitrations")
 ANSWERS_KEYS = ("version", "answers")
 TITLE = "le fichier d'objectifs"
 ANSWERS_TITLE = "le fichier de réponses"
@@ -38,34 +49,54 @@ ASK_HINT = "releve objectives ask pose les questions et l'écrit"
 
 
 @dataclass(frozen=True, slots=True)
+class Bargain:
+    """What can be bought, and what gaps were accepted; `prices` None: there is no price list."""
+
+    prices: PriceList | None
+    arbitrations: tuple[Arbitration, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Judgement:
-    """What the files are worth: `objectives` is None when there are `faults`; `remarks` forbid nothing."""
+    """What the files are worth: `objectives` is None when there are `faults`; `remarks` forbid nothing.
+
+    `bargain`: the price list and the arbitrations of the same file.
+    """
 
     objectives: Objectives | None
     faults: tuple[Fault, ...]
     remarks: tuple[Fault, ...]
+    bargain: Bargain = field(default_factory=lambda: Bargain(None, ()))
 
 
-def read_objectives(path: Path, answers: Iterable[Path], plan: Plan) -> Objectives:
-    """The objectives of `path` with the answers of `answers`. Raises PlanError with every fault."""
-    judgement = judge_objectives(path, answers, plan)
+def read_objectives(
+    path: Path, answers: Iterable[Path], plan: Plan, *, today: date | None = None
+) -> tuple[Objectives, Bargain]:
+    """The objectives of `path` with the answers of `answers`, and what can be bought. Raises PlanError."""
+    judgement = judge_objectives(path, answers, plan, today=today)
     if judgement.objectives is None:
         raise PlanError(judgement.faults, noun="les objectifs contiennent", code="objectives-invalid")
-    return judgement.objectives
+    return judgement.objectives, judgement.bargain
 
 
-def judge_objectives(path: Path, answers: Iterable[Path], plan: Plan) -> Judgement:
-    """Every fault and remark of the objectives file and of each file of answers. Never raises for bad input."""
+def judge_objectives(
+    path: Path, answers: Iterable[Path], plan: Plan, *, today: date | None = None
+) -> Judgement:
+    """Every fault and remark of the objectives file and of each file of answers. Never raises for bad input.
+
+    `today` judges the dates of arbitrations; None leaves them alone.
+    """
     reader = _Reader(plan, proposed_scale())
     objectives = reader.objectives(path)
+    bargain = reader.bargain(str(path), objectives, today) if objectives is not None else Bargain(None, ())
     given: list[Statement] = []
     for file in answers:
         given += reader.answers(file)
     if reader.faults or objectives is None:
         return Judgement(None, in_order_of_file(reader.faults), tuple(reader.remarks))
-    latest = tuple(_latest(given))
-    whole = replace(objectives, statements=latest)
-    return Judgement(whole, (), (*reader.remarks, *_unanswered(whole, plan, str(path), reader.places)))
+    whole = replace(objectives, statements=tuple(_latest(given)))
+    remarks = in_order_of_file((*reader.remarks, *_unanswered(whole, plan, str(path), reader.places)))
+    return Judgement(whole, (), remarks, bargain)
 
 
 def read_answers(path: Path, objectives: Path, plan: Plan) -> tuple[Statement, ...]:
@@ -105,6 +136,7 @@ class _Reader:
         self._draft = Draft()
         self.faults: list[Fault] = []
         self.remarks: list[Fault] = []
+        self._written: Mapping | None = None  # the objectives file
         self.places: dict[str, Mark] = {}  # establishment id -> where it is written
 
     def objectives(self, path: Path) -> Objectives | None:
@@ -113,6 +145,7 @@ class _Reader:
         root = None if data is None else self._root(data, str(path), INIT_HINT)
         if root is None:
             return None
+        self._written = root
         findings = list(sections(root, TITLE, (*SINGLE, *LISTS), ("version", "establishments")))
         findings += version(root, 1)
         findings += decimal_commas(root)
@@ -131,6 +164,32 @@ class _Reader:
             return None
         self.places = {item.item.id: mark_of(root, item.path) for item in self._draft.establishments}
         return build(self._draft, relief, budget)
+
+    def bargain(self, name: str, objectives: Objectives, today: date | None) -> Bargain:
+        """The prices and the arbitrations of the objectives file that was read."""
+        root = self._written
+        if root is None:
+            return Bargain(None, ())
+        known = frozenset(subject.id for subject in subjects(self._plan, objectives))
+        prices: PricesBlock | None = None
+        findings: list[Finding] = []
+        if "prices" in root.entries:
+            prices, findings = block(root, ("prices",), PricesBlock)
+            if prices is not None:
+                found = (*prices_rules(prices), *judge_only(prices, known))
+                findings += [replace(item, path=("prices", *item.path)) for item in found]
+        accepted, found_too = listed(root, "arbitrations", lambda _path: ArbitrationBlock)
+        findings += found_too
+        blocks = [item.item for item in accepted]
+        for item in judge_arbitrations(blocks, known, today):
+            where, *rest = item.path
+            findings.append(replace(item, path=(*accepted[int(where)].path, *rest)))
+        if not self._keep(findings, root, name):
+            return Bargain(None, ())
+        return Bargain(
+            build_prices(prices) if prices is not None else None,
+            tuple(build_arbitration(item) for item in blocks),
+        )
 
     def answers(self, path: Path) -> list[Statement]:
         """The answers of one file; those that can be used when something is wrong."""

@@ -103,6 +103,45 @@ def register(app: typer.Typer) -> None:
         answer(as_json, lambda: _compare(places(plan, objectives, answers)))
 
     @group.command()
+    def choose(
+        why: bool = typer.Option(
+            True, "--why/--no-why", help="Dire, pour chaque achat, pourquoi moins cher ne suffit pas."
+        ),
+        plan: PlanFile = "plan.yaml",
+        objectives: ObjectivesFile = "",
+        answers: AnswersFolder = "",
+        as_json: Json = False,
+    ) -> None:
+        """Le choix de protections le moins cher qui tient chaque objectif et chaque règle, avec vos prix."""
+
+        def body() -> Answer:
+            from releve.entrypoints.cli.objectives_buy import choose as chosen
+
+            return chosen(places(plan, objectives, answers), why=why)
+
+        answer(as_json, body)
+
+    @group.command()
+    def curve(
+        application: str = typer.Argument(
+            "", help="Une application ou un jeu de données ; sinon, toute l'association."
+        ),
+        svg: str = typer.Option("", "--svg", help="Écrire aussi l'image dans ce fichier."),
+        plan: PlanFile = "plan.yaml",
+        objectives: ObjectivesFile = "",
+        answers: AnswersFolder = "",
+        as_json: Json = False,
+    ) -> None:
+        """Ce que coûte chaque délai plus court : en chiffres, et en image avec --svg."""
+
+        def body() -> Answer:
+            from releve.entrypoints.cli.objectives_buy import curve as drawn
+
+            return drawn(places(plan, objectives, answers), application, svg)
+
+        answer(as_json, body)
+
+    @group.command()
     def predict(
         scenario: list[str] = typer.Option(
             [], "--scenario", "-s", help="Seulement ce scénario (S01 à S20), répétable."
@@ -210,7 +249,7 @@ def _check(where: Places) -> Answer:
     from releve.domain.errors import Exit, PlanError
 
     plan = read_plan(where.plan)
-    judgement = judge_objectives(where.objectives, where.answer_files(), plan)
+    judgement = judge_objectives(where.objectives, where.answer_files(), plan, today=today())
     if judgement.objectives is None:
         raise PlanError(judgement.faults, noun="les objectifs contiennent", code="objectives-invalid")
     objectives = judgement.objectives

@@ -73,7 +73,8 @@ def load(where: Places) -> tuple[Plan, Objectives]:
     from releve.cycle.plan.load import read_plan
 
     plan = read_plan(where.plan)
-    return plan, read_objectives(where.objectives, where.answer_files(), plan)
+    objectives, _bargain = read_objectives(where.objectives, where.answer_files(), plan)
+    return plan, objectives
 
 
 def today() -> date:

@@ -96,6 +96,7 @@ def predicted(where: Places, wanted: Sequence[str], effort: Effort) -> Answer:
     from releve.cycle.objectives.scenarios import scenarios
     from releve.cycle.objectives.show.prediction import chance_value, chances, chances_text, prediction_value
     from releve.domain.errors import BadInput
+    from releve.domain.units import say_count
 
     known = scenarios()
     unknown = [code for code in wanted if code.upper() not in known]
@@ -103,7 +104,7 @@ def predicted(where: Places, wanted: Sequence[str], effort: Effort) -> Answer:
         raise BadInput("scenario-unknown", f"scénario inconnu : « {unknown[0]} »", hint=", ".join(known))
     base = situation(where)
     chosen = [known[code.upper()] for code in wanted] or list(known.values())
-    talk(f"{effort.draws} sinistres simulés sur {len(chosen)} scénarios…")
+    talk(f"{say_count(effort.draws, 'sinistre simulé')} sur {say_count(len(chosen), 'scénario')}…")
     found = predict_all(base, chosen, year=effort.year, draws=effort.draws, limit=effort.limit)
     if not found:
         raise BadInput("hits-nothing", "aucun de ces scénarios ne touche une application de ce plan")

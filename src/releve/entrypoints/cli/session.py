@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -46,8 +47,11 @@ def relief_house(path: str) -> House:
 
 def ledger_here(plan: Plan) -> Ledger | None:
     """The relief's ledger when this machine has it; None elsewhere (nothing is made, and that is said)."""
+    from releve.adapters.ledger.database import FILE
+
     site = plan.site(relief_of(plan))
-    if site.worker is None or not Path(site.worker.state).is_dir():
+    here = site.worker is not None and (Path(site.worker.state) / FILE).exists()
+    if not here and not os.environ.get("DATABASE_URL"):
         talk(
             f"le registre du secours n'est pas sur cette machine ({site.id}) : rien de mesuré n'est connu ici"
         )

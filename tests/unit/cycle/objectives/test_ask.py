@@ -130,6 +130,6 @@ def test_what_is_written_is_read_again_to_the_same_statement(tmp_path: Path) -> 
     (tmp_path / "objectifs.yaml").write_text(OBJECTIVES, encoding="utf-8")
     file = tmp_path / "r.yaml"
     file.write_text(HEAD + written([said]), encoding="utf-8")
-    read = read_objectives(tmp_path / "objectifs.yaml", [file], plan())
+    read, _bargain = read_objectives(tmp_path / "objectifs.yaml", [file], plan())
     assert [replace(item, source="") for item in read.statements] == [said]
     assert read.statements[0].source == f"{file}:5"
