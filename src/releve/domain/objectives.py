@@ -180,8 +180,9 @@ class Recovery:
 
     `install`, `start`: machine time; `check`: a person's; `hourly_cost`: what an hour without it costs.
     `automatic`: it comes back by itself in that time when a machine fails (a second link, a battery); the
-    loss of the site or of the data still takes people. `kind`, `sensitivity`: of data that the plan does not
-    declare as a data set.
+    loss of the site or of the data still takes people. `local`: it has no sense away from its site (power,
+    nurse call): the loss of the site does not ask for it back. `kind`, `sensitivity`: of data that the plan
+    does not declare as a data set.
     """
 
     application: str
@@ -193,6 +194,7 @@ class Recovery:
     volume: int | None = None
     hourly_cost: float | None = None
     automatic: Span | None = None
+    local: bool = False
     kind: DataKind | None = None
     sensitivity: Sensitivity | None = None
 

@@ -59,6 +59,7 @@ def build(draft: Draft, relief: ReliefBlock | None, budget: Span | None) -> Obje
                 b.volume,
                 b.hourly_cost,
                 b.automatic,
+                b.local,
                 b.kind,
                 b.sensitivity,
             )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from releve.cycle.objectives.choice.wishes import Objective, Subject, SubjectKind, Wish
+from releve.cycle.objectives.choice.wishes import Loss, Objective, Subject, SubjectKind, Wish
 from releve.cycle.objectives.need import Need
 from releve.domain.objectives import Objectives, Recovery
 from releve.domain.plan import Application, DataKind, Plan, Sensitivity, SiteRole
@@ -23,6 +23,7 @@ def subjects(plan: Plan, objectives: Objectives) -> tuple[Subject, ...]:
     primary = next(site.id for site in plan.sites if site.role is SiteRole.PRIMARY)
     recoveries = {item.application: item for item in objectives.recoveries}
     volumes = _volumes(plan, recoveries)
+    here = local(objectives)
     found = [
         Subject(
             data.id,
@@ -48,10 +49,15 @@ def subjects(plan: Plan, objectives: Objectives) -> tuple[Subject, ...]:
                 SubjectKind.APPLICATION,
                 primary,
                 uses=uses,
-                needs=application.needs,
+                needs=tuple(name for name in application.needs if application.id in here or name not in here),
             )
         )
     return tuple(found)
+
+
+def local(objectives: Objectives) -> frozenset[str]:
+    """Applications that have no sense away from their site; the relief has its own power and network."""
+    return frozenset(item.application for item in objectives.recoveries if item.local)
 
 
 def _volumes(plan: Plan, recoveries: Mapping[str, Recovery]) -> dict[str, int]:
@@ -77,24 +83,32 @@ def _implied(application: Application, recovery: Recovery, site: str) -> Subject
     )
 
 
-def wishes(plan: Plan, needs: Iterable[Need], asked_for: Iterable[Subject]) -> tuple[Wish, ...]:
+def wishes(
+    plan: Plan, objectives: Objectives, needs: Iterable[Need], asked_for: Iterable[Subject]
+) -> tuple[Wish, ...]:
     """What is asked of each application: the strictest outage and the strictest loss, with who said it.
 
     Lengths are the shortest on the clock: the wish must hold whenever the outage begins. An application
-    without data has no wish on its loss.
+    without data has no wish on its loss. What is local must survive a machine, everything else the site.
     """
     with_data = {subject.id for subject in asked_for if subject.uses}
     given: dict[str, list[Need]] = {}
     for need in needs:
         given.setdefault(need.application, []).append(need)
+    here = local(objectives)
     return tuple(
         wish
         for application in plan.applications
-        for wish in _of(application.id, given.get(application.id, []), application.id in with_data)
+        for wish in _of(
+            application.id,
+            given.get(application.id, []),
+            with_data=application.id in with_data,
+            loss=Loss.MACHINE if application.id in here else Loss.SITE,
+        )
     )
 
 
-def _of(application: str, needs: list[Need], with_data: bool) -> Iterator[Wish]:  # noqa: FBT001 (one caller)
+def _of(application: str, needs: list[Need], *, with_data: bool, loss: Loss) -> Iterator[Wish]:
     if not needs:
         return
     strictest = min(needs, key=lambda need: need.least)
@@ -106,6 +120,7 @@ def _of(application: str, needs: list[Need], with_data: bool) -> Iterator[Wish]:
         int(strictest.least.total_seconds()),
         who,
         where,
+        loss,
     )
     losses = [need for need in needs if need.rpo is not None and need.rpo.seconds < MAX_SPAN_SECONDS]
     if losses and with_data:
@@ -118,6 +133,7 @@ def _of(application: str, needs: list[Need], with_data: bool) -> Iterator[Wish]:
             int(least.rpo.seconds if least.rpo is not None else 0.0),
             who,
             where,
+            loss,
         )
 
 

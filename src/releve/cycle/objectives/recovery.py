@@ -45,6 +45,7 @@ class Way(StrEnum):
     SWITCH = "switch"
     RESTORE = "restore"
     ITSELF = "itself"  # nobody has to do anything
+    MOOT = "moot"  # its site is lost: nobody asks for it back
     FOLLOWS = "follows"  # it only waits for what it stands on
     UNKNOWN = "unknown"
 
@@ -183,6 +184,10 @@ class _Builder:
             self._give_up(node, f"« {self._stood.names[lost[0]]} » ne peut pas être estimé")
             return
         after = tuple(self._last[name] for name in below) or (DECIDE,)
+        recovery = self._recoveries.get(node)
+        if self._scenario.damage is Damage.SITE and recovery is not None and recovery.local:
+            self._ways[node], self._last[node] = Way.MOOT, DECIDE
+            return
         automatic = self._automatic.get(node)
         relieved = self._scenario.damage is Damage.SITE and self._stood.kinds[node] is NodeKind.COMPONENT
         if (

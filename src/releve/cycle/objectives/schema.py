@@ -202,6 +202,7 @@ class RecoveryBlock(Block):
     volume: Bytes | None = None
     hourly_cost: Annotated[Number, Field(ge=0)] | None = None
     automatic: WallDuration | None = None
+    local: Truth = False
     kind: DataKind | None = None
     sensitivity: Sensitivity | None = None
 

@@ -268,9 +268,12 @@ def _major(lines: Iterable[Line], at: datetime) -> datetime | None:
     late = [
         line.due
         for line in lines
-        if line.forecast is None
-        or line.forecast.p50 is None
-        or at + timedelta(seconds=line.forecast.p50) > line.due
+        if line.way is not Way.MOOT
+        and (
+            line.forecast is None
+            or line.forecast.p50 is None
+            or at + timedelta(seconds=line.forecast.p50) > line.due
+        )
     ]
     return min(late, default=None)
 

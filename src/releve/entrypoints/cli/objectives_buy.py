@@ -44,7 +44,7 @@ def _market(where: Places) -> _Market:
             hint="ajoutez « prices: » au fichier d'objectifs (voir docs/guides/objectifs.md)",
         )
     found = subjects(plan, objectives)
-    asked = wishes(plan, needs(plan, objectives, proposed_scale(), year=today().year), found)
+    asked = wishes(plan, objectives, needs(plan, objectives, proposed_scale(), year=today().year), found)
     return _Market(plan, found, asked, bargain.prices, bargain.arbitrations)
 
 

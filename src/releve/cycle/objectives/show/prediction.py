@@ -19,6 +19,7 @@ NOTHING = "—"
 WAYS = {
     Way.SWITCH: "bascule par Relève",
     Way.RESTORE: "remise en service",
+    Way.MOOT: "sans objet, son site est perdu",
     Way.ITSELF: "reprend seul",
     Way.FOLLOWS: "revient avec ce qui la porte",
     Way.UNKNOWN: "inconnu",
@@ -51,7 +52,7 @@ def chances(plan: Plan, predictions: Iterable[Prediction]) -> tuple[Chance, ...]
 
 
 def _chance(name: str, said: str, predictions: list[Prediction]) -> Chance:
-    touching = [item for item in predictions if name in item.work.ways]
+    touching = [item for item in predictions if item.work.ways.get(name, Way.MOOT) is not Way.MOOT]
     seen = [
         (item, forecast)
         for item in touching
@@ -225,8 +226,8 @@ def supposition_text(found: Supposition, timezone: str, before: Supposition | No
             line.name,
             ", ".join(line.establishments),
             WAYS[line.way],
-            _when(line.forecast),
-            f"{_local(line.due, zone)} ({line.due_at})",
+            _when(line.forecast) if line.way is not Way.MOOT else NOTHING,
+            f"{_local(line.due, zone)} ({line.due_at})" if line.way is not Way.MOOT else NOTHING,
             _interval(line.forecast),
         ]
         if before is not None:
