@@ -156,7 +156,7 @@ class _Builder:
         self._add(Job(DECIDE, "", "Décider", decision, {PEOPLE: 1} if relief.people else {}, after=(DETECT,)))
 
     def _switch(self, runbook: Runbook) -> None:
-        """The runbook's own tasks, with what they took before."""
+        """The runbook's own tasks, with what they took before. Whoever answers a question keeps no technician busy."""
         for task in runbook.tasks:
             after = task.after or (DECIDE,)
             self._add(
@@ -165,7 +165,6 @@ class _Builder:
                     task.subject if task.subject in self._applications else "",
                     task.title,
                     self._taken(task),
-                    {PEOPLE: 1} if task.who == "person" else {},
                     after=after,
                 )
             )

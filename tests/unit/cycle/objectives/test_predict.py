@@ -1,0 +1,231 @@
+"""Will it hold, and what if: on the example of forty applications, and on small estates."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from releve.app import recovery_runbook
+from releve.cycle.objectives.flow import graph
+from releve.cycle.objectives.history import History, history
+from releve.cycle.objectives.need import needs
+from releve.cycle.objectives.predict import Situation, instants, predict, predict_all
+from releve.cycle.objectives.read import read_objectives
+from releve.cycle.objectives.recovery import Way
+from releve.cycle.objectives.scale import proposed_scale
+from releve.cycle.objectives.scenarios import scenarios
+from releve.cycle.objectives.show.prediction import chances, chances_text, supposition_text
+from releve.cycle.objectives.what_if import Change, changed, understood, what_if
+from releve.cycle.plan.load import read_plan
+from releve.domain.errors import BadInput
+from releve.domain.work import Basis, Spread
+
+FORTY = Path(__file__).parents[4] / "examples" / "quarante"
+MORNING = datetime(2026, 11, 30, 9, tzinfo=UTC)  # a Monday, 10:00 in Paris
+NIGHT = datetime(2026, 11, 29, 1, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def forty() -> Situation:
+    """The example, with nothing measured."""
+    plan = read_plan(FORTY / "plan.yaml")
+    said, _bargain = read_objectives(
+        FORTY / "objectifs.yaml", sorted((FORTY / "reponses").glob("*.yaml")), plan
+    )
+    assert said.relief is not None
+    found = needs(plan, said, proposed_scale(), year=2026)
+    return Situation(
+        plan, said, said.relief, found, graph(plan, said), history([], []), recovery_runbook(plan, None)
+    )
+
+
+def relieved(base: Situation, **changes: object) -> Situation:
+    """The same association with another relief."""
+    return replace(base, relief=replace(base.relief, **changes))  # type: ignore[arg-type]
+
+
+def test_the_same_seed_gives_the_same_prediction(forty: Situation) -> None:
+    """Repeatability is real: twice the same call, twice the same bits."""
+    server = [scenarios()["S03"]]
+    first = predict_all(forty, server, year=2026, draws=500)
+    assert first == predict_all(forty, server, year=2026, draws=500)
+
+
+def test_every_scenario_that_hits_something_is_predicted(forty: Situation) -> None:
+    """Twenty scenarios, each with its own disasters, and every chance between nothing and certainty."""
+    found = predict_all(forty, list(scenarios().values()), year=2026, draws=2_000)
+    assert [item.scenario.code for item in found] == list(scenarios())
+    for item in found:
+        assert item.outlook is not None
+        assert item.outlook.draws == 100
+        assert all(one.kept is None or 0 <= one.kept <= 1 for one in item.outlook.applications)
+
+
+def test_nothing_measured_is_said_to_be_assumed(forty: Situation) -> None:
+    """Every duration of the example is declared: the text says that all is assumed."""
+    found = predict_all(forty, [scenarios()["S03"]], year=2026, draws=200)
+    assert found[0].assumed == 1.0
+    assert "100 % des durées sont supposées" in chances_text(chances(forty.plan, found), found)
+
+
+def test_what_was_measured_replaces_what_was_assumed(forty: Situation) -> None:
+    """A promotion that took an hour in the past is predicted to take one."""
+    measured = Spread(3500.0, 3600.0, 3700.0, Basis.MEASURED, 5)
+    slow = replace(forty, known=History({"promote:dossiers": measured}))
+    at = instants(2026, 200, forty.plan.timezone, 1)
+    hit = ["srv1"]
+    usual = predict(forty, understood("srv1 down", forty).scenario, hit, at)
+    late = predict(slow, understood("srv1 down", slow).scenario, hit, at)
+    assert middle(late, "dui") > middle(usual, "dui") + 3000
+    assert late.assumed < 1.0
+
+
+def middle(prediction: object, application: str) -> float:
+    """The median return of an application."""
+    outlook = prediction.outlook  # type: ignore[attr-defined]
+    return next(item.p50 for item in outlook.applications if item.application == application)
+
+
+def test_people_who_must_come_make_the_night_longer(forty: Situation) -> None:
+    """At three in the morning somebody must come first; on a Monday at ten nobody must."""
+    day = what_if(forty, understood("srv-dui down", forty), MORNING)
+    night = what_if(forty, understood("srv-dui down", forty), NIGHT)
+    by_day, by_night = (
+        {line.application: line.forecast.p50 for line in found.lines} for found in (day, night)
+    )
+    assert all(by_night[name] > by_day[name] for name in by_day)
+
+
+def test_without_on_call_the_night_waits_for_the_morning(forty: Situation) -> None:
+    """Nobody on call: whatever stops in the night of Saturday is not back before Monday at nine."""
+    alone = relieved(forty, on_call=None)
+    found = what_if(alone, understood("srv-dui down", alone), NIGHT)
+    opening = datetime(2026, 11, 30, 8, tzinfo=UTC)
+    assert all(NIGHT + timedelta(seconds=line.forecast.p50) > opening for line in found.lines)
+
+
+def test_more_people_and_a_bigger_relief_never_make_it_slower_on_the_whole(forty: Situation) -> None:
+    """One more person and twice the machines: the sum of the medians does not grow."""
+    supposed = understood("principal lost", forty)
+    base = what_if(forty, supposed, MORNING)
+    bigger, same = changed(forty, supposed, Change(people=1, times=2.0))
+    better = what_if(bigger, same, MORNING)
+    total = [sum(line.forecast.p50 for line in found.lines if line.forecast) for found in (base, better)]
+    assert total[1] < total[0]
+
+
+def test_a_second_link_takes_the_link_out_of_what_fails(forty: Situation) -> None:
+    """With a second link the fibre stops nothing, and the text says so."""
+    other, supposed = changed(forty, understood("fibre down", forty), Change(second_link=True))
+    found = what_if(other, supposed, MORNING)
+    assert found.lines == ()
+    assert "rien de ce qui est déclaré ne s'arrête" in supposition_text(found, "Europe/Paris")
+
+
+def test_a_link_that_fails_loses_nothing_and_what_stands_on_it_waits(forty: Situation) -> None:
+    """No reinstallation for a cut fibre: everything is back when it is."""
+    found = what_if(forty, understood("fibre down", forty), MORNING)
+    assert {line.way for line in found.lines} == {Way.FOLLOWS}
+    assert len({line.forecast.p50 for line in found.lines}) == 1
+
+
+def test_what_is_switched_restored_or_moot_at_the_loss_of_the_site(forty: Situation) -> None:
+    """Relève switches two, the rest is put back, and what has no sense elsewhere is not asked for."""
+    ways = {
+        line.application: line.way
+        for line in what_if(forty, understood("principal lost", forty), MORNING).lines
+    }
+    assert ways["dui"] is ways["compta"] is Way.SWITCH
+    assert ways["mail"] is Way.RESTORE
+    assert ways["tel"] is Way.MOOT
+
+
+def test_a_ransomware_trusts_no_replica(forty: Situation) -> None:
+    """The relief copied the encryption: nothing is switched, the record is restored from the vault."""
+    ways = {line.application: line.way for line in what_if(forty, understood("S10", forty), MORNING).lines}
+    assert Way.SWITCH not in ways.values()
+    assert ways["dui"] is Way.RESTORE
+
+
+def test_an_application_of_which_nothing_is_declared_stays_unknown(forty: Situation) -> None:
+    """Without its recovery the record's dependents are unknown too: no figure, and the reason."""
+    said = replace(
+        forty.objectives,
+        recoveries=tuple(item for item in forty.objectives.recoveries if item.application != "fich"),
+    )
+    bare = replace(forty, objectives=said)
+    found = what_if(bare, understood("fich down", bare), MORNING)
+    lines = {line.application: line for line in found.lines}
+    assert lines["fich"].way is Way.UNKNOWN
+    assert lines["fich"].forecast is None
+    assert "recoveries" in lines["fich"].why_unknown
+    assert "Serveur de fichiers" in lines["resto"].why_unknown
+    assert "inconnu" in supposition_text(found, "Europe/Paris")
+    assert found.major_at == min(line.due for line in found.lines)
+
+
+def test_a_promise_never_stands_in_for_a_duration(forty: Situation) -> None:
+    """The link's supplier promises eight hours; without a declared repair its return is unknown."""
+    fibre = replace(forty.objectives.components[3], rebuild=None)
+    assert fibre.id == "fibre"
+    said = replace(forty.objectives, components=(*forty.objectives.components[:3], fibre))
+    bare = replace(forty, objectives=said, stood=graph(forty.plan, said))
+    found = what_if(bare, understood("fibre down", bare), MORNING)
+    assert {line.way for line in found.lines} == {Way.UNKNOWN}
+
+
+def test_a_relief_that_cannot_hold_it_is_named_and_the_other_scenarios_still_count(forty: Situation) -> None:
+    """Sixteen Go of memory: the scenario says what is missing, the short ones are predicted."""
+    small = relieved(forty, memory=16 * 10**9)
+    found = predict_all(small, [scenarios()["S02"], scenarios()["S06"]], year=2026, draws=200)
+    assert [item.outlook is None for item in found] == [True, False]
+    assert "mémoire" in found[0].refused
+    assert "Le secours ne peut pas tout porter" in chances_text(chances(small.plan, found), found)
+
+
+def test_the_last_moment_to_decide_leaves_nine_recoveries_in_ten(forty: Situation) -> None:
+    """The later a decision may come, the longer the delay: never before the outage, never after the due."""
+    found = what_if(forty, understood("srv-dui down", forty), MORNING)
+    assert found.decide_by is not None
+    for line in found.lines:
+        assert line.decide_by is not None
+        assert MORNING <= line.decide_by <= line.due
+
+
+def test_legal_clocks_start_with_what_happened(forty: Situation) -> None:
+    """A cut fibre opens no CNIL clock, a ransomware opens it and the complaint's, 72 hours of the clock."""
+    quiet = {duty.code for duty, _due in what_if(forty, understood("fibre down", forty), MORNING).clocks}
+    loud = {duty.code: due for duty, due in what_if(forty, understood("S10", forty), MORNING).clocks}
+    assert "cnil" not in quiet
+    assert loud["cnil"] == loud["plainte"] == MORNING + timedelta(hours=72)
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("", "what-if"),
+        ("srv-dui", "what-if"),
+        ("srv-dui explodes", "what-if"),
+        ("srvdui down", "unknown-node"),
+        ("S99", "what-if"),
+        ("a; b", "what-if"),
+    ],
+)
+def test_what_cannot_be_understood_is_said_with_what_can(forty: Situation, text: str, code: str) -> None:
+    """No guess: an error with its hint."""
+    with pytest.raises(BadInput) as caught:
+        understood(text, forty)
+    assert caught.value.code == code
+    assert caught.value.hint
+
+
+def test_a_critical_period_shortens_the_delay_at_that_instant(forty: Situation) -> None:
+    """Payroll on the 30th runs out within a working day; on the 10th it has three."""
+    busy = what_if(forty, understood("paie down", forty), MORNING)
+    calm = what_if(forty, understood("paie down", forty), datetime(2026, 11, 10, 9, tzinfo=UTC))
+    (due_busy,), (due_calm,) = ([line.due for line in found.lines] for found in (busy, calm))
+    assert due_busy - MORNING < timedelta(days=2)
+    assert due_calm - datetime(2026, 11, 10, 9, tzinfo=UTC) > timedelta(days=2)
