@@ -365,12 +365,12 @@ def _speed_lines(rows: list[Row]) -> list[str]:
         ),
         "|---|---|---|---|---|---|---|",
     ]
-    for row in rows:
-        lines.append(
-            f"| {row['applications']} ({row['jobs']}) | {_number(row['schedule_seconds'])} s "
-            f"| {_number(row['gap'] * 100, 1)} % | {row['disasters']} | {_number(row['everything_seconds'], 1)} s "
-            f"| {_number(row['one_place_seconds'], 1)} s | {_number(row['memory_mb'], 0)} Mo |"
-        )
+    lines += [
+        f"| {row['applications']} ({row['jobs']}) | {_number(row['schedule_seconds'])} s "
+        f"| {_number(row['gap'] * 100, 1)} % | {row['disasters']} | {_number(row['everything_seconds'], 1)} s "
+        f"| {_number(row['one_place_seconds'], 1)} s | {_number(row['memory_mb'], 0)} Mo |"
+        for row in rows
+    ]
     return [
         *lines,
         "",
