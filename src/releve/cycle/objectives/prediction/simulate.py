@@ -2,8 +2,8 @@
 
 A replay places the jobs of the list one after the other, as a serial scheme does (Kolisch 1996), but of each
 unit of a pool it knows when it is free for good, and not every gap before. A job takes, of the units that are
-free when it can start, those that were freed last; the gap that this leaves is remembered (the longest ones of
-a pool), and a later job that needs this pool alone may fill it. What this rests on:
+free when it can start, those that were freed last. When it takes all that are free, the gap that this leaves is
+remembered (the longest ones of a pool), and a later job that needs this pool alone may fill it. This rests on:
 
 * no constraint is ever broken: a unit serves one job at a time;
 * with the durations of the timetable and its jobs by start, every job starts no later than in the timetable
@@ -237,7 +237,7 @@ class _Units:
 
     def free(self, held: int, some: Any) -> Floats:
         """By draw, when `held` units are free for good."""
-        row = self.table[held - 1 if self.limited else 0]
+        row: Floats = self.table[held - 1 if self.limited else 0]
         return row if some is None else row[some]
 
     def take(self, need: Need, start: Floats, end: Floats, some: Any) -> None:
@@ -246,8 +246,12 @@ class _Units:
 
         table = self.table if some is None else self.table[:, some]
         after = self._spare if some is None else np.empty_like(table)
-        last = _take(table, after, need, start, end)
-        here = np.flatnonzero(last < start)
+        _take(table, after, need, start, end)
+        last = table[need.held - 1]
+        alone = last < start
+        if need.held < len(table):
+            alone &= table[need.held] > start
+        here = np.flatnonzero(alone)
         if len(here):
             self._any = True
             columns = here if some is None else some[here]
@@ -304,13 +308,12 @@ def _opened(work: Problem, release: Mapping[int, Floats], draws: int) -> list[_U
     ]
 
 
-def _take(table: Floats, after: Floats, need: Need, start: Floats, end: Floats) -> Floats:
+def _take(table: Floats, after: Floats, need: Need, start: Floats, end: Floats) -> None:
     """Write into `after` what `table` becomes when a job holds units from `start` to `end`.
 
     Of the m units free at `start`, the `held` freed last are taken: rows below m - held stay. From there,
     the rows left (from i + held on) and the `held - kept` given back at `end` are merged: row i is
     min(row[i + held], max(end, row[i + kept])). What is kept is never free again: infinity.
-    Gives by draw when the last of the units taken was freed.
     """
     import numpy as np
 
@@ -319,10 +322,7 @@ def _take(table: Floats, after: Floats, need: Need, start: Floats, end: Floats) 
     after[size - kept :] = np.inf
     top = after[: size - held]
     np.minimum(top, table[held:], out=top)
-    spare = table[held:] <= start  # rows of units that stay free: as many as units beyond those taken
-    np.copyto(top, table[: size - held], where=spare)
-    last: Floats = table[held - 1 + np.count_nonzero(spare, axis=0), np.arange(len(start))]
-    return last
+    np.copyto(top, table[: size - held], where=table[held:] <= start)
 
 
 class _Table:
