@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     Bools = NDArray[np.bool_]
 
 BLOCK = 250  # draws that share one stream of random numbers: what a draw gets does not depend on the chunk
+WIDE = 64  # units from which it is worth finding out which of them a job changes
 GAPS = 8  # gaps that a pool remembers, the longest ones
 CHUNK = 250  # draws advanced together: the pools of 2,400 applications then stay within a processor's cache
 Z95 = 1.959963984540054  # two-sided 95 %
@@ -245,12 +246,11 @@ class _Units:
         import numpy as np
 
         table = self.table if some is None else self.table[:, some]
-        after = self._spare if some is None else np.empty_like(table)
-        _take(table, after, need, start, end)
-        last = table[need.held - 1]
+        last = table[need.held - 1].copy()
         alone = last < start
         if need.held < len(table):
             alone &= table[need.held] > start
+        _take(table, self._spare[:, : table.shape[1]], need, start, end)
         here = np.flatnonzero(alone)
         if len(here):
             self._any = True
@@ -262,10 +262,8 @@ class _Units:
             self._gaps[0, row, columns] = last[here]
             self._gaps[1, row, columns] = start[here]
             self._gaps[2, row, columns] = need.held
-        if some is None:
-            self.table, self._spare = after, table
-        else:
-            self.table[:, some] = after
+        if some is not None:
+            self.table[:, some] = table
 
     def fill(self, held: int, ready: Floats, start: Floats, seconds: Floats, some: Any) -> Floats | None:
         """Put a job into a gap where one lets it start before `start`: its starts, infinity elsewhere.
@@ -308,21 +306,42 @@ def _opened(work: Problem, release: Mapping[int, Floats], draws: int) -> list[_U
     ]
 
 
-def _take(table: Floats, after: Floats, need: Need, start: Floats, end: Floats) -> None:
-    """Write into `after` what `table` becomes when a job holds units from `start` to `end`.
+def _take(table: Floats, spare: Floats, need: Need, start: Floats, end: Floats) -> None:
+    """Change `table`, shape (units, draws), when a job holds units from `start` to `end`.
 
     Of the m units free at `start`, the `held` freed last are taken: rows below m - held stay. From there,
     the rows left (from i + held on) and the `held - kept` given back at `end` are merged: row i is
-    min(row[i + held], max(end, row[i + kept])). What is kept is never free again: infinity.
+    min(row[i + held], max(end, row[i + kept])). What is kept is never free again: infinity. `spare`: room
+    of the same shape.
     """
     import numpy as np
 
     size, held, kept = len(table), need.held, need.kept
-    np.maximum(table[kept:], end, out=after[: size - kept])
-    after[size - kept :] = np.inf
-    top = after[: size - held]
-    np.minimum(top, table[held:], out=top)
-    np.copyto(top, table[: size - held], where=table[held:] <= start)
+    low, high = _window(table, need, start, end)
+    top = min(high, size - held)
+    if kept:
+        np.maximum(table[low + kept :], end, out=spare[low : size - kept])
+        spare[size - kept :] = np.inf
+    else:
+        np.maximum(table[low:high], end, out=spare[low:high])
+    if top > low:
+        above, changed = table[low + held : top + held], spare[low:top]
+        np.minimum(changed, above, out=changed)
+        np.copyto(changed, table[low:top], where=above <= start)
+    table[low:high] = spare[low:high]
+
+
+def _window(table: Floats, need: Need, start: Floats, end: Floats) -> tuple[int, int]:
+    """Rows outside of which nothing changes in any draw, to an eighth of a large pool."""
+    size, held = len(table), need.held
+    low, high, step = 0, size, size // 8
+    if size < WIDE:
+        return low, high
+    while low + step + held <= size and (table[low + step - 1 + held] <= start).all():
+        low += step
+    while not need.kept and high - step >= low + held and (table[high - step] >= end).all():
+        high -= step
+    return low, high
 
 
 class _Table:
