@@ -151,7 +151,7 @@ def _by_unit(work: Problem, order: list[int], lasting, arrival: float) -> dict[s
             busy = [at for at in units[need.pool] if at > start]
             mine = gaps[need.pool]
             lengths = [high - low for low, high, _ in mine]
-            if len(free) == need.held and start - free[-1] > min(lengths):
+            if start - free[-1] > min(lengths):
                 mine[lengths.index(min(lengths))] = (free[-1], start, need.held)
             units[need.pool] = (
                 free[: len(free) - need.held]

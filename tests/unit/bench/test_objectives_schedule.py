@@ -37,10 +37,13 @@ def test_the_page_counts_what_the_rows_say() -> None:
                 "applications": 40,
                 "jobs": 120,
                 "schedule_seconds": 0.5,
+                "schedule_processor_seconds": 0.4,
                 "gap": 0.1,
                 "disasters": 10,
                 "everything_seconds": 0.25,
-                "one_place_seconds": 0.125,
+                "everything_processor_seconds": 0.2,
+                "one_place_seconds": 0.1,
+                "one_place_processor_seconds": 0.05,
                 "memory_mb": 1234.4,
             }
         ],
@@ -48,5 +51,5 @@ def test_the_page_counts_what_the_rows_say() -> None:
     text = "\n".join(section(raw))
     ours = next(row for row in raw["compare"] if row["way"] == "ours")
     assert f"| Relève | {ours['lateness_hours']:.0f} | {ours['broken']} | 0 | 0 |" in text
-    assert "| 40 (120) | 0,50 s | 10,0 % | 10 | 0,2 s | 0,1 s | 1 234 Mo |" in text
+    assert "| 40 (120) | 0,50 s (0,40) | 10,0 % | 10 | 0,25 s (0,20) | 0,10 s (0,05) | 1 234 Mo |" in text
     assert set(raw["again"][0]) >= {"replayed", "serial", "known"}

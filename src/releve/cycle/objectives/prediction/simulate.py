@@ -2,8 +2,8 @@
 
 A replay places the jobs of the list one after the other, as a serial scheme does (Kolisch 1996), but of each
 unit of a pool it knows when it is free for good, and not every gap before. A job takes, of the units that are
-free when it can start, those that were freed last. When it takes all that are free, the gap that this leaves is
-remembered (the longest ones of a pool), and a later job that needs this pool alone may fill it. This rests on:
+free when it can start, those that were freed last; the gap that this leaves is remembered (the longest ones of
+a pool), and a later job that needs this pool alone may fill it. What this rests on:
 
 * no constraint is ever broken: a unit serves one job at a time;
 * with the durations of the timetable and its jobs by start, every job starts no later than in the timetable
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     Bools = NDArray[np.bool_]
 
 BLOCK = 250  # draws that share one stream of random numbers: what a draw gets does not depend on the chunk
-WIDE = 64  # units from which it is worth finding out which of them a job changes
+WIDE = 64  # units from which a pool is wide: only what a job changes of it is computed, and fewer gaps kept
 GAPS = 8  # gaps that a pool remembers, the longest ones
 CHUNK = 250  # draws advanced together: the pools of 2,400 applications then stay within a processor's cache
 Z95 = 1.959963984540054  # two-sided 95 %
@@ -246,12 +246,9 @@ class _Units:
         import numpy as np
 
         table = self.table if some is None else self.table[:, some]
-        last = table[need.held - 1].copy()
-        alone = last < start
-        if need.held < len(table):
-            alone &= table[need.held] > start
+        last = self._freed(table, need.held, start)
         _take(table, self._spare[:, : table.shape[1]], need, start, end)
-        here = np.flatnonzero(alone)
+        here = np.flatnonzero(last < start)
         if len(here):
             self._any = True
             columns = here if some is None else some[here]
@@ -264,6 +261,24 @@ class _Units:
             self._gaps[2, row, columns] = need.held
         if some is not None:
             self.table[:, some] = table
+
+    @staticmethod
+    def _freed(table: Floats, held: int, start: Floats) -> Floats:
+        """By draw, when the last unit that a job takes was freed; `start` where the gap is not worth a look.
+
+        In a wide pool, only the gap of who takes the last units free at `start` is.
+        """
+        import numpy as np
+
+        if held == len(table):
+            return table[held - 1].copy()
+        found: Floats
+        if len(table) >= WIDE:
+            found = np.where(table[held] > start, table[held - 1], start)
+            return found
+        spare = np.count_nonzero(table[held:] <= start, axis=0)
+        found = table[held - 1 + spare, np.arange(len(start))]
+        return found
 
     def fill(self, held: int, ready: Floats, start: Floats, seconds: Floats, some: Any) -> Floats | None:
         """Put a job into a gap where one lets it start before `start`: its starts, infinity elsewhere.
