@@ -1,14 +1,16 @@
 """Thousands of simulated disasters: the same priority list replayed with other durations, arrivals and dues.
 
-A replay places the jobs of the list one after the other, as a serial scheme does (Kolisch 1996), but knows of
-each unit of a pool only when it is free for good, not the gaps before: a job takes, of the units that are free
-when it can start, those that were freed last. What this rests on:
+A replay places the jobs of the list one after the other, as a serial scheme does (Kolisch 1996), but of each
+unit of a pool it knows when it is free for good, and not every gap before. A job takes, of the units that are
+free when it can start, those that were freed last; the gap that this leaves is remembered (the longest ones of
+a pool), and a later job that needs this pool alone may fill it. What this rests on:
 
 * no constraint is ever broken: a unit serves one job at a time;
 * with the durations of the timetable and its jobs by start, every job starts no later than in the timetable
   (when it is placed, the units not yet free at its start are at most those held then in the timetable);
-* a gap that only a draw opens, before a job that waits for another, stays empty: the replay is late by what
-  a gap would have brought. `docs/decisions/0020` says how much that is against the exact serial scheme.
+* a gap that is not remembered, or that a job of several pools could have filled, stays empty: the replay is on
+  the late side. `docs/decisions/0020` says how much that is against the exact serial scheme;
+* a draw is computed from itself alone: what others are computed beside it changes nothing.
 
 All draws advance together, one job at a time, in NumPy: a pool is an array (units, draws), sorted by unit.
 """
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     Bools = NDArray[np.bool_]
 
 BLOCK = 250  # draws that share one stream of random numbers: what a draw gets does not depend on the chunk
+WIDE = 64  # units from which a pool is wide: only what a job changes of it is computed, and fewer gaps kept
+GAPS = 8  # gaps that a pool remembers, the longest ones
 CHUNK = 250  # draws advanced together: the pools of 2,400 applications then stay within a processor's cache
 Z95 = 1.959963984540054  # two-sided 95 %
 
@@ -167,8 +171,7 @@ def replay(
 
     draws = touched.shape[1]
     ends = np.zeros((len(work.jobs), draws), dtype=np.float32)
-    units = _units(work, release, draws)
-    room = {pool: np.empty_like(table) for pool, table in units.items()}
+    pools = _opened(work, release, draws)
     anywhere, everywhere = np.any(touched, axis=1), np.all(touched, axis=1)
     partly = np.flatnonzero(anywhere & ~everywhere).tolist()
     columns: dict[int, Any] = {index: np.flatnonzero(touched[index]) for index in partly}
@@ -177,25 +180,11 @@ def replay(
         if not anywhere[where]:
             continue
         some = columns.get(where)
-        start = np.zeros(draws if some is None else len(some), dtype=np.float32)
+        ready = np.zeros(draws if some is None else len(some), dtype=np.float32)
         for earlier in work.before[job]:
-            np.maximum(start, ends[earlier] if some is None else ends[earlier, some], out=start)
-        tables = []
-        for need in work.needs[job]:
-            table = units[need.pool] if some is None else units[need.pool][:, some]
-            limited = len(table) > 1 or work.capacity[need.pool] == 1
-            np.maximum(start, table[need.held - 1 if limited else 0], out=start)
-            if limited:
-                tables.append((need, table))
-        end = start + (lasting(job) if some is None else lasting(job)[some])
-        for need, table in tables:
-            if some is None:
-                _take(table, room[need.pool], need, start, end)
-                units[need.pool], room[need.pool] = room[need.pool], table
-            else:
-                after = np.empty_like(table)
-                _take(table, after, need, start, end)
-                units[need.pool][:, some] = after
+            np.maximum(ready, ends[earlier] if some is None else ends[earlier, some], out=ready)
+        seconds = lasting(job) if some is None else lasting(job)[some]
+        end = _place(pools, work.needs[job], ready, seconds, some)
         if some is None:
             ends[job] = end
         else:
@@ -203,40 +192,171 @@ def replay(
     return ends
 
 
-def _units(work: Problem, release: Mapping[int, Floats], draws: int) -> dict[int, Floats]:
-    """By pool, when each unit is free, shape (units, draws), sorted by unit.
+def _place(
+    pools: Sequence[_Units], needs: Sequence[Need], ready: Floats, seconds: Floats, some: Any
+) -> Floats:
+    """Give a job its units in the draws `some` (None: all), at `ready` or later; its ends."""
+    import numpy as np
 
-    A pool on which everything fits at once never holds anything back but by its release: one row stands
-    for it.
+    start = ready
+    for need in needs:
+        start = np.maximum(start, pools[need.pool].free(need.held, some))
+    end: Floats = start + seconds
+    limited = [need for need in needs if pools[need.pool].limited]
+    if not limited:
+        return end
+    if len(needs) == 1 and not needs[0].kept:
+        earlier = pools[needs[0].pool].fill(needs[0].held, ready, start, seconds, some)
+        if earlier is not None:
+            rest = np.flatnonzero(np.isinf(earlier))
+            if len(rest):
+                columns = rest if some is None else some[rest]
+                pools[needs[0].pool].take(needs[0], start[rest], end[rest], columns)
+            filled: Floats = np.where(np.isinf(earlier), end, earlier + seconds)
+            return filled
+    for need in limited:
+        pools[need.pool].take(need, start, end, some)
+    return end
+
+
+class _Units:
+    """One pool in all draws: when each unit is free for good, and some gaps before that.
+
+    `table`: shape (units, draws), sorted by unit. `gaps`: from, to and units, each of shape (GAPS, draws); an
+    unused one has no units. A pool on which everything fits at once holds nothing back but by its release:
+    it is not `limited`, and one row stands for it.
     """
+
+    def __init__(self, opens: Floats, size: int, *, limited: bool) -> None:
+        import numpy as np
+
+        self.limited = limited
+        self.table = np.repeat(opens[None, :].astype(np.float32), size if limited else 1, axis=0)
+        self._spare = np.empty_like(self.table)
+        self._gaps = np.zeros((3, GAPS, len(opens)), dtype=np.float32)
+        self._any = False
+
+    def free(self, held: int, some: Any) -> Floats:
+        """By draw, when `held` units are free for good."""
+        row: Floats = self.table[held - 1 if self.limited else 0]
+        return row if some is None else row[some]
+
+    def take(self, need: Need, start: Floats, end: Floats, some: Any) -> None:
+        """Take units from `start` to `end`, and remember the gap that it leaves before `start`."""
+        import numpy as np
+
+        table = self.table if some is None else self.table[:, some]
+        last = self._freed(table, need.held, start)
+        _take(table, self._spare[:, : table.shape[1]], need, start, end)
+        here = np.flatnonzero(last < start)
+        if len(here):
+            self._any = True
+            columns = here if some is None else some[here]
+            lengths = self._gaps[1][:, columns] - self._gaps[0][:, columns]
+            row = lengths.argmin(axis=0)
+            longer = start[here] - last[here] > lengths[row, np.arange(len(here))]
+            here, columns, row = here[longer], columns[longer], row[longer]
+            self._gaps[0, row, columns] = last[here]
+            self._gaps[1, row, columns] = start[here]
+            self._gaps[2, row, columns] = need.held
+        if some is not None:
+            self.table[:, some] = table
+
+    @staticmethod
+    def _freed(table: Floats, held: int, start: Floats) -> Floats:
+        """By draw, when the last unit that a job takes was freed; `start` where the gap is not worth a look.
+
+        In a wide pool, only the gap of who takes the last units free at `start` is.
+        """
+        import numpy as np
+
+        if held == len(table):
+            return table[held - 1].copy()
+        found: Floats
+        if len(table) >= WIDE:
+            found = np.where(table[held] > start, table[held - 1], start)
+            return found
+        spare = np.count_nonzero(table[held:] <= start, axis=0)
+        found = table[held - 1 + spare, np.arange(len(start))]
+        return found
+
+    def fill(self, held: int, ready: Floats, start: Floats, seconds: Floats, some: Any) -> Floats | None:
+        """Put a job into a gap where one lets it start before `start`: its starts, infinity elsewhere.
+
+        None: in no draw. Of a gap, the longer of the two parts around the job is kept.
+        """
+        import numpy as np
+
+        if not self._any or not (ready < start).any():
+            return None
+        begins, ends, units = self._gaps if some is None else self._gaps[:, :, some]
+        tried = np.maximum(begins, ready)
+        tried[(tried + seconds > ends) | (units < held)] = np.inf
+        which = tried.argmin(axis=0)
+        found: Floats = tried[which, np.arange(len(ready))]
+        found[found >= start] = np.inf
+        used = np.flatnonzero(np.isfinite(found))
+        if not len(used):
+            return None
+        row, column = which[used], used if some is None else some[used]
+        until = found[used] + seconds[used]
+        low, high = self._gaps[0, row, column], self._gaps[1, row, column]
+        before = found[used] - low > high - until
+        self._gaps[0, row, column] = np.where(before, low, until)
+        self._gaps[1, row, column] = np.where(before, found[used], high)
+        return found
+
+
+def _opened(work: Problem, release: Mapping[int, Floats], draws: int) -> list[_Units]:
+    """The pools, everything free from their release on."""
     import numpy as np
 
     most = [0] * len(work.pools)
     for row in work.needs:
         for need in row:
             most[need.pool] += need.held
-    tables: dict[int, Floats] = {}
-    for pool, size in enumerate(work.capacity):
-        opens = release.get(pool, np.full(draws, float(work.release[pool])))
-        tables[pool] = np.repeat(opens[None, :].astype(np.float32), 1 if most[pool] <= size else size, axis=0)
-    return tables
+    return [
+        _Units(release.get(pool, np.full(draws, float(work.release[pool]))), size, limited=most[pool] > size)
+        for pool, size in enumerate(work.capacity)
+    ]
 
 
-def _take(table: Floats, after: Floats, need: Need, start: Floats, end: Floats) -> None:
-    """Write into `after` what `table` becomes when a job holds units from `start` to `end`.
+def _take(table: Floats, spare: Floats, need: Need, start: Floats, end: Floats) -> None:
+    """Change `table`, shape (units, draws), when a job holds units from `start` to `end`.
 
     Of the m units free at `start`, the `held` freed last are taken: rows below m - held stay. From there,
     the rows left (from i + held on) and the `held - kept` given back at `end` are merged: row i is
-    min(row[i + held], max(end, row[i + kept])). What is kept is never free again: infinity.
+    min(row[i + held], max(end, row[i + kept])). What is kept is never free again: infinity. `spare`: room
+    of the same shape.
     """
     import numpy as np
 
     size, held, kept = len(table), need.held, need.kept
-    after[: size - kept] = np.maximum(table[kept:], end)
-    after[size - kept :] = np.inf
-    top = after[: size - held]
-    np.minimum(top, table[held:], out=top)
-    np.copyto(top, table[: size - held], where=table[held:] <= start)
+    low, high = _window(table, need, start, end)
+    top = min(high, size - held)
+    if kept:
+        np.maximum(table[low + kept :], end, out=spare[low : size - kept])
+        spare[size - kept :] = np.inf
+    else:
+        np.maximum(table[low:high], end, out=spare[low:high])
+    if top > low:
+        above, changed = table[low + held : top + held], spare[low:top]
+        np.minimum(changed, above, out=changed)
+        np.copyto(changed, table[low:top], where=above <= start)
+    table[low:high] = spare[low:high]
+
+
+def _window(table: Floats, need: Need, start: Floats, end: Floats) -> tuple[int, int]:
+    """Rows outside of which nothing changes in any draw, to an eighth of a large pool."""
+    size, held = len(table), need.held
+    low, high, step = 0, size, size // 8
+    if size < WIDE:
+        return low, high
+    while low + step + held <= size and (table[low + step - 1 + held] <= start).all():
+        low += step
+    while not need.kept and high - step >= low + held and (table[high - step] >= end).all():
+        high -= step
+    return low, high
 
 
 class _Table:

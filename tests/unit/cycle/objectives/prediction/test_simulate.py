@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+import releve.cycle.objectives.prediction.simulate as simulate_module
 from releve.cycle.objectives.prediction.durations import Law
+from releve.cycle.objectives.prediction.problem import Need, problem
 from releve.cycle.objectives.prediction.schedule import schedule
-from releve.cycle.objectives.prediction.simulate import Draws, Rows, simulate, wilson
+from releve.cycle.objectives.prediction.simulate import Draws, Rows, _take, replay, simulate, wilson
 from releve.domain.errors import BadInput
 from releve.domain.work import Due, Job, Pool, Spread
-from tests.timetables import sure
+from tests.timetables import faults, sure
 
 LINK = [Pool("link", "lien", 1)]
 TWO = [Job(name, name, name, sure(100), {"link": 1}) for name in ("x", "y")]
@@ -114,6 +116,65 @@ def test_the_same_seed_gives_the_same_bits_whatever_the_chunk() -> None:
 
     assert run(5, 250) == run(5, 1000) == run(5, 5000)
     assert run(5, 250) != run(6, 250)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_wide_pool_is_replayed_by_its_rules(seed: int) -> None:
+    """A hundred streams and more, a part of them kept for good: no capacity is ever broken."""
+    chance = np.random.default_rng(seed)
+    jobs = [
+        Job(
+            f"j{index}",
+            f"j{index}",
+            "",
+            sure(int(chance.integers(1, 60))),
+            {"link": int(chance.integers(1, 40))},
+            {"link": int(chance.integers(0, 2))} if index % 4 == 0 else {},
+            tuple(
+                f"j{one}" for one in chance.integers(0, max(index, 1), 1) if one < index and index % 3 == 0
+            ),
+        )
+        for index in range(200)
+    ]
+    pools = [Pool("link", "lien", 120)]
+    work = problem(jobs, pools)
+    lasting = chance.integers(1, 60, (200, 4)).astype(np.float32)
+    touched = chance.random((200, 4)) < 0.9
+    ends = replay(work, list(work.order), lambda job: lasting[job], touched, {})
+    for draw in range(4):
+        start = {
+            job.id: float(ends[index, draw] - lasting[index, draw])
+            for index, job in enumerate(jobs)
+            if touched[index, draw]
+        }
+        end = {job.id: float(ends[index, draw]) for index, job in enumerate(jobs) if touched[index, draw]}
+        assert faults(jobs, pools, start, end) == []
+        full = 120 * max(end.values())
+        done = [index for index in range(200) if touched[index, draw]]
+        busy = sum(lasting[one, draw] * jobs[one].demands["link"] for one in done)
+        assert busy > 0.7 * full  # nor does it leave the pool empty
+
+
+def test_what_a_job_does_not_change_of_a_wide_pool_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rows outside of the window are those that the whole computation would give."""
+    chance = np.random.default_rng(3)
+    for kept in (0, 2):
+        for _ in range(200):
+            table = np.sort(chance.integers(0, 30, (80, 3)), axis=0).astype(np.float32)
+            held = int(chance.integers(max(kept, 1), 20))
+            start = np.maximum(table[held - 1], chance.integers(0, 31, 3)).astype(np.float32)
+            end = start + chance.integers(0, 9, 3).astype(np.float32)
+            found = []
+            for wide in (64, 1000):
+                monkeypatch.setattr(simulate_module, "WIDE", wide)
+                found.append(table.copy())
+                _take(found[-1], np.empty_like(table), Need(0, held, kept), start, end)
+            assert (found[0] == found[1]).all()
+            for draw in range(3):
+                free = sorted(at for at in table[:, draw] if at <= start[draw])
+                rest = free[: len(free) - held] + [at for at in table[:, draw] if at > start[draw]]
+                whole = sorted(rest + [end[draw]] * (held - kept) + [np.inf] * kept)
+                assert found[0][:, draw].tolist() == whole
 
 
 def test_what_varies_together_spreads_the_whole() -> None:
