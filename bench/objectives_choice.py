@@ -12,8 +12,10 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
+from releve.cycle.objectives.choice.curve import Curve, curve_of, curve_of_all
 from releve.cycle.objectives.choice.estate import Estate, Pick, estate
 from releve.cycle.objectives.choice.measure import bill, broken
+from releve.cycle.objectives.choice.picture import svg
 from releve.cycle.objectives.choice.prices import Kind, Medium, Offer, Per, PriceList, Serves
 from releve.cycle.objectives.choice.reasons import reasons
 from releve.cycle.objectives.choice.solve import Choice, Limits, choose
@@ -153,6 +155,25 @@ def _usual(home: Estate) -> dict[str, Any]:
     }
 
 
+def curves() -> dict[str, Any]:
+    """Both curves on 40 applications: seconds of work, points, and the picture."""
+    subjects, wishes = generated(1, 40)
+    prices = price_list()
+    begun = time.perf_counter()
+    one_app = curve_of("e00-a05", subjects, wishes, prices)
+    half = time.perf_counter()
+    everything = curve_of_all(subjects, wishes, prices)
+    drawn = time.perf_counter()
+    if not isinstance(one_app, Curve) or not isinstance(everything, Curve):
+        raise AssertionError("the generated estate can be kept")
+    size = len(svg(everything))
+    return {
+        "application": {"seconds": round(half - begun, 3), "points": len(one_app.points), "proven": one_app.proven},
+        "association": {"seconds": round(drawn - half, 3), "points": len(everything.points), "proven": everything.proven},
+        "picture": {"seconds": round(time.perf_counter() - drawn, 3), "bytes": size},
+    }  # fmt: skip
+
+
 def measured(sizes: Iterable[int] = (1, 60)) -> dict[str, Any]:
-    """Every size: establishments of 40 applications each."""
-    return {"sizes": [one(size) for size in sizes]}
+    """Every size (establishments of 40 applications each), and the curves."""
+    return {"sizes": [one(size) for size in sizes], "curves": curves()}

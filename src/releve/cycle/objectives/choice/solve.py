@@ -158,7 +158,9 @@ def settle(
         before, decision = reasons.get(wish.id, (None, None))
         kept.append(Kept(wish, measure.obtained(wish) or 0, before, decision))
     lines = bill(home, chosen)
-    return Choice(home, picked, chosen, lines, tuple(kept), min(bound, sum(line.total for line in lines)))
+    if bound > sum(line.total for line in lines):
+        raise AssertionError("a bound above a choice that keeps everything bounds nothing")
+    return Choice(home, picked, chosen, lines, tuple(kept), bound)
 
 
 def cheapest(

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from releve.cycle.objectives.choice.basket import Basket
 from releve.cycle.objectives.choice.conflict import Conflict, conflict
 from releve.cycle.objectives.choice.estate import estate
 from releve.cycle.objectives.choice.measure import broken
@@ -21,8 +22,10 @@ from tests.choices import (
     HOUR,
     LIVE,
     PRICES,
+    SERVER,
     SPARE,
     TAPE,
+    WARM,
     application,
     by_hand,
     data,
@@ -190,3 +193,47 @@ def test_a_bound_that_nothing_keeps_has_no_answer() -> None:
     assert conflict(home) is None
     assert cheapest(home, Limits(), [(rto("a", 0), HOUR)]) is None
     assert cheapest(home, Limits(whole=0), [(rto("a", 0), HOUR)]) is None
+
+
+def test_three_exemplaires_are_two_copies_besides_the_original() -> None:
+    """One tape is offline and on another medium, and is still only the second exemplaire."""
+    found = choose([data("d")], [], PRICES, rules=("three-two-one",))
+    assert isinstance(found, Choice)
+    assert len(found.chosen["d"]) == 2
+    assert "tape" in found.chosen["d"]
+
+
+def test_what_the_association_shares_is_bounded_once() -> None:
+    """Two parts on one server: the bound holds its price once, and here it meets the total."""
+    prices = PriceList((WARM, replace(SERVER, capacity_applications=0)))
+    subjects = [application("a"), application("b")]
+    wishes = [rto("a", HOUR), rto("b", HOUR)]
+    found = choose(subjects, wishes, prices, limits=Limits(whole=0, wide=1.0))
+    assert isinstance(found, Choice)
+    assert found.bound == found.total == 1000_00 + 2 * 350_00
+
+
+def test_a_basket_keeps_what_somebody_still_needs() -> None:
+    """Letting one of two users go leaves the server; letting both go takes it; taking back restores all."""
+    home = estate([application("a"), application("b")], [], PRICES, ())
+    basket = Basket(home, [("a", "warm"), ("b", "warm")], [])
+    server = [("a", "server")]
+    assert (sorted(basket.drop(("a", "warm")), reverse=True), basket.chosen["b"]) == (
+        [("a", "warm"), *server],
+        {"warm", "server"},
+    )
+    assert basket.cost(server) == SERVER.initial
+    basket.drop(("b", "warm"))
+    assert basket.cost(server) == 0
+    basket.add(("a", "warm"))
+    assert basket.chosen == {"a": {"warm", "server"}, "b": frozenset()}
+
+
+def test_a_pick_that_another_requires_stays_used() -> None:
+    """A copy chosen for itself and required by a relief: without its own pick it is still there."""
+    hot = replace(WARM, requires=("live",))
+    home = estate([data("d"), application("a", "d")], [], PriceList((LIVE, hot)), ())
+    basket = Basket(home, [("a", "warm"), ("d", "live")], [])
+    assert basket.drop(("d", "live")) == []
+    assert basket.chosen["d"] == {"live"}
+    assert basket.add(("d", "live")) == []
