@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from releve.adapters.ledger import open_ledger
 from releve.domain.errors import BadInput, Refused
 from releve.domain.evidence import GENESIS, verify
 from releve.domain.incident import Incident
+from releve.domain.objectives import DataAnswer, Statement
 from releve.domain.ports import Ledger
 from releve.domain.protection import Contact, Suspension, Tenure
 from releve.domain.runbook import (
@@ -32,6 +33,7 @@ from releve.domain.runbook import (
     TaskRecord,
     TaskState,
 )
+from releve.domain.units import Clock, Span
 from tests.fakes.ledger import FakeLedger
 from tests.integration.pg import Server, free_port, no_templates_left, own  # noqa: F401
 
@@ -399,3 +401,91 @@ def test_one_of_two_threads_gets_the_claim(ledger: Ledger) -> None:
     with ThreadPoolExecutor(2) as pool:
         won = list(pool.map(claim, ("a", "b")))
     assert sorted(won) == [False, True]
+
+
+SAID = Statement(
+    "dui",
+    "ehpad",
+    "infirmière coordinatrice",
+    date(2026, 10, 5),
+    "le traitement du tour suivant ne peut plus être vérifié",
+    {"SECU": (1, 1, 2, 3, 4), "FIN": (1, 1, 1, 1, 2)},
+    {"paie": {"SECU": (1, 2, 3, 4, 4), "FIN": (1, 1, 2, 2, 3)}},
+    Span(8 * 3600.0, Clock.BUSINESS),
+    DataAnswer("soins, prescriptions", 400, 6.5, paper=True, volume=1_250_000_001),
+    "reponses/ehpad.yaml:3",
+)
+BARE = Statement("mail", "siege", "directrice", date(2026, 2, 28), "", {"SECU": (1, 2)})
+
+
+def test_nobody_has_said_anything_at_first(ledger: Ledger) -> None:
+    """No answer is an empty list, not an error."""
+    assert ledger.statements.all() == []
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        SAID,
+        BARE,
+        replace(SAID, copes_for=Span(0.0, Clock.BUSINESS, 2)),
+        replace(SAID, data=DataAnswer("factures", 0, 0.1, paper=False)),
+        replace(BARE, by="é" * 200, why="« guillemets », l'apostrophe, \U0001f600 et une tabulation\t"),
+    ],
+    ids=["everything", "bare", "business days", "no volume", "odd letters"],
+)
+def test_what_a_person_said_comes_back_whole(ledger: Ledger, said: Statement) -> None:
+    """Every field returns equal: curves, critical periods, data, what it copes with, date and source."""
+    assert ledger.statements.record(said, T0) is True
+    (found,) = ledger.statements.all()
+    assert found == said
+    assert type(found.on) is date
+    assert all(isinstance(curve, tuple) for curve in found.impact.values())
+
+
+def test_the_same_words_are_kept_once(ledger: Ledger) -> None:
+    """Recorded again, later or from another file, nothing is added and the first one stands."""
+    assert ledger.statements.record(SAID, T0) is True
+    assert ledger.statements.record(SAID, LATER) is False
+    assert ledger.statements.record(replace(SAID, source="ailleurs.yaml:99"), LATER) is False
+    assert ledger.statements.all() == [SAID]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(SAID, on=date(2026, 10, 6)),
+        replace(SAID, by="médecin"),
+        replace(SAID, why="autre raison"),
+        replace(SAID, establishment="foyer"),
+        replace(SAID, impact={**SAID.impact, "FIN": (1, 1, 1, 1, 3)}),
+        replace(SAID, in_period={}),
+        replace(SAID, copes_for=Span(8 * 3600.0)),
+        replace(SAID, data=None),
+    ],
+    ids=["date", "person", "reason", "place", "level", "period", "clock", "data"],
+)
+def test_any_other_word_is_another_statement(ledger: Ledger, other: Statement) -> None:
+    """What differs in anything but its source is kept beside the first: nothing said is lost."""
+    ledger.statements.record(SAID, T0)
+    assert ledger.statements.record(other, LATER) is True
+    assert ledger.statements.all() == [SAID, other]
+
+
+def test_statements_come_in_the_order_in_which_they_were_recorded(ledger: Ledger) -> None:
+    """By the instant of the record, whatever the zone it is told in or the date of the answer; ties as inserted."""
+    paris = timezone(timedelta(hours=2))
+    third, fourth = replace(SAID, by="médecin"), replace(SAID, by="cadre de nuit")
+    ledger.statements.record(third, LATER)
+    ledger.statements.record(fourth, LATER.astimezone(paris))
+    ledger.statements.record(SAID, T0.astimezone(paris))
+    ledger.statements.record(BARE, T0 + timedelta(seconds=1))
+    assert ledger.statements.all() == [SAID, BARE, third, fourth]
+
+
+def test_many_threads_record_one_statement_once(ledger: Ledger) -> None:
+    """Two commands at once on the same files: exactly one of them adds it."""
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(lambda _number: ledger.statements.record(SAID, T0), range(8)))
+    assert sorted(made) == [False] * 7 + [True]
+    assert ledger.statements.all() == [SAID]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from enum import StrEnum
 from math import ceil
 
@@ -107,6 +108,18 @@ def say_span(span: Span) -> str:
     return " ".join(parts) + (" ouvrée" if span.seconds == 3600 else " ouvrées")
 
 
+def write_span(span: Span) -> str:
+    """The duration as a file holds it: one number and one unit, that `parse_span` reads to the same value."""
+    if span.business_days or not span.seconds:
+        return say_span(span) if span.business_days else "0" if span.clock is Clock.WALL else "0 h ouvrée"
+    word = " ouvrées" if span.clock is Clock.BUSINESS else ""
+    units = ((86_400, "j"), (3600, "h"), (60, "min"), (1, "s"))
+    for size, name in units[1:] if word else units:
+        if not span.seconds % size:
+            return f"{span.seconds / size:.0f} {name}{word}"
+    return f"{Decimal(repr(span.seconds)):f} s{word}".replace(".", ",")
+
+
 def say_seconds(seconds: float) -> str:
     """A number of seconds in French: "0", "350 ms", "1,8 s", "4 h", "1 h 30 min", "2 j 4 h"."""
     if seconds == 0:
@@ -148,6 +161,14 @@ def parse_bytes(text: str) -> int:
     if match is None:
         raise ValueError(f"« {text} » n'est pas une taille ; écrivez par exemple « 2 Go »")
     return round(float(match[1].replace(",", ".")) * _SIZE_UNIT[match[2].lower()])
+
+
+def write_bytes(count: int) -> str:
+    """The size as a file holds it: whole units, that `parse_bytes` reads to the same number."""
+    for size, name in ((10**12, "To"), (10**9, "Go"), (10**6, "Mo"), (10**3, "ko")):
+        if count and not count % size:
+            return f"{count // size} {name}"
+    return f"{count} o"
 
 
 def say_bytes(count: int) -> str:

@@ -19,6 +19,8 @@ from releve.domain.units import Span, parse_bytes, parse_span, say_span
 NEVER = "jamais"
 YES, NO = "oui", "non"
 USUAL = ""  # outside critical periods
+ENOUGH = 4000  # characters of a text, as files of answers take them
+LONGEST = {"data:kinds": 200}
 LEVEL_NAMES = {2: "significative", 3: "importante", 4: "critique"}
 
 
@@ -221,7 +223,7 @@ def _of_criterion(
         found.append(
             Question(
                 key,
-                f"{lead}{criterion.ask}, sans « {subject.application.name} », à partir de quand la gêne serait-elle"
+                f"{lead or criterion.ask[0].upper()}{criterion.ask if lead else criterion.ask[1:]}, sans « {subject.application.name} », à partir de quand la gêne serait-elle"
                 f" {LEVEL_NAMES[level]} ?",
                 criterion.levels[level - 1],
                 (*steps[first:], NEVER),
@@ -235,7 +237,7 @@ def _of_criterion(
 
 
 def _chosen(question: Question, given: str) -> str | None:
-    if given.isdecimal() and 1 <= int(given) <= len(question.choices):
+    if given.isdecimal() and len(given) < 4 and 1 <= int(given) <= len(question.choices):
         return question.choices[int(given) - 1]
     words = {choice.lower(): choice for choice in question.choices}
     return words.get(given.lower()) or _same_duration(question.choices, given)
@@ -260,12 +262,14 @@ def _listed(choices: tuple[str, ...]) -> str:
 
 
 def _wrong(key: str, given: str) -> Mistake | None:
+    if not given.isprintable() or len(given) > LONGEST.get(key, ENOUGH):
+        return Mistake("trop long, ou avec des caractères qui ne s'écrivent pas : une phrase courte suffit")
     try:
         match key:
             case "copes" if given:
                 _positive(parse_span(given))
             case "data:entries":
-                if not given.isdecimal() or int(given) > 10**9:
+                if not given.isdecimal() or len(given) > 10 or int(given) > 10**9:
                     return Mistake("un nombre entier est attendu, 0 s'il n'y en a pas")
             case "data:hours":
                 hours = float(given.replace(",", "."))

@@ -58,11 +58,13 @@ class Openings:
         return self.starts[index] + (open_seconds - self.before[index])
 
     def next_open(self, at: Seconds) -> Seconds:
-        """Each instant when it is inside an opening, else the beginning of the next one."""
+        """Each instant when it is inside an opening, else the beginning of the next one. Raises ValueError beyond the table."""
         import numpy as np
 
         index = np.searchsorted(self.ends, at, side="right")
-        return np.maximum(at, self.starts[np.minimum(index, len(self.starts) - 1)])
+        if int(index.max(initial=0)) >= len(self.starts):
+            raise ValueError("the table of openings is too short")
+        return np.maximum(at, self.starts[index])
 
 
 def openings_of(calendar: Calendar, first: datetime, until: datetime) -> Openings:

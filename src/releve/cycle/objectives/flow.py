@@ -17,10 +17,10 @@ from enum import StrEnum
 from graphlib import TopologicalSorter
 
 from releve.cycle.objectives.need import Need
-from releve.domain.calendars import Calendar, worst_wall
+from releve.domain.calendars import Calendar, least_wall, worst_wall
 from releve.domain.objectives import Objectives, Supplier, SupplierPromise
 from releve.domain.plan import Plan, SiteRole
-from releve.domain.units import Clock, Span, say_count, say_seconds, say_span
+from releve.domain.units import Clock, Span, say_count, say_seconds, say_span, write_span
 
 HOURS_A_MONTH = 730.0  # 365 × 24 / 12: the month in which an availability rate is read
 HOURS_A_YEAR = 8760.0
@@ -257,7 +257,7 @@ def contradictions(
         *(item for offer in offers for item in _judged(offer, asked[offer.node])),
         *_upwards(stood, asked, offers),
         *_losses(offers, needs, stood),
-        *_silent(objectives.suppliers),
+        *_silent(objectives.suppliers, stood),
         *_plan_against(plan, needs, year),
         *_no_time(stood, asked),
     ]
@@ -266,9 +266,11 @@ def contradictions(
 
 def _judged(offer: Promised, need: Required) -> Iterator[Contradiction]:
     name = f"{offer.supplier} pour « {need.name} »"
-    if offer.longest is None:
-        return
-    if need.seconds is not None and offer.longest.total_seconds() > need.seconds:
+    if (
+        offer.longest is not None
+        and need.seconds is not None
+        and offer.longest.total_seconds() > need.seconds
+    ):
         yield Contradiction(
             "promise-too-slow",
             need.node,
@@ -287,7 +289,8 @@ def _judged(offer: Promised, need: Required) -> Iterator[Contradiction]:
             need.node,
             f"{name} : {_percent(offer.rate.percent)} laissent {_said(offer.rate.month)} d'arrêt par mois "
             f"({_said(offer.rate.year)} par an), plus qu'il n'est admis ({_within(need.seconds)})",
-            "un taux ne borne aucun arrêt : demandez une GTR",
+            "un taux ne borne aucun arrêt : "
+            + ("demandez une GTR" if offer.longest is None else "c'est la GTR qui compte"),
             "arithmétique de disponibilité, mois de 730 h",
             grave=False,
         )
@@ -297,7 +300,8 @@ def _losses(offers: tuple[Promised, ...], needs: tuple[Need, ...], stood: Graph)
     """A supplier that may lose more than people can."""
     for offer in offers:
         given = offer.promise.loss
-        asked = [need for need in needs if need.application == offer.node and need.rpo is not None]
+        used = [need for need in needs if need.application == offer.node and need.rpo is not None]
+        asked = [need for need in used if need.answered] or used  # the plan's own value where nobody answered
         if given is None or not asked:
             continue
         least = min((need.rpo for need in asked if need.rpo is not None), key=lambda span: span.seconds)
@@ -306,7 +310,11 @@ def _losses(offers: tuple[Promised, ...], needs: tuple[Need, ...], stood: Graph)
                 "promise-loses-more",
                 offer.node,
                 f"{offer.supplier} peut perdre {say_span(given)} de « {stood.names[offer.node]} » ; "
-                f"ceux qui s'en servent {_only(least)}",
+                + (
+                    f"ceux qui s'en servent {_only(least)}"
+                    if asked[0].answered
+                    else f"le plan {_only(least, 'en admet')}"
+                ),
                 "négociez la perte promise, ou gardez une copie de votre côté",
                 "CaRE D2.O2.A : la politique de sauvegarde s'applique aussi aux logiciels hébergés",
             )
@@ -319,7 +327,12 @@ def _upwards(
 
     One contradiction for each promise that is in the way, with everything that it holds up.
     """
-    longest = {offer.node: offer.longest.total_seconds() for offer in offers if offer.longest is not None}
+    longest: dict[
+        str, float
+    ] = {}  # where two suppliers promise the same thing, the slower one is what may come
+    for offer in offers:
+        if offer.longest is not None:
+            longest[offer.node] = max(offer.longest.total_seconds(), longest.get(offer.node, 0.0))
     back: dict[str, tuple[float, str]] = {}
     late: dict[str, list[tuple[str, float, float]]] = {}
     for node in stood.order():
@@ -349,7 +362,7 @@ def _upwards(
         )
 
 
-def _silent(suppliers: tuple[Supplier, ...]) -> Iterator[Contradiction]:
+def _silent(suppliers: tuple[Supplier, ...], stood: Graph) -> Iterator[Contradiction]:
     for supplier in suppliers:
         for promise in supplier.promises:
             if promise.restore is None:
@@ -362,7 +375,7 @@ def _silent(suppliers: tuple[Supplier, ...]) -> Iterator[Contradiction]:
                 yield Contradiction(
                     "no-restore-promise",
                     promise.on,
-                    f"{supplier.name} ne promet aucun délai de rétablissement pour « {promise.on} »"
+                    f"{supplier.name} ne promet aucun délai de rétablissement pour « {stood.names[promise.on]} »"
                     + (f" (seulement : {' ; '.join(what)})" if what else ""),
                     "demandez une GTR et sa plage ; une GTI ou un taux ne disent pas quand le service revient",
                     "contrats : GTI, GTR, plage de service garantie",
@@ -378,16 +391,19 @@ def _plan_against(plan: Plan, needs: tuple[Need, ...], year: int) -> Iterator[Co
         ]
         if not said:
             continue
-        strictest = min(said, key=lambda need: need.least)
         calendar = plan.calendars.get(application.need.calendar)
+        shortest = least_wall(application.need.rto, calendar, year=year)
         longest = worst_wall(application.need.rto, calendar, year=year)
-        if longest > strictest.worst:
+        # two clocks: "8 h ouvrées" may be over before a day is, and may last four
+        short = [need for need in said if shortest > need.least or longest > need.worst]
+        if short:
+            strictest = min(short, key=lambda need: (need.least, need.worst))
             yield Contradiction(
                 "need-differs",
                 application.id,
                 f"le plan écrit {say_span(application.need.rto)} pour « {application.name} » ; ceux qui s'en servent "
-                f"disent {say_span(strictest.rto)} ({strictest.establishment})",
-                f"dans le plan : tolerance: {{rto: {say_span(strictest.rto)}}}",
+                f"{_say(strictest.rto)} ({strictest.establishment})",
+                f"dans le plan : tolerance: {{rto: {write_span(strictest.rto)}}}",
                 "Direction[s], dossier « Tous connectés » (2013) : le délai est fixé par les utilisateurs",
             )
         lost = [need.rpo for need in said if need.rpo is not None]
@@ -398,7 +414,7 @@ def _plan_against(plan: Plan, needs: tuple[Need, ...], year: int) -> Iterator[Co
                 application.id,
                 f"le plan admet une perte de {say_span(application.need.rpo)} pour « {application.name} » ; "
                 f"les réponses {_only(least)}",
-                f"dans le plan : tolerance: {{rpo: {say_span(least)}}}",
+                f"dans le plan : tolerance: {{rpo: {write_span(least)}}}",
                 "Direction[s], dossier « Tous connectés » (2013) : quelles données, en quelle quantité, peuvent être perdues",
             )
 
@@ -424,8 +440,12 @@ def _because(need: Required) -> str:
     return f"demandé par {need.why[0].because}{more}" if need.why else "rien ne le demande"
 
 
-def _only(loss: Span) -> str:
-    return f"n'en admettent que {say_span(loss)}" if loss.seconds else "n'en admettent aucune"
+def _say(rto: Span) -> str:
+    return f"disent {say_span(rto)}" if rto.seconds or rto.business_days else "n'admettent aucun arrêt"
+
+
+def _only(loss: Span, verb: str = "en admettent") -> str:
+    return f"n'{verb} que {say_span(loss)}" if loss.seconds else f"n'{verb} aucune"
 
 
 def _within(seconds: float) -> str:

@@ -39,16 +39,18 @@ def history(runs: Iterable[RunRecord], incidents: Iterable[Incident]) -> History
     detection: list[float] = []
     decision: list[float] = []
     counted: set[str] = set()
-    for run in sorted(runs, key=lambda record: record.started_at, reverse=True):
-        if run.runbook.direction is not Direction.SWITCH:
-            continue
+    switches = [run for run in runs if run.runbook.direction is Direction.SWITCH]
+    first: dict[str, datetime] = {}  # a run that was stopped and begun again was decided once
+    for run in switches:
+        first[run.runbook.incident] = min(run.started_at, first.get(run.runbook.incident, run.started_at))
+    for run in sorted(switches, key=lambda record: record.started_at, reverse=True):
         for name, seconds in _tasks(run):
             seen.setdefault(name, []).append(seconds)
         incident = known.get(run.runbook.incident)
         if incident is not None and incident.id not in counted:
             counted.add(incident.id)
             detection.append(max(0.0, (incident.declared_at - incident.began_at).total_seconds()))
-            decision.append(max(0.0, (run.started_at - incident.declared_at).total_seconds()))
+            decision.append(max(0.0, (first[incident.id] - incident.declared_at).total_seconds()))
     return History(
         {name: spread_of(values[:KEPT]) for name, values in seen.items()},
         spread_of(detection[:KEPT]) if detection else None,

@@ -202,7 +202,7 @@ def _disagreements(voices: tuple[Voice, ...], scale: Scale, place: Establishment
                 f"la règle pondérée {say_step(voice.bearable.weighted, place, scale)}",
                 (
                     reason_of(voice, scale, place),
-                    f"somme pondérée : {', '.join(f'{total:g}' for total in voice.bearable.sums)} ; limite {voice.bearable.limit:g}",
+                    f"somme pondérée : {' ; '.join(_figure(total) for total in voice.bearable.sums)}, sans dépasser {_figure(voice.bearable.limit)}",
                 ),
                 bool(voice.answer.why),
             )
@@ -218,6 +218,10 @@ def _disagreements(voices: tuple[Voice, ...], scale: Scale, place: Establishment
                 f"{high.answer.by} dit {say_step(high.bearable.threshold, place, scale)}{_when(low)}",
                 (reason_of(low, scale, place), reason_of(high, scale, place)),
             )
+
+
+def _figure(number: float) -> str:
+    return f"{number:g}".replace(".", ",")
 
 
 def _when(voice: Voice) -> str:

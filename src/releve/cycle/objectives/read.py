@@ -24,7 +24,7 @@ from releve.cycle.objectives.choice.prices import PriceList, PricesBlock, judge_
 from releve.cycle.objectives.choice.prices import build as build_prices
 from releve.cycle.objectives.choice.prices import judge as prices_rules
 from releve.cycle.objectives.draft import LISTS, Draft
-from releve.cycle.objectives.rules import answers_rules, objectives_rules
+from releve.cycle.objectives.rules import answers_rules, objectives_rules, relief_rules
 from releve.cycle.objectives.scale import Scale, proposed_scale
 from releve.cycle.objectives.schema import (
     AnswerBlock,
@@ -160,6 +160,8 @@ class _Reader:
         budget, found = _budget(root)
         findings += found
         findings += objectives_rules(self._draft, self._plan, self._scale)
+        if relief is not None:
+            findings += relief_rules(relief, self._draft, self._plan)
         if not self._keep(findings, root, str(path)):
             return None
         self.places = {item.item.id: mark_of(root, item.path) for item in self._draft.establishments}

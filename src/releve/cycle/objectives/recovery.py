@@ -266,14 +266,14 @@ class _Builder:
 
     def _restore_data(self, data: DataSet, after: tuple[str, ...]) -> None:
         """A data set that is put back by itself: its volume is the application's to declare."""
+        if self._scenario.replica_safe and data.protection.mode is ProtectionMode.REALTIME:
+            self._follow(data.id, after)
+            return
         users = [item for item in self._plan.applications if data.id in item.data]
         volumes = [self._recoveries[item.id].volume for item in users if item.id in self._recoveries]
         known = [volume for volume in volumes if volume is not None]
         if not known:
             self._give_up(data.id, "son volume n'est pas déclaré (recoveries: volume)")
-            return
-        if self._scenario.replica_safe and data.protection.mode is ProtectionMode.REALTIME:
-            self._follow(data.id, after)
             return
         self._load(data.id, max(known), after)
 

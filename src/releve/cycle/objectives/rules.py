@@ -12,12 +12,18 @@ from typing import TypeVar
 
 from releve.cycle.objectives.draft import Draft
 from releve.cycle.objectives.scale import Scale
-from releve.cycle.objectives.schema import AnswerBlock, ComponentBlock, PromiseBlock, SettledBlock
+from releve.cycle.objectives.schema import (
+    AnswerBlock,
+    ComponentBlock,
+    PromiseBlock,
+    ReliefBlock,
+    SettledBlock,
+)
 from releve.cycle.plan.blocks import Block, Placed
 from releve.cycle.plan.finding import Finding
 from releve.cycle.plan.source import Path
 from releve.domain.names import among, did_you_mean, nearest
-from releve.domain.plan import Plan
+from releve.domain.plan import Plan, SiteRole
 from releve.domain.units import Clock, say_span
 
 T = TypeVar("T", bound=Block)
@@ -49,11 +55,42 @@ def objectives_rules(draft: Draft, plan: Plan, scale: Scale) -> Iterator[Finding
         yield from known.carried(component.item.carries, (*component.path, "carries"))
         yield from known.components(component.item.needs, (*component.path, "needs"))
     yield from _component_loop(draft.components)
+    yield from _shared(draft, plan)
     for supplier in draft.suppliers:
         for index, promise in enumerate(supplier.item.promises):
             yield from _promise(promise, known, (*supplier.path, "promises", index))
     for recovery in draft.recoveries:
         yield from known.application(recovery.item.application, (*recovery.path, "application"))
+
+    for rate in draft.scenarios:
+        yield from known.scenario(rate.item.scenario, (*rate.path, "scenario"))
+
+
+def relief_rules(relief: ReliefBlock, draft: Draft, plan: Plan) -> Iterator[Finding]:
+    """What is wrong with the relief's means, once the plan is known."""
+    yield from _Known(draft, plan).calendar(relief.calendar, ("relief", "calendar"))
+
+
+def _shared(draft: Draft, plan: Plan) -> Iterator[Finding]:
+    """One id, one thing: needs flow along ids, and two things of one id would be one."""
+    applications = {item.id for item in plan.applications}
+    data = {item.id for item in plan.data_sets}
+    hosts = {item.id for item in plan.hosts if plan.site(item.site).role is SiteRole.PRIMARY}
+    for name in sorted((applications & data) | (applications & hosts) | (data & hosts)):
+        yield Finding(
+            (),
+            "id-shared",
+            f"« {name} » désigne deux choses du plan (application, jeu de données ou machine)",
+            "donnez deux identifiants différents dans le plan : un délai va à l'un ou à l'autre",
+        )
+    for placed in draft.components:
+        if placed.item.id in applications | data:
+            yield Finding(
+                (*placed.path, "id"),
+                "id-shared",
+                f"« {placed.item.id} » est déjà une application ou un jeu de données du plan",
+                f"donnez un autre identifiant au composant, « srv-{placed.item.id} » par exemple",
+            )
 
 
 def _weight(weight: float, path: Path) -> Iterator[Finding]:
@@ -84,6 +121,7 @@ def answers_rules(
         item, path = placed.item, placed.path
         yield from known.application(item.application, (*path, "application"))
         yield from known.establishment(item.establishment, (*path, "establishment"))
+        yield from known.not_used(item.application, item.establishment, path)
         yield from _impact(item.impact, scale, (*path, "impact"))
         seen = set()
         for index, other in enumerate(item.in_period):
@@ -231,6 +269,27 @@ class _Known:
         if name:
             yield from self._one(
                 name, self._calendars, path, "calendar-unknown", "calendrier inconnu du plan"
+            )
+
+    def scenario(self, name: str, path: Path) -> Iterator[Finding]:
+        from releve.cycle.objectives.scenarios import scenarios
+
+        yield from self._one(name, set(scenarios()), path, "scenario-unknown", "scénario inconnu")
+
+    def not_used(self, application: str, establishment: str, path: Path) -> Iterator[Finding]:
+        """An answer that counts for nothing: that establishment is said not to use that application."""
+        place = self._establishments.get(establishment)
+        if (
+            place is not None
+            and place.applications
+            and application in self._applications - set(place.applications)
+        ):
+            yield Finding(
+                path,
+                "answer-not-used",
+                f"cette réponse ne compte pas : « {establishment} » ne se sert pas de « {application} »",
+                "complétez « applications » de cet établissement, ou retirez la réponse",
+                grave=False,
             )
 
     def components(self, names: list[str], path: Path) -> Iterator[Finding]:

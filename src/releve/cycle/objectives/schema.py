@@ -180,8 +180,8 @@ class ReliefBlock(Block):
     processors: Annotated[int, Field(ge=1, le=4096)]
     memory: Bytes
     restores: Annotated[int, Field(ge=1, le=64)] = 1
-    throughput: Bytes  # bytes a second, written as a size
-    link: Bytes | None = None
+    throughput: Annotated[Bytes, Field(gt=0)]  # bytes a second, written as a size
+    link: Annotated[Bytes, Field(gt=0)] | None = None
     people: Annotated[int, Field(ge=0, le=1000)]
     calendar: Text = ""
     on_call: WallDuration | None = None

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from decimal import Decimal
 
 from releve.domain.objectives import Impact, Statement
-from releve.domain.units import say_bytes, say_span
+from releve.domain.units import write_bytes, write_span
 
+_LINE_ENDS = "\x7f\x85\u2028\u2029\ufeff"  # JSON lets them stand, YAML folds or refuses them
 HEAD = """\
 # Réponses au bilan d'impact. Un niveau par durée d'arrêt, de la plus courte à la plus longue :
 # 1 mineur, 2 significatif, 3 important, 4 critique. La plus récente d'une même personne compte.
@@ -40,16 +42,16 @@ def _item(said: Statement) -> Iterator[str]:
             yield "        impact:"
             yield from _impact(impact, "          ")
     if said.copes_for is not None:
-        yield f"    copes_for: {say_span(said.copes_for)}"
+        yield f"    copes_for: {write_span(said.copes_for)}"
     if said.data is not None:
         data = said.data
         yield "    data:"
         yield f"      kinds: {_text(data.kinds)}"
         yield f"      entries_per_day: {data.entries}"
-        yield f"      retype_hours: {data.retype_hours:g}"
+        yield f"      retype_hours: {_number(data.retype_hours)}"
         yield f"      paper: {'oui' if data.paper else 'non'}"
         if data.volume is not None:
-            yield f"      volume: {say_bytes(data.volume)}"
+            yield f"      volume: {write_bytes(data.volume)}"
 
 
 def _impact(impact: Impact, lead: str) -> Iterator[str]:
@@ -59,5 +61,11 @@ def _impact(impact: Impact, lead: str) -> Iterator[str]:
 
 
 def _text(value: str) -> str:
-    """A text as YAML and JSON both read it."""
-    return json.dumps(value, ensure_ascii=False)
+    """A text as YAML and JSON both read it; what YAML takes for the end of a line is escaped."""
+    text = json.dumps(value, ensure_ascii=False)
+    return "".join(f"\\u{ord(letter):04x}" if letter in _LINE_ENDS else letter for letter in text)
+
+
+def _number(value: float) -> str:
+    """A number with every figure that it has: nothing is rounded on its way to a file."""
+    return f"{value:.0f}" if value == int(value) else f"{Decimal(repr(value)):f}"

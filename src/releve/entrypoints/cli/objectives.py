@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from releve.domain.units import say_count
 from releve.entrypoints.cli.objectives_files import AnswersFolder, ObjectivesFile, load, places, today
 from releve.entrypoints.cli.speech import Answer, Json, PlanFile, answer
 
@@ -201,9 +202,12 @@ def _date(text: str) -> date:
     if not text:
         return today()
     try:
-        return date.fromisoformat(text)
+        found = date.fromisoformat(text)
     except ValueError as error:
         raise BadInput("date", f"« {text} » n'est pas une date", hint="écrivez 2026-10-05") from error
+    if found > today():  # the newest answer counts: one of the year 2062 would count for ever
+        raise BadInput("date", f"« {text} » n'est pas encore arrivé", hint="la date où la personne a répondu")
+    return found
 
 
 def _needs(where: Places) -> tuple[Plan, Objectives, tuple[Need, ...]]:
@@ -257,7 +261,7 @@ def _check(where: Places) -> Answer:
     clashes = _contradictions(plan, objectives, found)
     opened = [need for need in found if need.open]
     lines = [
-        f"objectifs lisibles : {len(objectives.statements)} réponses, {len(found)} besoins, dont {len(opened)} à trancher"
+        f"objectifs lisibles : {say_count(len(objectives.statements), 'réponse')}, {say_count(len(found), 'besoin')}, dont {len(opened)} à trancher"
     ]
     if judgement.remarks:
         lines += ["", "À regarder :"]
@@ -343,7 +347,8 @@ def _record(where: Places) -> Answer:
         )
     known = len(objectives.statements) - new
     return Answer(
-        {"new": new, "known": known}, f"{new} réponses inscrites au registre, {known} y étaient déjà"
+        {"new": new, "known": known},
+        f"{say_count(new, 'réponse inscrite', 'réponses inscrites')} au registre, {known} y {'étaient' if known > 1 else 'était'} déjà",
     )
 
 
@@ -357,4 +362,6 @@ def _export(plan: str, file: Path) -> Answer:
         raise BadInput("file-exists", f"{file} existe déjà : rien n'est écrasé", hint="donnez un autre nom")
     kept = relief_house(plan).ledger.statements.all()
     replace_whole(file, HEAD + written(kept))
-    return Answer({"file": str(file), "statements": len(kept)}, f"{len(kept)} réponses écrites dans {file}")
+    return Answer(
+        {"file": str(file), "statements": len(kept)}, f"{say_count(len(kept), 'réponse écrite')} dans {file}"
+    )

@@ -6,15 +6,18 @@ and the same command goes on where it was. The answers go to a file only when th
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from releve.domain.errors import BadInput
 from releve.domain.names import nearest
+from releve.domain.units import say_count
 from releve.entrypoints.cli.objectives_files import Places, alone, load, replace_whole
 from releve.entrypoints.cli.telling import Answer, talk
 
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from releve.domain.objectives import Objectives, Statement
     from releve.domain.plan import Plan
 
+LONGEST_NAME = 200  # characters of a name in a file of answers
 BACK, LATER, HELP = "<", "!", "?"
 
 
@@ -37,16 +41,19 @@ def ask(
 ) -> Answer:
     """Ask every question that is left, then write the answer. `read` gives the lines typed; "" at the end of them."""
     from releve.cycle.objectives.ask import statement
-    from releve.cycle.objectives.need import needs, reason_of, say_step
+    from releve.cycle.objectives.impact import bearable
+    from releve.cycle.objectives.need import Voice, needs, reason_of, say_step, step_span
     from releve.cycle.objectives.scale import proposed_scale
     from releve.cycle.objectives.written import HEAD, written
 
     plan, objectives = load(where)
     subject = _subject(plan, objectives, application, establishment, by, on)
-    draft = where.answers / f".brouillon-{application}-{subject.establishment.id}-{_slug(by)}.json"
+    draft = where.answers / f".brouillon-{application}-{subject.establishment.id}-{_slug(subject.by)}.json"
     form = _taken_up(subject, draft)
     if form.answered:
-        talk(f"reprise : {len(form.answered)} réponses déjà données ({BACK} pour revenir en arrière)")
+        talk(
+            f"reprise : {say_count(len(form.answered), 'réponse déjà donnée', 'réponses déjà données')} ({BACK} pour revenir en arrière)"
+        )
     form = _dialogue(subject, form, draft, read or _typed)
     said = statement(subject, form)
     file = where.answers / f"{application}-{subject.establishment.id}.yaml"
@@ -63,7 +70,10 @@ def ask(
         if (item.application, item.establishment) == (application, subject.establishment.id)
     )
     scale = proposed_scale().settled(whole.thresholds)
-    voice = next(item for item in need.voices if item.answer.by == by and not item.period)
+    given = bearable(said.impact, scale)
+    voice = Voice(
+        replace(said, source=str(file)), "", given, step_span(given.threshold, subject.establishment, scale)
+    )
     text = "\n".join(
         [
             f"écrit dans {file}",
@@ -109,6 +119,12 @@ def _subject(
         raise BadInput(
             "by-missing", "il faut dire qui répond", hint='--by "infirmière coordinatrice" : une fonction'
         )
+    if len(by.strip()) > LONGEST_NAME or not by.strip().isprintable():
+        raise BadInput(
+            "by-unusable",
+            "cette fonction ne peut pas être écrite dans le fichier de réponses",
+            hint=f"au plus {LONGEST_NAME} caractères, sur une ligne",
+        )
     scale = proposed_scale().settled(objectives.thresholds)
     return Subject(known[application], places[establishment], scale, by.strip(), on, objectives.periods)
 
@@ -119,11 +135,15 @@ def _dialogue(subject: Subject, form: Form, draft: Path, read: Callable[[], str]
     while (question := next_question(subject, form)) is not None:
         done, whole = progress(subject, form)
         _show(question, done + 1, whole)
-        line = read()
+        try:
+            line = read()
+        except UnicodeDecodeError:
+            talk("  ce qui a été tapé n'est pas lisible (UTF-8 est attendu)")
+            continue
         if line in {"", f"{LATER}\n"}:  # the end of the input, or "later"
             raise BadInput(
                 "not-finished",
-                f"{done} réponses gardées, il en manque encore",
+                f"{say_count(done, 'réponse gardée')}, il en manque encore",
                 hint="relancez la même commande pour continuer",
             )
         text = line.strip()
@@ -201,7 +221,12 @@ def _must_read(text: str, file: Path, where: Places, plan: Plan) -> None:
 
 
 def _slug(by: str) -> str:
-    return "".join(_letters(by.lower()))[:40] or "x"
+    """A file name of one person's own: two functions that begin alike, or differ by a capital, share no draft."""
+    return (
+        "".join(_letters(by.lower()))[:40]
+        + "-"
+        + hashlib.sha256(by.encode("utf-8", "replace")).hexdigest()[:8]
+    )
 
 
 def _letters(text: str) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -50,9 +50,9 @@ class Places:
 
     def answer_files(self) -> tuple[Path, ...]:
         """The files of answers, in name order. Raises `Unreachable` when the folder cannot be read."""
-        if not self.answers.exists():
-            return ()
         try:
+            if not self.answers.exists():
+                return ()
             return tuple(sorted(path for path in self.answers.iterdir() if path.suffix in {".yaml", ".yml"}))
         except OSError as error:
             raise Unreachable(
@@ -91,7 +91,8 @@ def replace_whole(path: Path, text: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         put(path, text.encode())
     except OSError as error:
-        path.with_suffix(".new").unlink(missing_ok=True)
+        with suppress(OSError):  # the place itself may be what is wrong
+            path.with_suffix(".new").unlink(missing_ok=True)
         raise Unreachable(
             "not-written",
             f"{path} ne peut pas être écrit : {reason(error)}",

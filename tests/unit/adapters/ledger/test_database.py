@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ import pytest
 from releve.adapters.ledger import database, open_ledger
 from releve.domain.errors import BadInput, Refused, ReleveError, Unreachable
 from releve.domain.evidence import verify
+from releve.domain.objectives import Statement
 from releve.domain.protection import Tenure
 
 if TYPE_CHECKING:
@@ -140,6 +141,28 @@ def test_a_ledger_held_too_long_is_unreachable(ledger: DjangoLedger, tmp_path: P
         other.execute("ROLLBACK")
     ledger.tenures.take(tenure)
     assert ledger.tenures.current("dossiers") == tenure
+
+
+def test_a_ledger_from_before_statements_is_carried_over(tmp_path: Path) -> None:
+    """A file that only knows the first migration gains the table of statements and keeps what it held."""
+    old = open_ledger(tmp_path)
+    old.evidence.append("fait", {"n": 1}, NOW)
+    old.close()
+    with closing(sqlite3.connect(tmp_path / "ledger.sqlite3")) as link, link:
+        link.execute("DROP TABLE ledger_statement")
+        gone = link.execute("DELETE FROM django_migrations WHERE app = 'ledger' AND name > '0001_initial'")
+        assert gone.rowcount >= 1
+    said = Statement("dui", "ehpad", "infirmière", date(2026, 10, 5), "", {"SECU": (1, 2)})
+    carried = open_ledger(tmp_path)
+    assert carried.statements.all() == []
+    assert carried.statements.record(said, NOW)
+    carried.close()
+    again = open_ledger(tmp_path)
+    entries, head = again.evidence.snapshot()
+    assert again.statements.all() == [said]
+    assert [entry.body for entry in entries] == [{"n": 1}]
+    assert verify(entries, head=head) == []
+    again.close()
 
 
 def test_a_ledger_of_a_newer_program_is_refused(ledger: DjangoLedger, tmp_path: Path) -> None:

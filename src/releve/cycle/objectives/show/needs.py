@@ -8,7 +8,7 @@ from releve.cycle.objectives.compare import Band, Compared
 from releve.cycle.objectives.flow import Contradiction
 from releve.cycle.objectives.need import Need, reason_of
 from releve.cycle.objectives.priority import Rank
-from releve.cycle.objectives.scale import Scale
+from releve.cycle.objectives.scale import Scale, proposed_scale
 from releve.cycle.objectives.show.grid import grid
 from releve.domain.objectives import Objectives
 from releve.domain.plan import Plan
@@ -27,12 +27,22 @@ BANDS: Mapping[Band, str] = {
 
 def say_need(need: Need) -> str:
     """The delay as it is read: "8 h ouvrées (au pire 4 j d'horloge)", "moins de 5 min", "4 h"."""
-    if not need.rto.seconds and not need.rto.business_days:
-        return "moins que le plus court palier"
-    said = say_span(need.rto)
-    if need.rto.clock is Clock.BUSINESS:
+    decisive = need.decisive
+    if need.settled is None and decisive is not None and decisive.bearable.threshold < 0:
+        return f"moins de {say_span(proposed_scale().ladder(need.calendar)[0])}"
+    said = say_rto(need.rto)
+    if need.rto.clock is Clock.BUSINESS and not _at_once(need.rto):
         said += f" (au pire {say_seconds(need.worst.total_seconds())} d'horloge)"
     return said
+
+
+def say_rto(span: Span) -> str:
+    """A delay as it is read; nothing at all is said in words."""
+    return "aucun arrêt admis" if _at_once(span) else say_span(span)
+
+
+def _at_once(span: Span) -> bool:
+    return not span.seconds and not span.business_days
 
 
 def needs_text(plan: Plan, objectives: Objectives, needs: Iterable[Need]) -> str:
@@ -92,13 +102,13 @@ def need_text(need: Need, objectives: Objectives, scale: Scale) -> str:
         lines.append(f"    tranché par {settled.by} le {settled.on.isoformat()} : {settled.why}")
     lines += [
         f"    {reason_of(voice, settled_scale, place)}"
-        + (f" [période {voice.period}]" if voice.period else "")
+        + (f" [pendant « {_period(voice.period, objectives)} »]" if voice.period else "")
         for voice in need.voices
     ]
     if not need.voices:
-        lines.append("    personne n'a répondu : c'est la valeur du plan")
+        lines.append("    personne n'a répondu" + ("" if need.settled else " : c'est la valeur du plan"))
     lines += [
-        f"  pendant « {period or 'le reste de l’année'} » : {say_span(span)}"
+        f"  {f'pendant « {_period(period, objectives)} »' if period else 'le reste de l’année'} : {say_rto(span)}"
         for period, span in need.rto_in.items()
     ]
     lines.append(f"  on peut perdre : {_loss(need)}")
@@ -107,7 +117,12 @@ def need_text(need: Need, objectives: Objectives, scale: Scale) -> str:
         lines.append(
             f"  désaccord ({'entre les règles' if item.kind == 'rules' else 'entre personnes'}) : {item.sentence}"
         )
+        lines += [f"    {reason}" for reason in item.reasons]
     return "\n".join(lines)
+
+
+def _period(wanted: str, objectives: Objectives) -> str:
+    return next((item.name for item in objectives.periods if item.id == wanted), wanted)
 
 
 def ranks_text(ranks: Iterable[Rank]) -> str:
@@ -137,10 +152,10 @@ def compared_text(lines: Iterable[Compared], objectives: Objectives) -> str:
         (
             line.name,
             objectives.establishment(line.establishment).name,
-            say_span(line.need) + ("" if line.answered else " (plan)"),
+            say_rto(line.need) + ("" if line.answered else " (plan)"),
             say_span(line.commitment) if line.commitment else "rien de promis",
             say_seconds(round(line.measured.last, 1)) if line.measured else NOTHING,
-            f"{line.ratio:.0%}".replace("%", " %") if line.ratio is not None else NOTHING,
+            _ratio(line.ratio),
             BANDS[line.band],
         )
         for line in lines
@@ -150,6 +165,14 @@ def compared_text(lines: Iterable[Compared], objectives: Objectives) -> str:
         rows,
         right=frozenset({4, 5}),
     )
+
+
+def _ratio(ratio: float | None) -> str:
+    """In percent, never rounded to the other side of a bound: 100,4 % is over a need that was not kept."""
+    if ratio is None or ratio == float("inf"):  # a need of no outage at all has no ratio
+        return NOTHING
+    percent = round(100 * ratio)
+    return f"{percent + 1 if ratio > 1 and percent <= 100 else percent} %"
 
 
 def _loss(need: Need) -> str:
