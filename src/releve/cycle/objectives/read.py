@@ -70,17 +70,30 @@ class Judgement:
 
 
 def read_objectives(
-    path: Path, answers: Iterable[Path], plan: Plan, *, today: date | None = None
+    path: Path,
+    answers: Iterable[Path],
+    plan: Plan,
+    *,
+    recorded: Iterable[Statement] = (),
+    today: date | None = None,
 ) -> tuple[Objectives, Bargain]:
-    """The objectives of `path` with the answers of `answers`, and what can be bought. Raises PlanError."""
-    judgement = judge_objectives(path, answers, plan, today=today)
+    """The objectives of `path` with the answers of `answers`, and what can be bought. Raises PlanError.
+
+    `recorded`: answers that a ledger kept, beside those of files.
+    """
+    judgement = judge_objectives(path, answers, plan, recorded=recorded, today=today)
     if judgement.objectives is None:
         raise PlanError(judgement.faults, noun="les objectifs contiennent", code="objectives-invalid")
     return judgement.objectives, judgement.bargain
 
 
 def judge_objectives(
-    path: Path, answers: Iterable[Path], plan: Plan, *, today: date | None = None
+    path: Path,
+    answers: Iterable[Path],
+    plan: Plan,
+    *,
+    recorded: Iterable[Statement] = (),
+    today: date | None = None,
 ) -> Judgement:
     """Every fault and remark of the objectives file and of each file of answers. Never raises for bad input.
 
@@ -89,12 +102,12 @@ def judge_objectives(
     reader = _Reader(plan, proposed_scale())
     objectives = reader.objectives(path)
     bargain = reader.bargain(str(path), objectives, today) if objectives is not None else Bargain(None, ())
-    given: list[Statement] = []
+    given = list(recorded)
     for file in answers:
         given += reader.answers(file)
     if reader.faults or objectives is None:
         return Judgement(None, in_order_of_file(reader.faults), tuple(reader.remarks))
-    whole = replace(objectives, statements=tuple(_latest(given)))
+    whole = replace(objectives, statements=tuple(latest(given)))
     remarks = in_order_of_file((*reader.remarks, *_unanswered(whole, plan, str(path), reader.places)))
     return Judgement(whole, (), remarks, bargain)
 
@@ -265,7 +278,7 @@ def _model(model: type[Block], _path: Steps) -> type[Block]:
     return model
 
 
-def _latest(answers: list[Statement]) -> Iterable[Statement]:
+def latest(answers: Iterable[Statement]) -> Iterable[Statement]:
     """One answer a key: the newest; of two of one day, the one read last."""
     kept: dict[tuple[str, str, str], Statement] = {}
     for answer in answers:

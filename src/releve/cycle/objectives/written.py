@@ -57,7 +57,7 @@ def _item(said: Statement) -> Iterator[str]:
 def _impact(impact: Impact, lead: str) -> Iterator[str]:
     width = max((len(code) for code in impact), default=0) + 1
     for code, curve in impact.items():
-        yield f"{lead}{(code + ':').ljust(width)} [{', '.join(str(level) for level in curve)}]"
+        yield f"{lead}{(code + ':').ljust(width)} {' '.join(str(level) for level in curve)}"
 
 
 def _text(value: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from releve.domain.units import say_count
-from releve.entrypoints.cli.objectives_files import AnswersFolder, ObjectivesFile, load, places, today
+from releve.entrypoints.cli.objectives_files import AnswersFolder, ObjectivesFile, judged, load, places, today
 from releve.entrypoints.cli.speech import Answer, Json, PlanFile, answer
 
 if TYPE_CHECKING:
@@ -246,14 +246,11 @@ def _init(where: Places) -> Answer:
 
 def _check(where: Places) -> Answer:
     from releve.cycle.objectives.need import needs
-    from releve.cycle.objectives.read import judge_objectives
     from releve.cycle.objectives.scale import proposed_scale
     from releve.cycle.objectives.show.needs import contradiction_value, contradictions_text
-    from releve.cycle.plan.load import read_plan
     from releve.domain.errors import Exit, PlanError
 
-    plan = read_plan(where.plan)
-    judgement = judge_objectives(where.objectives, where.answer_files(), plan, today=today())
+    plan, judgement = judged(where)
     if judgement.objectives is None:
         raise PlanError(judgement.faults, noun="les objectifs contiennent", code="objectives-invalid")
     objectives = judgement.objectives

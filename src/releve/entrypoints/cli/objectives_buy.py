@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from releve.domain.errors import BadInput, Exit
-from releve.entrypoints.cli.objectives_files import Places, replace_whole, today
+from releve.entrypoints.cli.objectives_files import Places, load_all, replace_whole, today
 from releve.entrypoints.cli.telling import Answer, talk
 
 if TYPE_CHECKING:
@@ -31,12 +31,9 @@ class _Market:
 def _market(where: Places) -> _Market:
     from releve.cycle.objectives.buying import subjects, wishes
     from releve.cycle.objectives.need import needs
-    from releve.cycle.objectives.read import read_objectives
     from releve.cycle.objectives.scale import proposed_scale
-    from releve.cycle.plan.load import read_plan
 
-    plan = read_plan(where.plan)
-    objectives, bargain = read_objectives(where.objectives, where.answer_files(), plan, today=today())
+    plan, objectives, bargain = load_all(where)
     if bargain.prices is None:
         raise BadInput(
             "prices-missing",

@@ -18,9 +18,11 @@ from releve.domain.errors import Unreachable
 from releve.domain.os_errors import reason
 
 if TYPE_CHECKING:
-    from releve.domain.objectives import Objectives
+    from releve.cycle.objectives.read import Bargain, Judgement
+    from releve.domain.objectives import Objectives, Statement
     from releve.domain.plan import Plan
 
+LEDGER = "registre"  # instead of a folder: what `objectives record` kept
 ObjectivesFile = Annotated[
     str,
     typer.Option(
@@ -35,7 +37,7 @@ AnswersFolder = Annotated[
     typer.Option(
         "--answers",
         envvar="RELEVE_ANSWERS",
-        help="Le dossier des réponses ; sinon « reponses » à côté des objectifs.",
+        help="Le dossier des réponses, ou « registre » ; sinon « reponses » à côté des objectifs.",
     ),
 ]
 
@@ -47,11 +49,12 @@ class Places:
     plan: str
     objectives: Path
     answers: Path
+    recorded: bool = False  # the answers are the ledger's rows, not files
 
     def answer_files(self) -> tuple[Path, ...]:
         """The files of answers, in name order. Raises `Unreachable` when the folder cannot be read."""
         try:
-            if not self.answers.exists():
+            if self.recorded or not self.answers.exists():
                 return ()
             return tuple(sorted(path for path in self.answers.iterdir() if path.suffix in {".yaml", ".yml"}))
         except OSError as error:
@@ -64,17 +67,48 @@ class Places:
 def places(plan: str, objectives: str, answers: str) -> Places:
     """The places as given, each beside the one before when it was not."""
     file = Path(objectives) if objectives else Path(plan).parent / "objectifs.yaml"
-    return Places(plan, file, Path(answers) if answers else file.parent / "reponses")
+    folder = Path(answers) if answers and answers != LEDGER else file.parent / "reponses"
+    return Places(plan, file, folder, answers == LEDGER)
 
 
 def load(where: Places) -> tuple[Plan, Objectives]:
     """The plan and the objectives with their answers. Raises `PlanError`."""
-    from releve.cycle.objectives.read import read_objectives
+    plan, objectives, _bargain = load_all(where)
+    return plan, objectives
+
+
+def load_all(where: Places) -> tuple[Plan, Objectives, Bargain]:
+    """The same, and what can be bought; the dates of arbitrations are judged. Raises `PlanError`."""
+    from releve.domain.errors import PlanError
+
+    plan, judgement = judged(where)
+    if judgement.objectives is None:
+        raise PlanError(judgement.faults, noun="les objectifs contiennent", code="objectives-invalid")
+    return plan, judgement.objectives, judgement.bargain
+
+
+def judged(where: Places) -> tuple[Plan, Judgement]:
+    """The plan, and everything that is to be said of the objectives and answers. Raises `PlanError` for the plan."""
+    from releve.cycle.objectives.read import judge_objectives
     from releve.cycle.plan.load import read_plan
 
     plan = read_plan(where.plan)
-    objectives, _bargain = read_objectives(where.objectives, where.answer_files(), plan)
-    return plan, objectives
+    rows = _rows(plan) if where.recorded else ()
+    return plan, judge_objectives(where.objectives, where.answer_files(), plan, recorded=rows, today=today())
+
+
+def _rows(plan: Plan) -> list[Statement]:
+    """The answers of the ledger. Raises `Unreachable` where there is none."""
+    from releve.entrypoints.cli.session import ledger_here
+
+    ledger = ledger_here(plan)
+    if ledger is None:
+        raise Unreachable(
+            "ledger-elsewhere",
+            "les réponses du registre ne sont pas sur cette machine",
+            hint="lancez la commande au site de secours, ou donnez le dossier des réponses",
+        )
+    return ledger.statements.all()
 
 
 def today() -> date:
