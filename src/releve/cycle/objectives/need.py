@@ -202,7 +202,7 @@ def _disagreements(voices: tuple[Voice, ...], scale: Scale, place: Establishment
                 f"la règle pondérée {say_step(voice.bearable.weighted, place, scale)}",
                 (
                     reason_of(voice, scale, place),
-                    f"somme pondérée : {' ; '.join(_figure(total) for total in voice.bearable.sums)}, sans dépasser {_figure(voice.bearable.limit)}",
+                    f"somme pondérée : {' ; '.join(_figure(total) for total in voice.bearable.sums)} (limite : {_figure(voice.bearable.limit)})",
                 ),
                 bool(voice.answer.why),
             )

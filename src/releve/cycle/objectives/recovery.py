@@ -139,7 +139,7 @@ class _Builder:
         )
 
     def build(self) -> Work:
-        touched = self._stood.touched(self._hit)
+        touched = self._stood.touched(self._hit | self._held)
         self._human()
         if self._runbook is not None and touched & self._switched:
             self._switch(self._runbook)
@@ -204,14 +204,27 @@ class _Builder:
         else:
             self._give_up(node, "rien n'est déclaré de sa remise en état (rebuild)")
 
-    @cached_property
+    @property
     def _damaged(self) -> frozenset[str]:
-        """What must be put back, and does not only wait: what is hit; of a lost site or machine, all that it carried."""
+        """What must be put back, and does not only wait."""
+        return self._lost | self._held
+
+    @cached_property
+    def _held(self) -> frozenset[str]:
+        """The data that went with what was lost: they stand below it, and it is not back without them."""
         if self._scenario.damage is Damage.NONE:
-            return self._hit
+            return frozenset()
         if self._scenario.damage is Damage.DATA:
-            held = [name for node in self._hit for name in self._stood.below([node]) if name in self._data]
-            return self._hit | frozenset(held)
+            return self._stood.below(self._hit) & self._data.keys()
+        return frozenset(
+            name for node in self._lost & self._applications.keys() for name in self._applications[node].data
+        )
+
+    @cached_property
+    def _lost(self) -> frozenset[str]:
+        """What is hit; of a lost site or machine, all that it carried."""
+        if self._scenario.damage in {Damage.NONE, Damage.DATA}:
+            return self._hit
         return frozenset(
             node
             for node in self._stood.touched(self._hit)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 
 import pytest
 
@@ -14,12 +15,13 @@ from releve.domain.objectives import (
     ComponentKind,
     Objectives,
     Recovery,
+    Settled,
     Supplier,
     SupplierPromise,
 )
 from releve.domain.plan import Plan
 from releve.domain.units import Span, parse_span
-from tests.fakes.objectives import SCALE, objectives, statement
+from tests.fakes.objectives import HOME, OFFICE_PLACE, SCALE, objectives, statement
 from tests.fakes.plans import application, plan
 
 CARE = application("medic", needs=("dui",), rto="2 h", moved=False)
@@ -213,3 +215,83 @@ def test_a_rank_that_rests_on_the_plan_alone_says_so() -> None:
         for rank in ranked(stood, required(stood, found), found, said)
         if rank.seconds
     )
+
+
+def test_a_rate_says_how_long_one_outage_may_last_whether_or_not_a_restore_time_is_promised() -> None:
+    """99.5 % lets an hour's need be missed by one outage; what to ask for depends on what was given."""
+    the_plan, said = estate()
+    for restore, hint in ((None, "demandez une GTR"), (parse_span("10 min"), "c'est la GTR qui compte")):
+        found = clashes(
+            the_plan, replace(said, suppliers=(promise(restore=restore, calendar="", availability=99.5),))
+        )
+        (rate,) = [item for item in found if item.code == "rate-too-low"]
+        assert rate.hint == f"un taux ne borne aucun arrêt : {hint}"
+        assert not rate.grave
+
+
+def test_of_two_promises_on_one_thing_the_slower_counts_whatever_their_order() -> None:
+    """The way up does not depend on which supplier was written last."""
+    the_plan, said = estate()
+    slow, fast = (promise(restore=parse_span(text), calendar="") for text in ("8 h", "1 min"))
+    fast = replace(fast, id="op2", name="Autre")
+    ways = [
+        [item.sentence for item in clashes(the_plan, replace(said, suppliers=order)) if item.code == "way-up-too-slow"]
+        for order in ((slow, fast), (fast, slow))
+    ]  # fmt: skip
+    assert ways[0] == ways[1]
+    assert "retient 3 applications" in ways[0][0]
+
+
+def test_a_missing_promise_names_the_thing_and_not_its_id() -> None:
+    """A director reads names."""
+    the_plan, said = estate()
+    (missing,) = [
+        item
+        for item in clashes(the_plan, replace(said, suppliers=(promise(respond=parse_span("2 h")),)))
+        if item.code == "no-restore-promise"
+    ]
+    assert "pour « Fibre »" in missing.sentence
+
+
+def test_the_plan_s_value_is_not_called_what_people_said() -> None:
+    """Nobody answered: the plan admits no loss, and the sentence says that it is the plan."""
+    the_plan, said = estate(said=objectives())
+    supplier = Supplier("ed", "Éditeur", (SupplierPromise("dui", restore=Span(60.0), loss=parse_span("24 h")),))  # fmt: skip
+    (less,) = [
+        item
+        for item in clashes(the_plan, replace(said, suppliers=(supplier,)))
+        if item.code == "promise-loses-more"
+    ]
+    assert less.sentence == "Éditeur peut perdre 1 j de « DUI » ; le plan n'en admet aucune"
+
+
+@pytest.mark.parametrize(
+    ("written", "calendar", "office", "night", "place"),
+    [
+        ("8 h ouvrées", "bureau", 6, 7, "ehpad"),  # 8 h ouvrées at the office; a day at night: may last four
+        ("24 h", "", 4, 9, "siege"),  # two business hours are over before a day is
+        ("4 h ouvrées", "bureau", 5, 9, ""),
+        ("2 h ouvrées", "bureau", 7, 9, ""),
+        ("4 h", "", 9, 6, ""),
+    ],
+)
+def test_the_plan_s_need_is_held_to_every_establishment_on_both_clocks(
+    written: str, calendar: str, office: int, night: int, place: str
+) -> None:
+    """At best and at worst: only then is the plan's need at least as strict as every answer."""
+    the_plan = plan((application("net", rto=written, calendar=calendar, moved=False),), ())
+    answers = (statement("net", "siege", step=office), statement("net", "ehpad", step=night))
+    said = objectives(*answers, places=(HOME, OFFICE_PLACE))
+    found = [item for item in clashes(the_plan, said) if item.code == "need-differs"]
+    assert [f"({place})" in item.sentence for item in found] == ([True] if place else [])
+
+
+def test_what_is_proposed_for_the_plan_can_be_read_there() -> None:
+    """An hour and a half that was settled is proposed as the plan writes it."""
+    the_plan, said = estate()
+    settled = Settled("net", "", parse_span("90 min"), "directrice", date(2026, 10, 20), "x")
+    (differs,) = [
+        item for item in clashes(the_plan, replace(said, settled=(settled,))) if item.code == "need-differs"
+    ]
+    assert differs.hint == "dans le plan : tolerance: {rto: 90 min}"
+    assert "disent 1 h 30 min" in differs.sentence

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -96,3 +97,12 @@ def test_one_measure_is_no_certainty() -> None:
     """A single measure is opened on both sides, and its count says one."""
     spread = spread_of([4.0])
     assert (spread.p10, spread.p50, spread.p90, spread.count) == (2.0, 4.0, 8.0, 1)
+
+
+def test_a_run_that_was_begun_again_was_decided_once() -> None:
+    """The decision of an incident ends at its first run: an hour spent on a run that failed is no hesitation."""
+    first, second = run("a", (2.0, 1.0)), run("a", (2.0, 1.0))
+    later = replace(second, started_at=second.started_at + timedelta(hours=1))
+    found = history([first, later], [incident("a")])
+    assert found.decision is not None
+    assert (found.decision.p50, found.decision.count) == (pytest.approx(10.0), 1)
