@@ -14,7 +14,7 @@ from releve.cycle.plan.load import read_plan
 
 EXAMPLE = Path(__file__).parents[4] / "examples/quarante"
 PLAN = read_plan(str(EXAMPLE / "plan.yaml"))
-STOOD = graph(PLAN, read_objectives(EXAMPLE / "objectifs.yaml", (), PLAN))
+STOOD = graph(PLAN, read_objectives(EXAMPLE / "objectifs.yaml", (), PLAN)[0])
 
 
 def test_there_are_twenty_with_codes_of_their_own() -> None:
@@ -42,7 +42,8 @@ def test_a_scenario_of_nothing_known_hits_nothing() -> None:
 def test_what_a_healthy_copy_cannot_undo_is_marked() -> None:
     """Data that were harmed were copied with the harm: no replica is safe, and only there."""
     lost = {item.code for item in scenarios().values() if not item.replica_safe}
-    assert lost == {item.code for item in scenarios().values() if item.damage is Damage.DATA}
+    harmed = (Damage.DATA, Damage.ALL)
+    assert lost == {item.code for item in scenarios().values() if item.damage in harmed}
 
 
 def test_what_somebody_means_is_told_apart() -> None:
