@@ -49,6 +49,7 @@ bench: setup ## the figures, each beside its peer, into bench/results/
 	@$(BIN)/python -m bench.vault
 	@$(BIN)/python -m bench.shares
 	@$(BIN)/python -m bench.database
+	@$(BIN)/python -m bench.objectives
 
 docs: setup ## write docs/reference from the code
 	@$(BIN)/python -m docs.generate
