@@ -489,3 +489,23 @@ def test_the_example_is_not_written_by_reading_it(tmp_path: Path) -> None:
     for words in (("check",), ("show",), ("priorities",)):
         run(*words, "--plan", str(tmp_path / "q/plan.yaml"))
     assert sorted(path.name for path in (tmp_path / "q").rglob("*")) == before
+
+
+def test_only_what_is_open_is_to_be_settled(house: Path) -> None:
+    """A reason given explains the two rules; two people who differ are to be settled; a decision ends it."""
+    alone = run(*asks(house), stdin=typed(*IMPACTS, *ENDING)).stdout
+    assert "Écart expliqué : infirmière : la règle du seuil donne 2 h" in alone
+    assert "À trancher" not in alone
+    plan = ("--plan", str(house / "plan.yaml"))
+    assert "dont 0 à trancher" in run("check", *plan).stdout
+    assert "désaccord expliqué" in run("show", *plan).stdout
+    other = run(
+        *asks(house, by="médecin"), stdin=typed("8 h", "24 h", "3 j", *["jamais"] * 5, *ENDING)
+    ).stdout
+    assert "À trancher : infirmière dit 2 h, médecin dit 8 h" in other
+    assert "dont 1 à trancher" in run("check", *plan).stdout
+    with (house / "objectifs.yaml").open("a", encoding="utf-8") as file:
+        file.write('settled: [{application: dui, rto: 4 h, by: "directrice", on: 2026-10-20, why: "x"}]\n')
+    third = run(*asks(house, by="cadre"), stdin=typed(*IMPACTS, *ENDING)).stdout
+    assert "Déjà tranché par directrice : cadre dit 2 h, médecin dit 8 h" in third
+    assert "À trancher" not in third

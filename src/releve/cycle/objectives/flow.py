@@ -300,7 +300,8 @@ def _losses(offers: tuple[Promised, ...], needs: tuple[Need, ...], stood: Graph)
     """A supplier that may lose more than people can."""
     for offer in offers:
         given = offer.promise.loss
-        used = [need for need in needs if need.application == offer.node and need.rpo is not None]
+        held = _holding(stood, offer.node)
+        used = [need for need in needs if need.application in held and need.rpo is not None]
         asked = [need for need in used if need.answered] or used  # the plan's own value where nobody answered
         if given is None or not asked:
             continue
@@ -318,6 +319,15 @@ def _losses(offers: tuple[Promised, ...], needs: tuple[Need, ...], stood: Graph)
                 "négociez la perte promise, ou gardez une copie de votre côté",
                 "CaRE D2.O2.A : la politique de sauvegarde s'applique aussi aux logiciels hébergés",
             )
+
+
+def _holding(stood: Graph, node: str) -> frozenset[str]:
+    """The applications that have their data on `node`: itself, or those whose data it carries, however deep."""
+    if stood.kinds[node] is NodeKind.APPLICATION:
+        return frozenset({node})
+    carried = stood.touched([node])
+    below = {item for item in carried if stood.kinds[item] is not NodeKind.APPLICATION}
+    return frozenset(item for item in carried - below if below.intersection(stood.needs[item]))
 
 
 def _upwards(

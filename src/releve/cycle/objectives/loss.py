@@ -5,8 +5,8 @@ the time that people can spend on typing it again after an outage (a budget, two
 pace that they gave: "a day takes six hours". The class of the data has its own bound, whatever people
 say: critical data (health, accounts) at most 15 minutes, and off the site; the rest a day.
 
-Source: the trade article, points A5 to A7 (classes), and the rule that what cannot be re-created asks
-for replication; the ladder, the budget and the 15 minutes are proposals of ours.
+Source: the three classes of data of Direction[s], « Tous connectés » (2013), and the rule that what cannot
+be re-created asks for replication; the ladder, the budget and the 15 minutes are proposals of ours.
 """
 
 from __future__ import annotations

@@ -199,7 +199,7 @@ def _disagreements(voices: tuple[Voice, ...], scale: Scale, place: Establishment
             yield Disagreement(
                 "rules",
                 f"{voice.answer.by}{_when(voice)} : la règle du seuil donne {say_step(voice.bearable.threshold, place, scale)}, "
-                f"la règle pondérée {say_step(voice.bearable.weighted, place, scale)}",
+                f"la règle pondérée {_weighted(voice.bearable, place, scale)}",
                 (
                     reason_of(voice, scale, place),
                     f"somme pondérée : {' ; '.join(_figure(total) for total in voice.bearable.sums)} (limite : {_figure(voice.bearable.limit)})",
@@ -218,6 +218,13 @@ def _disagreements(voices: tuple[Voice, ...], scale: Scale, place: Establishment
                 f"{high.answer.by} dit {say_step(high.bearable.threshold, place, scale)}{_when(low)}",
                 (reason_of(low, scale, place), reason_of(high, scale, place)),
             )
+
+
+def _weighted(found: Bearable, place: Establishment, scale: Scale) -> str:
+    """The cross-check's length; "ou plus" only where no length of the ladder exceeds the limit."""
+    if found.sums[found.weighted] > found.limit:
+        return say_span(scale.ladder(place.calendar)[found.weighted])
+    return say_step(found.weighted, place, scale)
 
 
 def _figure(number: float) -> str:

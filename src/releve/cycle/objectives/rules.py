@@ -50,6 +50,7 @@ def objectives_rules(draft: Draft, plan: Plan, scale: Scale) -> Iterator[Finding
         yield from known.application(settled.item.application, (*settled.path, "application"))
         if settled.item.establishment:
             yield from known.establishment(settled.item.establishment, (*settled.path, "establishment"))
+            yield from known.not_used(settled.item.application, settled.item.establishment, settled.path)
         yield from _business(settled.item, known, settled.path)
     for component in draft.components:
         yield from known.carried(component.item.carries, (*component.path, "carries"))
@@ -287,8 +288,8 @@ class _Known:
             yield Finding(
                 path,
                 "answer-not-used",
-                f"cette réponse ne compte pas : « {establishment} » ne se sert pas de « {application} »",
-                "complétez « applications » de cet établissement, ou retirez la réponse",
+                f"ceci ne compte pas : « {establishment} » ne se sert pas de « {application} »",
+                "complétez « applications » de cet établissement, ou retirez ce bloc",
                 grave=False,
             )
 

@@ -23,6 +23,7 @@ from releve.entrypoints.cli.telling import Answer, talk
 
 if TYPE_CHECKING:
     from releve.cycle.objectives.ask import Form, Question, Subject
+    from releve.cycle.objectives.need import Need
     from releve.domain.objectives import Objectives, Statement
     from releve.domain.plan import Plan
 
@@ -79,10 +80,20 @@ def ask(
             f"écrit dans {file}",
             f"De cette réponse : on peut s'en passer {say_step(voice.bearable.threshold, subject.establishment, scale)}",
             f"  {reason_of(voice, scale, subject.establishment)}",
-            *(f"À trancher : {item.sentence}" for item in need.disagreements),
+            *(
+                f"{_standing(need, explained=item.explained)} : {item.sentence}"
+                for item in need.disagreements
+            ),
         ]
     )
     return Answer({"file": str(file), "statement": _value(said)}, text)
+
+
+def _standing(need: Need, *, explained: bool) -> str:
+    """What is left to do about a disagreement: nothing where the person said why, or where somebody settled it."""
+    if need.settled is not None:
+        return f"Déjà tranché par {need.settled.by}"
+    return "Écart expliqué" if explained else "À trancher"
 
 
 def _subject(

@@ -203,3 +203,14 @@ def test_an_answer_that_counts_for_nothing_is_said(folder: Path) -> None:
     (folder / "o.yaml").write_bytes(VALID.replace(b"[dui, mail,", b"[mail,"))
     remarks = judge_objectives(folder / "o.yaml", [folder / "valid.answers"], PLAN).remarks
     assert [item.line for item in remarks if item.code == "answer-not-used"] == [3]
+
+
+def test_a_decision_that_counts_for_nothing_is_said(folder: Path) -> None:
+    """Settled for an establishment that does not use the application: not dropped in silence either."""
+    text = VALID.replace(
+        b"application: mail, establishment: siege", b"application: paie, establishment: ehpad"
+    )
+    (folder / "o.yaml").write_bytes(text.replace("4 h ouvrées".encode(), b"4 h"))
+    judgement = judge_objectives(folder / "o.yaml", [], PLAN)
+    assert judgement.faults == ()
+    assert [item.line for item in judgement.remarks if item.code == "answer-not-used"] == [7]

@@ -295,3 +295,30 @@ def test_what_is_proposed_for_the_plan_can_be_read_there() -> None:
     ]
     assert differs.hint == "dans le plan : tolerance: {rto: 90 min}"
     assert "disent 1 h 30 min" in differs.sentence
+
+
+@pytest.mark.parametrize(
+    ("carries", "named"),
+    [(("dossiers",), "Baie"), (("dui",), "Baie"), (("net",), "")],
+    ids=["its data", "itself", "something else"],
+)
+def test_what_a_host_may_lose_is_held_against_those_whose_data_it_carries(
+    carries: tuple[str, ...], named: str
+) -> None:
+    """A store of a supplier that may lose a day carries data of which nothing may be lost; a link carries none."""
+    from releve.domain.objectives import DataAnswer
+
+    store = replace(SERVER, carries=carries, rebuild=None)
+    answer = statement("dui", data=DataAnswer("soins", 10, 1.0, paper=False))
+    the_plan, said = estate(said=objectives(answer), components=(store,))
+    supplier = Supplier("h", "Hébergeur", (SupplierPromise("baie", loss=parse_span("24 h")),))
+    found = [
+        item.sentence
+        for item in clashes(the_plan, replace(said, suppliers=(supplier,)))
+        if item.code == "promise-loses-more" and "ceux qui s'en servent" in item.sentence
+    ]
+    assert bool(found) is bool(named)
+    assert all(
+        item == "Hébergeur peut perdre 1 j de « Baie » ; ceux qui s'en servent n'en admettent aucune"
+        for item in found
+    )

@@ -194,7 +194,9 @@ def _state(need: Need) -> str:
     if not need.voices:
         return "valeur du plan : personne n'a répondu"
     people = sorted({voice.answer.by for voice in need.voices})
-    return f"{', '.join(people)}" + (" — désaccord" if need.disagreements else "")
+    return f"{', '.join(people)}" + (
+        "" if not need.disagreements else " — désaccord" if need.open else " — désaccord expliqué"
+    )
 
 
 def need_value(need: Need) -> dict[str, object]:
