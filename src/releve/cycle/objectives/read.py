@@ -24,7 +24,6 @@ from releve.cycle.objectives.choice.prices import PriceList, PricesBlock, judge_
 from releve.cycle.objectives.choice.prices import build as build_prices
 from releve.cycle.objectives.choice.prices import judge as prices_rules
 from releve.cycle.objectives.draft import LISTS, Draft
-from releve.cycle.objectives.quick import quick_source
 from releve.cycle.objectives.rules import answers_rules, objectives_rules, relief_rules
 from releve.cycle.objectives.scale import Scale, proposed_scale
 from releve.cycle.objectives.schema import (
@@ -246,9 +245,6 @@ class _Reader:
             return None
 
     def _root(self, data: bytes, name: str, hint: str) -> Mapping | None:
-        quick = quick_source(data)
-        if quick is not None:
-            return quick
         source = read_source(data, name)
         self.faults += source.faults
         if source.root is None or source.faults:
