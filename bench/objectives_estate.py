@@ -16,7 +16,8 @@ from pathlib import Path
 from bench.figures import Row
 from releve.cycle.objectives.ask import curve_of
 from releve.cycle.objectives.buying import subjects, wishes
-from releve.cycle.objectives.flow import contradictions, graph, required
+from releve.cycle.objectives.contradictions import contradictions
+from releve.cycle.objectives.flow import graph, required
 from releve.cycle.objectives.need import needs
 from releve.cycle.objectives.priority import ranked
 from releve.cycle.objectives.read import read_objectives

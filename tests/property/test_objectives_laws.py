@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from releve.cycle.objectives.compare import Band, band_of, compared
-from releve.cycle.objectives.flow import contradictions, graph, required
+from releve.cycle.objectives.contradictions import contradictions
+from releve.cycle.objectives.flow import graph, required
 from releve.cycle.objectives.impact import bearable
 from releve.cycle.objectives.loss import LADDER, losable
 from releve.cycle.objectives.need import needs

@@ -13,7 +13,7 @@ from releve.entrypoints.cli.objectives_files import AnswersFolder, ObjectivesFil
 from releve.entrypoints.cli.speech import Answer, Json, PlanFile, answer
 
 if TYPE_CHECKING:
-    from releve.cycle.objectives.flow import Contradiction
+    from releve.cycle.objectives.contradictions import Contradiction
     from releve.cycle.objectives.need import Need
     from releve.domain.objectives import Objectives
     from releve.domain.plan import Plan
@@ -219,7 +219,8 @@ def _needs(where: Places) -> tuple[Plan, Objectives, tuple[Need, ...]]:
 
 
 def _contradictions(plan: Plan, objectives: Objectives, found: tuple[Need, ...]) -> tuple[Contradiction, ...]:
-    from releve.cycle.objectives.flow import contradictions, graph, required
+    from releve.cycle.objectives.contradictions import contradictions
+    from releve.cycle.objectives.flow import graph, required
 
     stood = graph(plan, objectives)
     return contradictions(plan, objectives, stood, required(stood, found), found, year=today().year)

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from releve.cycle.objectives.flow import contradictions, graph, required
+from releve.cycle.objectives.contradictions import contradictions
+from releve.cycle.objectives.flow import graph, required
 from releve.cycle.objectives.need import needs
 from releve.cycle.objectives.priority import ranked
 from releve.cycle.objectives.read import Judgement, judge_answers_text, judge_objectives

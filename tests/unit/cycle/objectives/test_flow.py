@@ -7,7 +7,8 @@ from datetime import date
 
 import pytest
 
-from releve.cycle.objectives.flow import Contradiction, availability, contradictions, graph, required
+from releve.cycle.objectives.contradictions import Contradiction, availability, contradictions
+from releve.cycle.objectives.flow import graph, required
 from releve.cycle.objectives.need import needs
 from releve.cycle.objectives.priority import class_of, ranked
 from releve.domain.objectives import (

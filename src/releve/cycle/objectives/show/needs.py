@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from releve.cycle.objectives.compare import Band, Compared
-from releve.cycle.objectives.flow import Contradiction
+from releve.cycle.objectives.contradictions import Contradiction
 from releve.cycle.objectives.need import Need, reason_of
 from releve.cycle.objectives.priority import Rank
 from releve.cycle.objectives.scale import Scale, proposed_scale
@@ -194,9 +194,8 @@ def _state(need: Need) -> str:
     if not need.voices:
         return "valeur du plan : personne n'a répondu"
     people = sorted({voice.answer.by for voice in need.voices})
-    return f"{', '.join(people)}" + (
-        "" if not need.disagreements else " — désaccord" if need.open else " — désaccord expliqué"
-    )
+    apart = need.open or any(item.kind == "people" for item in need.disagreements)
+    return ", ".join(people) + (" — désaccord" if apart else "")
 
 
 def need_value(need: Need) -> dict[str, object]:
