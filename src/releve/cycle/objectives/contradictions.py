@@ -12,10 +12,10 @@ from datetime import timedelta
 
 from releve.cycle.objectives.flow import Graph, NodeKind, Required
 from releve.cycle.objectives.need import Need
-from releve.domain.calendars import Calendar, worst_wall
+from releve.domain.calendars import Calendar, least_wall, worst_wall
 from releve.domain.objectives import Objectives, Supplier, SupplierPromise
 from releve.domain.plan import Plan
-from releve.domain.units import Clock, Span, say_count, say_seconds, say_span
+from releve.domain.units import Clock, Span, say_count, say_seconds, say_span, write_span
 
 HOURS_A_MONTH = 730.0  # 365 × 24 / 12: the month in which an availability rate is read
 HOURS_A_YEAR = 8760.0
