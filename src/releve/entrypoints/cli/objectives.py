@@ -281,15 +281,26 @@ def _record(where: Places) -> Answer:
 
 
 def _export(plan: str, file: Path) -> Answer:
-    from releve.cycle.objectives.written import HEAD, written
+    from releve.cycle.objectives.written import HEAD, parts, written
     from releve.domain.errors import BadInput
     from releve.entrypoints.cli.objectives_files import replace_whole
     from releve.entrypoints.cli.session import relief_house
 
-    if file.exists():
-        raise BadInput("file-exists", f"{file} existe déjà : rien n'est écrasé", hint="donnez un autre nom")
     kept = relief_house(plan).ledger.statements.all()
-    replace_whole(file, HEAD + written(kept))
+    # "_": the names sort in the order of what was said, and so are they read
+    pieces = {
+        file if number == 1 else file.with_name(f"{file.stem}_{number:03}{file.suffix}"): part
+        for number, part in enumerate(parts(kept), start=1)
+    }
+    for path in pieces:
+        if path.exists():
+            raise BadInput(
+                "file-exists", f"{path} existe déjà : rien n'est écrasé", hint="donnez un autre nom"
+            )
+    for path, part in pieces.items():
+        replace_whole(path, HEAD + written(part))
+    more = f" et {say_count(len(pieces) - 1, 'autre')}" if len(pieces) > 1 else ""
     return Answer(
-        {"file": str(file), "statements": len(kept)}, f"{say_count(len(kept), 'réponse écrite')} dans {file}"
+        {"file": str(file), "files": [str(path) for path in pieces], "statements": len(kept)},
+        f"{say_count(len(kept), 'réponse écrite')} dans {file}{more}",
     )
