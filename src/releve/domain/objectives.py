@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from releve.domain.periods import Period
 from releve.domain.plan import DataKind, Sensitivity
-from releve.domain.units import Span
+from releve.domain.units import Clock, Span
 
 # Proposed values, for what nobody settled yet; shown as such.
 NO_TIME = Span()
@@ -143,6 +143,11 @@ class SupplierPromise:
     availability: float | None = None
     loss: Span | None = None
     excludes: str = ""
+
+
+def in_window(span: Span, calendar: str) -> Span:
+    """What a promise is counted in: with service hours, "4 h" is four hours of them."""
+    return Span(span.seconds, Clock.BUSINESS) if calendar and span.clock is Clock.WALL else span
 
 
 @dataclass(frozen=True, slots=True)

@@ -498,7 +498,7 @@ def test_only_what_is_open_is_to_be_settled(house: Path) -> None:
     assert "À trancher" not in alone
     plan = ("--plan", str(house / "plan.yaml"))
     assert "dont 0 à trancher" in run("check", *plan).stdout
-    assert "désaccord expliqué" in run("show", *plan).stdout
+    assert "désaccord" not in run("show", *plan).stdout
     other = run(
         *asks(house, by="médecin"), stdin=typed("8 h", "24 h", "3 j", *["jamais"] * 5, *ENDING)
     ).stdout
@@ -509,3 +509,27 @@ def test_only_what_is_open_is_to_be_settled(house: Path) -> None:
     third = run(*asks(house, by="cadre"), stdin=typed(*IMPACTS, *ENDING)).stdout
     assert "Déjà tranché par directrice : cadre dit 2 h, médecin dit 8 h" in third
     assert "À trancher" not in third
+
+
+def test_an_export_of_many_answers_is_in_files_that_can_be_read(house: Path) -> None:
+    """Four hundred answers with a critical period are more than one file may hold: several, and all come back."""
+    from dataclasses import replace
+    from datetime import UTC, datetime
+
+    from releve.entrypoints.cli.session import relief_house
+    from tests.fakes.objectives import at_night, statement
+
+    with (house / "objectifs.yaml").open("a", encoding="utf-8") as file:
+        file.write('periods: [{id: paie, name: "Paie", when: "du 18 au 5"}]\n')
+    kept = relief_house(str(house / "plan.yaml")).ledger.statements
+    said = at_night(statement(), "paie", 3)
+    for number in range(400):
+        kept.record(replace(said, by=f"personne {number}"), datetime(2026, 10, 5, tzinfo=UTC))
+    out = house / "reponses/tout.yaml"
+    plan = ("--plan", str(house / "plan.yaml"))
+    made = json.loads(run("export", str(out), *plan, "--json").stdout)
+    assert made["statements"] == 400
+    assert len(made["files"]) > 1
+    assert made["files"] == sorted(made["files"])
+    checked = json.loads(run("check", *plan, "--json").stdout)
+    assert checked["statements"] == 400

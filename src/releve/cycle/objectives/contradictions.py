@@ -13,9 +13,9 @@ from datetime import timedelta
 from releve.cycle.objectives.flow import Graph, NodeKind, Required
 from releve.cycle.objectives.need import Need
 from releve.domain.calendars import Calendar, least_wall, worst_wall
-from releve.domain.objectives import Objectives, Supplier, SupplierPromise
+from releve.domain.objectives import Objectives, Supplier, SupplierPromise, in_window
 from releve.domain.plan import Plan
-from releve.domain.units import Clock, Span, say_count, say_seconds, say_span, write_span
+from releve.domain.units import Span, say_count, say_seconds, say_span, write_span
 
 HOURS_A_MONTH = 730.0  # 365 × 24 / 12: the month in which an availability rate is read
 HOURS_A_YEAR = 8760.0
@@ -80,15 +80,9 @@ def promised(objectives: Objectives, calendars: Mapping[str, Calendar], *, year:
 def _longest(promise: SupplierPromise, calendars: Mapping[str, Calendar], year: int) -> timedelta | None:
     if promise.restore is None:
         return None
-    return worst_wall(_in_window(promise), calendars.get(promise.calendar), year=year)
-
-
-def _in_window(promise: SupplierPromise) -> Span:
-    """A GTR runs in the service hours: "4 h" with a window is four hours of it."""
-    span = promise.restore or Span()
-    if promise.calendar and span.clock is Clock.WALL:
-        return Span(span.seconds, Clock.BUSINESS)
-    return span
+    return worst_wall(
+        in_window(promise.restore, promise.calendar), calendars.get(promise.calendar), year=year
+    )
 
 
 def contradictions(

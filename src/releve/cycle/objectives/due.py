@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 AHEAD = timedelta(
     days=400
 )  # beyond the year: the longest need of the ladder, holidays included, is over by then
+FAR = timedelta(days=3650)  # as far as `domain.calendars` counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,20 +114,28 @@ class DueTable:
             if span.clock is Clock.WALL:
                 self._known[key] = np.full(len(self._at), span.seconds)
             else:
-                table = self.openings(calendar)
                 needed = length(span, self._calendars[calendar]).total_seconds()
-                self._known[key] = (
-                    table.after(table.ran(self._at) + needed) - self._at if needed else self._at * 0.0
-                )
+                self._known[key] = self._run_out(calendar, needed) if needed else self._at * 0.0
         return self._known[key]
+
+    def _run_out(self, calendar: str, needed: float) -> Seconds:
+        table = self.openings(calendar)
+        try:
+            return table.after(table.ran(self._at) + needed) - self._at
+        except ValueError:  # longer than the ladder goes: somebody settled it
+            table = self._laid(calendar, FAR)
+            return table.after(table.ran(self._at) + needed) - self._at
 
     def openings(self, calendar: str) -> Openings:
         """The openings of a calendar of the plan around these outages."""
         if calendar not in self._openings:
-            first = datetime.fromtimestamp(float(self._at.min()), UTC)
-            last = datetime.fromtimestamp(float(self._at.max()), UTC) + AHEAD
-            self._openings[calendar] = openings_of(self._calendars[calendar], first, last)
+            self._openings[calendar] = self._laid(calendar, AHEAD)
         return self._openings[calendar]
+
+    def _laid(self, calendar: str, ahead: timedelta) -> Openings:
+        first = datetime.fromtimestamp(float(self._at.min()), UTC)
+        last = datetime.fromtimestamp(float(self._at.max()), UTC) + ahead
+        return openings_of(self._calendars[calendar], first, last)
 
 
 def _active(at: Seconds, periods: tuple[Period, ...], timezone: str) -> Mapping[str, Flags]:

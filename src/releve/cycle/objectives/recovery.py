@@ -13,7 +13,7 @@ promise is a commitment and may not stand in for a duration.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 
@@ -146,6 +146,7 @@ class _Builder:
         for node in self._stood.order():
             if node in touched and node not in self._ways:
                 self._bring_back(node)
+        self._wait_below()
         return Work(tuple(self._jobs.values()), pools_of(self._relief), self._ways, self._last, self._unknown)
 
     def _human(self) -> None:
@@ -171,6 +172,26 @@ class _Builder:
         for node in self._switched:
             self._ways[node] = Way.SWITCH
             self._last[node] = [task.id for task in runbook.tasks if task.subject == node][-1]
+
+    def _wait_below(self) -> None:
+        """What Relève switches opens after what it needs and Relève does not switch; unknown below, unknown above.
+
+        What has no sense away from the lost site is not waited for: the relief has its own power and network.
+        """
+        for node in self._stood.order():
+            if self._ways.get(node) is not Way.SWITCH or node not in self._applications:
+                continue
+            below = [
+                name
+                for name in self._applications[node].needs
+                if self._ways.get(name, Way.MOOT) not in {Way.MOOT, Way.SWITCH}
+            ]
+            lost = [name for name in below if name in self._unknown]
+            if lost:
+                self._give_up(node, f"« {self._stood.names[lost[0]]} » ne peut pas être estimé")
+            waited = tuple(self._last[name] for name in below if name in self._last)
+            opening = self._jobs[self._last[node]]
+            self._add(replace(opening, after=(*opening.after, *waited)))
 
     def _taken(self, task: Task) -> Spread:
         measured = self._known.tasks.get(f"{task.kind}:{task.subject}")
@@ -332,8 +353,8 @@ class _Builder:
             ("check", f"Vérifier « {name} »", recovery.check, people, {}),
         )
         for step, title, span, demands, keeps in steps:
-            if step == "install" and not span.seconds:
-                continue
+            if step == "install" and (not span.seconds or self._scenario.damage is Damage.NONE):
+                continue  # what only stopped is still installed
             key = f"{step}:{application.id}"
             self._add(Job(key, application.id, title, assumed(span.seconds), demands, keeps, after))
             after = (key,)

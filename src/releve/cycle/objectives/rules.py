@@ -22,9 +22,11 @@ from releve.cycle.objectives.schema import (
 from releve.cycle.plan.blocks import Block, Placed
 from releve.cycle.plan.finding import Finding
 from releve.cycle.plan.source import Path
+from releve.domain.calendars import worst_wall
 from releve.domain.names import among, did_you_mean, nearest
+from releve.domain.objectives import in_window
 from releve.domain.plan import Plan, SiteRole
-from releve.domain.units import Clock, say_span
+from releve.domain.units import Clock, Span, say_span
 
 T = TypeVar("T", bound=Block)
 
@@ -52,6 +54,8 @@ def objectives_rules(draft: Draft, plan: Plan, scale: Scale) -> Iterator[Finding
             yield from known.establishment(settled.item.establishment, (*settled.path, "establishment"))
             yield from known.not_used(settled.item.application, settled.item.establishment, settled.path)
         yield from _business(settled.item, known, settled.path)
+        hours = known.calendar_of(settled.item.establishment)
+        yield from known.fits(settled.item.rto, hours, (*settled.path, "rto"))
     for component in draft.components:
         yield from known.carried(component.item.carries, (*component.path, "carries"))
         yield from known.components(component.item.needs, (*component.path, "needs"))
@@ -104,6 +108,8 @@ def _promise(promise: PromiseBlock, known: _Known, path: Path) -> Iterator[Findi
     yield from known.calendar(promise.calendar, (*path, "calendar"))
     for key in ("respond", "restore"):
         span = getattr(promise, key)
+        if span is not None:
+            yield from known.fits(in_window(span, promise.calendar), promise.calendar, (*path, key))
         if span is not None and span.clock is Clock.BUSINESS and not promise.calendar:
             yield Finding(
                 (*path, key),
@@ -245,6 +251,7 @@ class _Known:
         self._applications = {item.id for item in plan.applications}
         self._data = {item.id for item in plan.data_sets}
         self._calendars = set(plan.calendars)
+        self._opening = plan.calendars
         self._establishments = {placed.item.id: placed.item for placed in draft.establishments}
         self._periods = {placed.item.id for placed in draft.periods}
         self._components = {placed.item.id for placed in draft.components}
@@ -317,6 +324,26 @@ class _Known:
             "promise-unknown",
             "ni application du plan ni composant",
         )
+
+    def calendar_of(self, establishment: str) -> str:
+        """The calendar of that establishment; empty: day and night, or unknown."""
+        item = self._establishments.get(establishment)
+        return item.calendar if item is not None else ""
+
+    def fits(self, span: Span, calendar: str, path: Path) -> Iterator[Finding]:
+        """Whether a duration ever ends on that calendar: what never does has no length to compare."""
+        found = self._opening.get(calendar)
+        if found is None or span.clock is not Clock.BUSINESS:
+            return
+        try:
+            worst_wall(span, found)
+        except ValueError:
+            yield Finding(
+                path,
+                "too-long-for-calendar",
+                f"« {say_span(span)} » n'en finit pas sur le calendrier « {calendar} », qui ouvre trop peu",
+                "écrivez une durée plus courte, ou comptée jour et nuit",
+            )
 
     def hours(self, establishment: str) -> bool:
         """Whether that establishment has opening hours."""

@@ -13,6 +13,7 @@ from releve.domain.objectives import Impact, Statement
 from releve.domain.units import write_bytes, write_span
 
 _LINE_ENDS = "\x7f\x85\u2028\u2029\ufeff"  # JSON lets them stand, YAML folds or refuses them
+FULL = 30_000  # nodes of one file: three quarters of what a reader takes
 HEAD = """\
 # Réponses au bilan d'impact. Un niveau par durée d'arrêt, de la plus courte à la plus longue :
 # 1 mineur, 2 significatif, 3 important, 4 critique. La plus récente d'une même personne compte.
@@ -24,6 +25,30 @@ answers:
 def written(statements: Iterable[Statement]) -> str:
     """The items of the list `answers`, ready to stand under it."""
     return "".join("\n".join(_item(statement)) + "\n" for statement in statements)
+
+
+def parts(statements: Iterable[Statement], full: int = FULL) -> Iterator[tuple[Statement, ...]]:
+    """The statements in their order, cut where one file would be more than a reader takes; at least one part."""
+    part: list[Statement] = []
+    size = 0
+    for statement in statements:
+        weight = _nodes(statement)
+        if part and size + weight > full:
+            yield tuple(part)
+            part, size = [], 0
+        part.append(statement)
+        size += weight
+    yield tuple(part)
+
+
+def _nodes(said: Statement) -> int:
+    """What a statement counts for in a reader's bound, generously: keys, values, and each level of each curve."""
+    impacts = [said.impact, *said.in_period.values()]
+    return (
+        40
+        + len(said.why) // 20
+        + sum(10 + sum(5 + len(curve) for curve in impact.values()) for impact in impacts)
+    )
 
 
 def _item(said: Statement) -> Iterator[str]:

@@ -330,20 +330,20 @@ def _compare(where: Places) -> Answer:
 
 def _record(where: Places) -> Answer:
     from releve.app import utc_now
+    from releve.cycle.objectives.read import read_answers
     from releve.entrypoints.cli.session import relief_house
 
-    _plan, objectives = load(where)
+    plan, _objectives = load(where)
     home = relief_house(where.plan)
     now = utc_now()
-    new = 0
-    for statement in objectives.statements:
-        if home.ledger.statements.record(statement, now):
-            new += 1
+    # every answer, and not only each person's newest: what was said before stays said
+    said = [item for file in where.answer_files() for item in read_answers(file, where.objectives, plan)]
+    new = sum(home.ledger.statements.record(statement, now) for statement in said)
     if new:
         home.ledger.evidence.append(
             "answers-recorded", {"new": new, "files": [str(path) for path in where.answer_files()]}, now
         )
-    known = len(objectives.statements) - new
+    known = len(said) - new
     return Answer(
         {"new": new, "known": known},
         f"{say_count(new, 'réponse inscrite', 'réponses inscrites')} au registre, {known} y {'étaient' if known > 1 else 'était'} déjà",
@@ -351,15 +351,26 @@ def _record(where: Places) -> Answer:
 
 
 def _export(plan: str, file: Path) -> Answer:
-    from releve.cycle.objectives.written import HEAD, written
+    from releve.cycle.objectives.written import HEAD, parts, written
     from releve.domain.errors import BadInput
     from releve.entrypoints.cli.objectives_files import replace_whole
     from releve.entrypoints.cli.session import relief_house
 
-    if file.exists():
-        raise BadInput("file-exists", f"{file} existe déjà : rien n'est écrasé", hint="donnez un autre nom")
     kept = relief_house(plan).ledger.statements.all()
-    replace_whole(file, HEAD + written(kept))
+    # "_": the names sort in the order of what was said, and so are they read
+    pieces = {
+        file if number == 1 else file.with_name(f"{file.stem}_{number:03}{file.suffix}"): part
+        for number, part in enumerate(parts(kept), start=1)
+    }
+    for path in pieces:
+        if path.exists():
+            raise BadInput(
+                "file-exists", f"{path} existe déjà : rien n'est écrasé", hint="donnez un autre nom"
+            )
+    for path, part in pieces.items():
+        replace_whole(path, HEAD + written(part))
+    more = f" et {say_count(len(pieces) - 1, 'autre')}" if len(pieces) > 1 else ""
     return Answer(
-        {"file": str(file), "statements": len(kept)}, f"{say_count(len(kept), 'réponse écrite')} dans {file}"
+        {"file": str(file), "files": [str(path) for path in pieces], "statements": len(kept)},
+        f"{say_count(len(kept), 'réponse écrite')} dans {file}{more}",
     )

@@ -215,3 +215,26 @@ def test_a_decision_that_counts_for_nothing_is_said(folder: Path) -> None:
     judgement = judge_objectives(folder / "o.yaml", [], PLAN)
     assert judgement.faults == ()
     assert [item.line for item in judgement.remarks if item.code == "answer-not-used"] == [7]
+
+
+@pytest.mark.parametrize(
+    ("section", "column"),
+    [
+        ('settled: [{application: net, establishment: e, rto: 2000 h ouvrées, by: "d", on: 2026-01-01, why: "x"}]', 53),
+        ('suppliers: [{id: s, name: "S", promises: [{on: net, restore: 366 j, calendar: rare}]}]', 62),
+    ],
+    ids=["settled", "promise"],
+)  # fmt: skip
+def test_a_duration_that_never_ends_on_its_calendar_is_named(folder: Path, section: str, column: int) -> None:
+    """Half an hour a week: two thousand hours of it have no length to compare, and that is no crash."""
+    from dataclasses import replace
+    from datetime import time
+
+    from releve.domain.calendars import Calendar
+
+    rare = Calendar("rare", "Europe/Paris", {0: ((time(9), time(9, 30)),)})
+    the_plan = replace(PLAN, calendars={**PLAN.calendars, "rare": rare})
+    text = f'version: 1\nestablishments: [{{id: e, name: "E", calendar: rare}}]\n{section}\n'
+    (folder / "o.yaml").write_text(text, encoding="utf-8")
+    faults = judge_objectives(folder / "o.yaml", [], the_plan).faults
+    assert [(item.code, item.line, item.column) for item in faults] == [("too-long-for-calendar", 3, column)]

@@ -155,3 +155,14 @@ def test_a_need_in_opening_hours_runs_out_later_at_night() -> None:
     friday = datetime(2026, 6, 5, 18, tzinfo=ZoneInfo("Europe/Paris"))
     (due,) = table([int(friday.timestamp())]).of(need)
     assert friday + timedelta(seconds=float(due)) == datetime(2026, 6, 8, 13, tzinfo=ZoneInfo("Europe/Paris"))
+
+
+@pytest.mark.parametrize("text", ["300 j ouvrés", "2000 h ouvrées"])
+@pytest.mark.parametrize("calendar", ["bureau", "coupure", "réunion"])
+def test_a_need_longer_than_any_ladder_still_runs_out(text: str, calendar: str) -> None:
+    """Somebody settled more than a year of opening hours: it is laid out further, not refused."""
+    at = [FIRST + 86_400 * day for day in (0, 100, 364)]
+    span = parse_span(text)
+    assert table(at).span(span, calendar) == pytest.approx(
+        [walked(item, span, calendar) for item in at], abs=1e-3
+    )

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from releve.cycle.objectives.read import judge_answers_text, read_answers
-from releve.cycle.objectives.written import HEAD, written
+from releve.cycle.objectives.written import HEAD, parts, written
 from releve.domain.objectives import DataAnswer, Statement
 from releve.domain.units import (
     MAX_SPAN_SECONDS,
@@ -111,3 +111,13 @@ def test_any_statement_is_read_back_as_it_was_said(files, said: list[Statement])
     assert judge_answers_text(text.encode(), "r.yaml", objectives, PLAN) == ()
     file.write_text(text, encoding="utf-8")
     assert [replace(item, source="") for item in read_answers(file, objectives, PLAN)] == said
+
+
+@given(st.lists(STATEMENTS, max_size=12), st.integers(1, 2000))
+@settings(max_examples=60, deadline=None)
+def test_parts_hold_everything_once_and_in_order(said: list[Statement], full: int) -> None:
+    """Cut anywhere, nothing is lost, doubled or moved, and no part but the only one is empty."""
+    cut = list(parts(said, full))
+    assert [item for part in cut for item in part] == said
+    assert all(cut) or said == []
+    assert len(cut) >= 1
