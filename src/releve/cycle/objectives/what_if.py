@@ -123,6 +123,7 @@ def _hit(what: str, situation: Situation) -> tuple[str, ...]:
         hosts = {host.id for host in situation.plan.hosts if host.site == what}
         here = [
             *(item.id for item in situation.plan.applications if what in item.ends),
+            *(item.application for item in situation.objectives.recoveries if item.local),
             *(item.id for item in situation.plan.data_sets if item.primary_site == what),
             *(item.id for item in situation.objectives.components),
             *(host for host in sorted(hosts) if host in situation.stood.needs),
