@@ -18,7 +18,7 @@ class Basket:
         self.picks: set[Pick] = set()
         self.chosen: dict[str, frozenset[str]] = {}
         self._uses: Counter[Pick] = Counter()
-        self._users: dict[tuple[str, str], set[str]] = {}
+        self._shared: dict[tuple[str, str], list[int]] = {}  # (offer, scope) -> users, load, cents of volume
         self._bounds = rpo_bounds(home, active)
         known = set(home.demands)
         self._extra = [demand for demand in active if demand not in known]
@@ -34,7 +34,7 @@ class Basket:
             if self._uses[used] == 1:
                 new.append(used)
                 self.chosen[used[0]] = self.chosen.get(used[0], frozenset()) | {used[1]}
-                self._users.setdefault((used[1], self.home.scope(used)), set()).add(used[0])
+                self._count(used, 1)
         return new
 
     def drop(self, pick: Pick) -> list[Pick]:
@@ -46,7 +46,7 @@ class Basket:
             if self._uses[used] == 0:
                 gone.append(used)
                 self.chosen[used[0]] -= {used[1]}
-                self._users[used[1], self.home.scope(used)].discard(used[0])
+                self._count(used, -1)
         return gone
 
     def broken_by(self, moved: Iterable[Pick]) -> list[Demand]:
@@ -61,9 +61,15 @@ class Basket:
         years = self.home.prices.years
         for name, scope in dict.fromkeys((used[1], self.home.scope(used)) for used in moved):
             offer = self.home.offers[name]
-            users = self._users.get((name, scope), ())
+            users, load, volume = self._shared.get((name, scope), (0, 0, 0))
             if users:
-                units = units_for(offer, sum(self.home.load((user, name)) for user in users))
-                total += units * (offer.initial + years * offer.yearly)
-                total += years * sum(offer.volume_cents(self.home.subjects[user].volume) for user in users)
+                total += units_for(offer, load) * (offer.initial + years * offer.yearly) + years * volume
         return total
+
+    def _count(self, used: Pick, sign: int) -> None:
+        """Kept as sums: what thousands share is not added up again for each question."""
+        offer = self.home.offers[used[1]]
+        sums = self._shared.setdefault((offer.id, self.home.scope(used)), [0, 0, 0])
+        sums[0] += sign
+        sums[1] += sign * self.home.load(used)
+        sums[2] += sign * offer.volume_cents(self.home.subjects[used[0]].volume)
