@@ -51,7 +51,7 @@ def choice_text(choice: Choice, why: Mapping[Pick, Sequence[str]] | None = None)
             f"  {choice.home.offers[line.offer].name}{units}{where} — {say_money(line.total, currency)}, "
             f"pour {say_count(len(line.users), 'utilisateur')}"
         )
-    said += ["", "Objectifs"]
+    said += ["", "Ce que chacun obtiendrait (rien n'est prouvé avant un essai)"]
     said += [f"  {_kept(choice, kept)}" for kept in choice.kept]
     return "\n".join(said) + "\n"
 
@@ -81,7 +81,7 @@ def _kept(choice: Choice, kept: Kept) -> str:
     what = _OBJECTIVE_FR[kept.wish.objective]
     none = "aucun" if kept.wish.objective is Objective.RTO else "aucune"
     got = f"{what} de {say_seconds(kept.obtained)} au plus" if kept.obtained else f"{none} {what}"
-    text = f"{choice.home.subjects[kept.wish.subject].name} : {got} (besoin : {say_seconds(kept.wish.seconds)}) : tenu"
+    text = f"{choice.home.subjects[kept.wish.subject].name} : {got} (besoin : {say_seconds(kept.wish.seconds)}) : tiendrait"
     return text if kept.arbitration is None else f"{text} — arbitrage : {say_arbitration(kept.arbitration)}"
 
 

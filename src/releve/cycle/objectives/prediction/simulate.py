@@ -270,9 +270,10 @@ class _Units:
         """
         import numpy as np
 
-        if held == len(table):
-            return table[held - 1].copy()
         found: Floats
+        if held == len(table):
+            found = table[held - 1].copy()
+            return found
         if len(table) >= WIDE:
             found = np.where(table[held] > start, table[held - 1], start)
             return found

@@ -46,9 +46,9 @@ def test_a_choice_is_told_in_french() -> None:
         "Partagé",
         "  serveur de secours — 1 000 €, pour 1 utilisateur",
         "",
-        "Objectifs",
-        "  Paie : arrêt de 35 min au plus (besoin : 2 h) : tenu",
-        "  dossiers : perte de 1 min au plus (besoin : 5 min) : tenu",
+        "Ce que chacun obtiendrait (rien n'est prouvé avant un essai)",
+        "  Paie : arrêt de 35 min au plus (besoin : 2 h) : tiendrait",
+        "  dossiers : perte de 1 min au plus (besoin : 5 min) : tiendrait",
     ]
     assert "ne tient plus" in choice_text(found, reasons(found))
 
