@@ -7,6 +7,7 @@ from typing import Any
 
 import typer.main
 
+from docs import keys
 from releve.domain.errors import EXIT_MEANING_FR, Exit
 from releve.entrypoints.cli.root import app
 
@@ -55,7 +56,12 @@ def _command(name: str, command: Any) -> str:
     return "\n".join(lines)
 
 
-PAGES = {"exit-codes.md": exit_codes, "commands.md": commands}
+def objectives() -> str:
+    """The keys of the objectives file and of the answers."""
+    return keys.page(NOTICE)
+
+
+PAGES = {"exit-codes.md": exit_codes, "commands.md": commands, "objectives-file.md": objectives}
 
 
 def main() -> None:

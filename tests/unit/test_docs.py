@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from bench import objectives as bench_objectives
+from bench import objectives_schedule
 from bench import page as bench_page
 from bench import shares as bench_shares
 from bench import vault as bench_vault
@@ -45,6 +47,14 @@ def test_the_bench_page_shows_the_newest_result() -> None:
     newest = max((ROOT / "bench" / "results").glob("*.json"))
     result = json.loads(newest.read_text(encoding="utf-8"))
     assert bench_page.PAGE.read_text(encoding="utf-8") == bench_page.page(result, newest.name)
+
+
+def test_the_page_of_the_objectives_shows_the_newest_result() -> None:
+    """The same for `docs/reference/bench-objectives.md`."""
+    newest = max(objectives_schedule.RESULTS.glob("*Z.json"))
+    result = json.loads(newest.read_text(encoding="utf-8"))
+    page = objectives_schedule.PAGE.read_text(encoding="utf-8")
+    assert page == bench_objectives.page(result, newest.name)
 
 
 def test_the_page_of_the_vault_shows_the_newest_result() -> None:
