@@ -174,7 +174,7 @@ def _choice_lines(raw: Row) -> Iterator[str]:
         usual = row["tiers"]
         yield (
             f"| {row['applications']} | {_said(_middle(row['seconds']), 's')} | {_euros(row['totals_cents'][0])} "
-            f"| {row['gap']:.2%} | {_euros(usual['total_cents'])} | {usual['broken_wishes']} | {usual['broken_rules']} |"
+            f"| {_said(row['gap'] * 100, '%')} | {_euros(usual['total_cents'])} | {usual['broken_wishes']} | {usual['broken_rules']} |"
         )
     curves = raw["curves"]
     yield from (
