@@ -94,7 +94,7 @@ def houses(draw: st.DrawFn) -> tuple[Plan, Objectives]:
     return plan(applications), said
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(houses())
 def test_what_is_asked_of_a_node_is_never_longer_than_any_need_above_it(
     house: tuple[Plan, Objectives],
@@ -121,7 +121,7 @@ def test_what_is_asked_of_a_node_is_never_longer_than_any_need_above_it(
         assert all(asked[below].seconds <= need.seconds for below in stood.needs[node])  # type: ignore[operator]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(houses())
 def test_the_restart_order_and_the_findings_hold_for_any_house(house: tuple[Plan, Objectives]) -> None:
     """Each node once, after all it needs, with the class of its delay; the findings are whole sentences, none twice."""
@@ -140,7 +140,7 @@ def test_the_restart_order_and_the_findings_hold_for_any_house(house: tuple[Plan
     assert not [item for item in clashes if item.sentence.endswith(".")]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(IMPACTS, st.integers(0, SCALE.steps - 1), st.sampled_from([item.code for item in SCALE.criteria]))
 def test_a_graver_answer_never_gives_a_longer_delay(
     impact: dict[str, tuple[int, ...]], step: int, code: str
@@ -162,7 +162,7 @@ def test_a_graver_answer_never_gives_a_longer_delay(
     assert before.threshold == (min(reached) - 1 if reached else SCALE.steps - 1)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.integers(1, 1000), st.floats(0.01, 200), st.floats(1.0, 5.0), st.integers(0, 40_000))
 def test_what_takes_longer_to_type_again_may_be_lost_less(
     entries: int, hours: float, more: float, budget: int
@@ -197,7 +197,7 @@ CALENDARS = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     CALENDARS,
     st.one_of(
@@ -217,7 +217,7 @@ def test_any_outage_of_the_year_lasts_between_the_least_and_the_worst(
         assert least <= due_at(start, span, calendar) - start <= worst
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.floats(0, 1000, allow_nan=False), st.floats(0, 1000, allow_nan=False))
 def test_a_worse_ratio_never_gets_a_better_band(one: float, other: float) -> None:
     """Bands are in order, 100 % is kept and anything above is not."""

@@ -122,7 +122,7 @@ def test_the_valid_files_of_these_tests_are_valid(folder: Path) -> None:
     walk(judgement)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(data=st.binary(max_size=200))
 def test_arbitrary_bytes_never_crash_the_reader(folder: Path, data: bytes) -> None:
     """Any bytes as objectives, and as answers, give values or faults."""
@@ -138,14 +138,14 @@ def test_arbitrary_yaml_never_crashes_the_reader(folder: Path, data: bytes) -> N
     takes(folder, VALID, data)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_mutated_objectives_never_crash(folder: Path, data: st.DataObject) -> None:
     """A valid file with a few pieces changed is refused, or everything can be derived from it."""
     takes(folder, mutated(data, VALID))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(data=st.data())
 def test_mutated_answers_never_crash(folder: Path, data: st.DataObject) -> None:
     """The same of the answers."""
@@ -159,7 +159,7 @@ def values(text: bytes) -> list[tuple[int, int]]:
     return [match.span(1) for match in re.finditer(rb": (\"[^\"]*\"|[^,}\]\[{\n]+)", text)]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(place=st.sampled_from(values(VALID)), word=st.sampled_from(WORDS))
 def test_any_value_of_the_objectives_may_be_of_the_wrong_kind(
     folder: Path, place: tuple[int, int], word: str
@@ -168,7 +168,7 @@ def test_any_value_of_the_objectives_may_be_of_the_wrong_kind(
     takes(folder, VALID[: place[0]] + word.encode() + VALID[place[1] :])
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(place=st.sampled_from(values(ANSWERS)), word=st.sampled_from(WORDS))
 def test_any_value_of_the_answers_may_be_of_the_wrong_kind(
     folder: Path, place: tuple[int, int], word: str

@@ -71,7 +71,7 @@ def files(tmp_path_factory):
     return folder / "objectifs.yaml", folder / "answers.yaml"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(span=SPANS)
 def test_a_duration_is_written_as_it_is_read(span: Span) -> None:
     """Any duration, "90 min" as well as "1,5 s", is read back to the same value."""
@@ -102,7 +102,7 @@ def test_a_size_is_written_whole(count: int) -> None:
     assert parse_bytes(write_bytes(count)) == count
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(said=st.lists(STATEMENTS, min_size=1, max_size=3))
 def test_any_statement_is_read_back_as_it_was_said(files, said: list[Statement]) -> None:
     """Durations, sizes, figures, line separators and emoji included; nothing is refused, nothing is rounded."""
