@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from releve.cycle.objectives.choice.wishes import Loss, Objective, Subject, SubjectKind, Wish
-from releve.cycle.objectives.need import Need
-from releve.domain.objectives import Objectives, Recovery
+from releve.cycle.objectives.loss import losable
+from releve.cycle.objectives.need import Need, Voice
+from releve.domain.objectives import Objectives, Recovery, Settled, Statement
 from releve.domain.plan import Application, DataKind, Plan, Sensitivity, SiteRole
-from releve.domain.units import MAX_SPAN_SECONDS
+from releve.domain.units import MAX_SPAN_SECONDS, Span
 
+PLAN_SAYS = "valeur du plan, à confirmer par ceux qui s'en servent"
 DATA_SUFFIX = "-donnees"  # of the data set of an application that declares only a volume
 
 
@@ -24,6 +26,7 @@ def subjects(plan: Plan, objectives: Objectives) -> tuple[Subject, ...]:
     recoveries = {item.application: item for item in objectives.recoveries}
     volumes = _volumes(plan, recoveries)
     here = local(objectives)
+    taken = {item.id for item in plan.applications} | {item.id for item in plan.data_sets}
     found = [
         Subject(
             data.id,
@@ -40,8 +43,8 @@ def subjects(plan: Plan, objectives: Objectives) -> tuple[Subject, ...]:
         recovery = recoveries.get(application.id)
         uses = application.data
         if not uses and recovery is not None and recovery.volume:
-            uses = (application.id + DATA_SUFFIX,)
-            found.append(_implied(application, recovery, primary))
+            uses = (_free(application.id + DATA_SUFFIX, taken),)
+            found.append(_implied(uses[0], application, recovery, primary))
         found.append(
             Subject(
                 application.id,
@@ -71,9 +74,17 @@ def _volumes(plan: Plan, recoveries: Mapping[str, Recovery]) -> dict[str, int]:
     return found
 
 
-def _implied(application: Application, recovery: Recovery, site: str) -> Subject:
+def _free(name: str, taken: set[str]) -> str:
+    """The name, longer where the plan has one of it already."""
+    while name in taken:
+        name += DATA_SUFFIX
+    taken.add(name)
+    return name
+
+
+def _implied(name: str, application: Application, recovery: Recovery, site: str) -> Subject:
     return Subject(
-        application.id + DATA_SUFFIX,
+        name,
         f"Données de « {application.name} »",
         SubjectKind.DATA_SET,
         site,
@@ -102,16 +113,17 @@ def wishes(
         for wish in _of(
             application.id,
             given.get(application.id, []),
+            objectives.retype_budget,
             with_data=application.id in with_data,
             loss=Loss.MACHINE if application.id in here else Loss.SITE,
         )
     )
 
 
-def _of(application: str, needs: list[Need], *, with_data: bool, loss: Loss) -> Iterator[Wish]:
+def _of(application: str, needs: list[Need], budget: Span, *, with_data: bool, loss: Loss) -> Iterator[Wish]:
     if not needs:
         return
-    strictest = min(needs, key=lambda need: need.least)
+    strictest = _pressing(needs)
     who, where = _told(strictest)
     yield Wish(
         f"{application}:rto",
@@ -122,10 +134,9 @@ def _of(application: str, needs: list[Need], *, with_data: bool, loss: Loss) -> 
         where,
         loss,
     )
-    losses = [need for need in needs if need.rpo is not None and need.rpo.seconds < MAX_SPAN_SECONDS]
-    if losses and with_data:
-        least = min(losses, key=lambda need: need.rpo.seconds if need.rpo is not None else 0.0)
-        who, where = _told(least)
+    least = _freshest(needs)
+    if least is not None and with_data:
+        who, where = _told_loss(least, budget)
         yield Wish(
             f"{application}:rpo",
             application,
@@ -137,11 +148,54 @@ def _of(application: str, needs: list[Need], *, with_data: bool, loss: Loss) -> 
         )
 
 
+def _pressing(needs: Iterable[Need]) -> Need:
+    return min(needs, key=lambda need: need.least)
+
+
+def _freshest(needs: Iterable[Need]) -> Need | None:
+    losses = [need for need in needs if need.rpo is not None and need.rpo.seconds < MAX_SPAN_SECONDS]
+    return min(losses, key=lambda need: need.rpo.seconds if need.rpo else 0.0, default=None)
+
+
+def origin(wish: Wish, needs: Iterable[Need], objectives: Objectives) -> Settled | Statement | None:
+    """What was settled or said that a wish comes from; None: the plan's own value, or the class of the data."""
+    given = [need for need in needs if need.application == wish.subject]
+    if wish.objective is Objective.RTO:
+        need = _pressing(given)
+        voice = need.decisive
+        return need.settled or (voice.answer if voice is not None else None)
+    fresh = _freshest(given)
+    voice = _loss_voice(fresh, objectives.retype_budget) if fresh is not None else None
+    return voice.answer if voice is not None else None
+
+
+def _loss_voice(need: Need, budget: Span) -> Voice | None:
+    """Who said the loss that counts; None: the class of the data asks more than people do."""
+    said = ((voice, voice.answer.data) for voice in need.voices)
+    return next(
+        (voice for voice, data in said if data is not None and losable(data, budget).span == need.rpo), None
+    )
+
+
 def _told(need: Need) -> tuple[str, str]:
     """Who said it, and where: the person who settled, or the strictest voice, or the plan."""
     if need.settled is not None:
         return f"{need.settled.by} ({need.establishment})", f"arrêté le {need.settled.on:%d/%m/%Y}"
     voice = need.decisive
     if voice is None:
-        return "", "valeur du plan, à confirmer par ceux qui s'en servent"
+        return "", PLAN_SAYS
+    return _said(voice, need)
+
+
+def _told_loss(need: Need, budget: Span) -> tuple[str, str]:
+    """The same of the loss, of which who settled an outage or knows it best may have said nothing."""
+    if not need.answered:
+        return "", PLAN_SAYS
+    voice = _loss_voice(need, budget)
+    if voice is not None:
+        return _said(voice, need)
+    return "", next((why for why in reversed(need.loss) if why), "")  # the class of the data asks more
+
+
+def _said(voice: Voice, need: Need) -> tuple[str, str]:
     return f"{voice.answer.by} ({need.establishment}), le {voice.answer.on:%d/%m/%Y}", voice.answer.source

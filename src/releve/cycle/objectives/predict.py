@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 DRAWS = 10_000  # simulated disasters, over all scenarios
 EFFORT = 0.05  # of the scheduler, a scenario: twenty of them stay below a second for forty applications
 SEED = 20_260_101
+YEARS = range(
+    2019, 2090
+)  # of disasters: school holidays are known from 2018 to 2100, a delay may run ten years
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,7 @@ class Situation:
 class Prediction:
     """One scenario. `outlook` None: nothing of it can be estimated (`work.unknown` says why, or `refused`).
 
+    `outlook`: its losses are those of one disaster; `per_year` says how often, None: nobody said.
     `assumed`: the share of the jobs whose duration nobody measured. `refused`: the relief cannot hold it.
     """
 
@@ -73,10 +77,21 @@ class Prediction:
     refused: str = ""
 
 
+def known_year(year: int) -> None:
+    """Raises BadInput (`year-unknown`) for a year whose holidays, and those of the ten that follow, nobody knows."""
+    if year not in YEARS:
+        raise BadInput(
+            "year-unknown",
+            f"les jours fériés et les vacances de {year} ne sont pas connus",
+            hint=f"une année de {YEARS.start} à {YEARS.stop - 1}",
+        )
+
+
 def instants(year: int, count: int, timezone: str, seed: int) -> Seconds:
-    """POSIX seconds of `count` outages, anywhere in the year with the same chance."""
+    """POSIX seconds of `count` outages, anywhere in the year with the same chance. Raises BadInput as `known_year` does."""
     import numpy as np
 
+    known_year(year)
     zone = ZoneInfo(timezone)
     first = datetime(year, 1, 1, tzinfo=zone).timestamp()
     last = datetime(year + 1, 1, 1, tzinfo=zone).timestamp()
@@ -127,7 +142,7 @@ def predict(
         todo.pools,
         middle,
         timetable.order,
-        Draws(len(at), due=Rows(due), release=release, per_year=rate if rate is not None else 1.0),
+        Draws(len(at), due=Rows(due), release=release),  # losses of one disaster: how often is another figure
         hourly=_hourly(situation.objectives),
         seed=seed,
     )
@@ -253,4 +268,4 @@ def utc(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-__all__ = ["Prediction", "Situation", "Way", "instants", "predict", "predict_all", "utc"]
+__all__ = ["Prediction", "Situation", "Way", "instants", "known_year", "predict", "predict_all", "utc"]

@@ -7,6 +7,7 @@ so that one respondent's mistake hides nothing of the others.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Mapping as Places
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import partial
@@ -35,7 +36,7 @@ from releve.cycle.plan.finding import Finding, in_order, placed
 from releve.cycle.plan.source import MAX_BYTES, Mapping, Mark, mark_of, read_source
 from releve.cycle.plan.source import Path as Steps
 from releve.domain.errors import Fault, PlanError
-from releve.domain.objectives import Objectives, Statement
+from releve.domain.objectives import Objectives, Settled, Statement
 from releve.domain.os_errors import reason
 from releve.domain.plan import Plan
 from releve.domain.units import Span, say_count
@@ -46,6 +47,9 @@ TITLE = "le fichier d'objectifs"
 ANSWERS_TITLE = "le fichier de réponses"
 INIT_HINT = "écrivez-en un premier : releve objectives init"
 ASK_HINT = "releve objectives ask pose les questions et l'écrit"
+
+
+Marks = Places[Settled, Mark]  # values -> where they are written
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +64,16 @@ class Bargain:
 class Judgement:
     """What the files are worth: `objectives` is None when there are `faults`; `remarks` forbid nothing.
 
-    `bargain`: the price list and the arbitrations of the same file.
+    `bargain`: the price list and the arbitrations of the same file. `settled`: where each need that a
+    person settled is written; `priced`: where the price list is.
     """
 
     objectives: Objectives | None
     faults: tuple[Fault, ...]
     remarks: tuple[Fault, ...]
     bargain: Bargain = field(default_factory=lambda: Bargain(None, ()))
+    settled: Marks = field(default_factory=dict)
+    priced: Mark = field(default_factory=lambda: Mark(0, 0))
 
 
 def read_objectives(
@@ -109,7 +116,7 @@ def judge_objectives(
         return Judgement(None, in_order_of_file(reader.faults), tuple(reader.remarks))
     whole = replace(objectives, statements=tuple(latest(given)))
     remarks = in_order_of_file((*reader.remarks, *_unanswered(whole, plan, str(path), reader.places)))
-    return Judgement(whole, (), remarks, bargain)
+    return Judgement(whole, (), remarks, bargain, reader.settled, reader.priced)
 
 
 def read_answers(path: Path, objectives: Path, plan: Plan) -> tuple[Statement, ...]:
@@ -151,6 +158,8 @@ class _Reader:
         self.remarks: list[Fault] = []
         self._written: Mapping | None = None  # the objectives file
         self.places: dict[str, Mark] = {}  # establishment id -> where it is written
+        self.settled: dict[Settled, Mark] = {}
+        self.priced = Mark(0, 0)
 
     def objectives(self, path: Path) -> Objectives | None:
         """The objectives without their answers; None when something is wrong."""
@@ -178,7 +187,10 @@ class _Reader:
         if not self._keep(findings, root, str(path)):
             return None
         self.places = {item.item.id: mark_of(root, item.path) for item in self._draft.establishments}
-        return build(self._draft, relief, budget)
+        built = build(self._draft, relief, budget)
+        marks = (mark_of(root, item.path) for item in self._draft.settled)
+        self.settled = dict(zip(built.settled, marks, strict=True))
+        return built
 
     def bargain(self, name: str, objectives: Objectives, today: date | None) -> Bargain:
         """The prices and the arbitrations of the objectives file that was read."""
@@ -189,6 +201,7 @@ class _Reader:
         prices: PricesBlock | None = None
         findings: list[Finding] = []
         if "prices" in root.entries:
+            self.priced = mark_of(root, ("prices",), key=True)
             prices, findings = block(root, ("prices",), PricesBlock)
             if prices is not None:
                 found = (*prices_rules(prices), *judge_only(prices, known))

@@ -147,7 +147,15 @@ class _Builder:
             if node in touched and node not in self._ways:
                 self._bring_back(node)
         self._wait_below()
-        return Work(tuple(self._jobs.values()), pools_of(self._relief), self._ways, self._last, self._unknown)
+        self._unknown_above()
+        lost = self._unknown.keys()
+        return Work(
+            tuple(self._jobs.values()),
+            pools_of(self._relief),
+            self._ways,
+            {node: last for node, last in self._last.items() if node not in lost},
+            self._unknown,
+        )
 
     def _human(self) -> None:
         relief = self._relief
@@ -193,21 +201,33 @@ class _Builder:
             opening = self._jobs[self._last[node]]
             self._add(replace(opening, after=(*opening.after, *waited)))
 
+    def _unknown_above(self) -> None:
+        """What stands on something that Relève switches and that became unknown is unknown too.
+
+        Its jobs stay: they take their part of what all share.
+        """
+        for node in self._stood.order():
+            if self._ways.get(node, Way.MOOT) in {Way.MOOT, Way.UNKNOWN, Way.SWITCH}:
+                continue
+            lost = [name for name in self._stood.needs[node] if name in self._unknown]
+            if lost:
+                self._give_up(node, f"« {self._stood.names[lost[0]]} » ne peut pas être estimé")
+
     def _taken(self, task: Task) -> Spread:
         measured = self._known.tasks.get(f"{task.kind}:{task.subject}")
         return measured or assumed(task.duration)
 
     def _bring_back(self, node: str) -> None:
+        recovery = self._recoveries.get(node)
+        if self._scenario.damage is Damage.SITE and recovery is not None and recovery.local:
+            self._ways[node], self._last[node] = Way.MOOT, DECIDE
+            return
         below = [name for name in self._stood.needs[node] if name in self._ways]
         lost = [name for name in below if name in self._unknown]
         if lost:
             self._give_up(node, f"« {self._stood.names[lost[0]]} » ne peut pas être estimé")
             return
         after = tuple(self._last[name] for name in below) or (DECIDE,)
-        recovery = self._recoveries.get(node)
-        if self._scenario.damage is Damage.SITE and recovery is not None and recovery.local:
-            self._ways[node], self._last[node] = Way.MOOT, DECIDE
-            return
         automatic = self._automatic.get(node)
         relieved = self._scenario.damage is Damage.SITE and self._stood.kinds[node] is NodeKind.COMPONENT
         if (
@@ -285,7 +305,7 @@ class _Builder:
 
     def _machine(self, node: str, rebuild: Span, after: tuple[str, ...]) -> None:
         key = f"rebuild:{node}"
-        demands = {PEOPLE: 1} if self._relief.people and self._components[node].machine else {}
+        demands = {PEOPLE: 1} if self._components[node].machine else {}
         self._add(
             Job(
                 key,
@@ -340,7 +360,7 @@ class _Builder:
             after = (self._last[application.id],)
         self._ways[application.id] = Way.RESTORE
         name = application.name
-        people = {PEOPLE: 1} if self._relief.people else {}
+        people = {PEOPLE: 1}
         steps: tuple[tuple[str, str, Span, dict[str, int], dict[str, int]], ...] = (
             ("install", f"Installer « {name} »", recovery.install, people, {}),
             (

@@ -9,15 +9,16 @@ from datetime import datetime, timedelta
 
 from releve.cycle.objectives.flow import NodeKind
 from releve.cycle.objectives.need import ALWAYS, Need
-from releve.cycle.objectives.predict import Prediction, Situation, predict
+from releve.cycle.objectives.predict import Prediction, Situation, known_year, predict
 from releve.cycle.objectives.prediction.simulate import Forecast
-from releve.cycle.objectives.recovery import DECIDE, Way
+from releve.cycle.objectives.recovery import DECIDE, Way, Work
 from releve.cycle.objectives.scenarios import Damage, Scenario, scenarios
 from releve.domain.calendars import due_at
 from releve.domain.errors import BadInput
 from releve.domain.names import nearest
 from releve.domain.objectives import ComponentKind, Relief
 from releve.domain.periods import active
+from releve.domain.plan import SiteRole
 from releve.domain.statutory import Duty, Event, deadlines
 from releve.domain.units import Span
 
@@ -110,6 +111,8 @@ def understood(text: str, situation: Situation) -> Supposed:
         raise BadInput("what-if", f"« {text[:60]} » ne dit pas ce qui arrive", hint=_hint(situation))
     hit = _hit(what, situation)
     damage, safe, breach, family = _VERBS[verb]
+    if damage is Damage.SITE and what in situation.stood.needs:
+        damage = Damage.MACHINE  # one thing is lost: its site is still there, and what is local with it
     if verb == "down" and not any(_machine(node, situation) for node in hit):
         damage = Damage.NONE  # a link, the power, one application: nothing else is lost with it
     return Supposed(Scenario(text.strip(), text.strip(), family, hit, damage, safe, breach), hit)
@@ -121,15 +124,27 @@ def _hit(what: str, situation: Situation) -> tuple[str, ...]:
         return (what,)
     if what in sites:
         hosts = {host.id for host in situation.plan.hosts if host.site == what}
+        data = [item.id for item in situation.plan.data_sets if item.primary_site == what]
+        works = situation.plan.site(what).role is SiteRole.PRIMARY
+        # an application has an end on both sites: it works where its data do, else at the primary
         here = [
-            *(item.id for item in situation.plan.applications if what in item.ends),
-            *(item.application for item in situation.objectives.recoveries if item.local),
-            *(item.id for item in situation.plan.data_sets if item.primary_site == what),
-            *(item.id for item in situation.objectives.components),
+            *(
+                item.id
+                for item in situation.plan.applications
+                if (set(item.data) & set(data) if item.data else works and what in item.ends)
+            ),
+            *(item.application for item in situation.objectives.recoveries if item.local and works),
+            *data,
+            *(item.id for item in situation.objectives.components if works),
             *(host for host in sorted(hosts) if host in situation.stood.needs),
         ]
         if here:
             return tuple(dict.fromkeys(here))
+        raise BadInput(
+            "hits-nothing",
+            f"rien ne travaille sur le site « {what} » un jour ordinaire : sa perte n'arrête rien",
+            hint="elle prive du secours : qu'un second sinistre n'arrive pas avant qu'il soit remis",
+        )
     names = {*situation.stood.needs, *sites}
     raise BadInput("unknown-node", f"« {what} » n'est rien de ce plan", hint=nearest(what, names, ""))
 
@@ -166,15 +181,24 @@ def changed(situation: Situation, supposed: Supposed, change: Change) -> tuple[S
 
 
 def what_if(situation: Situation, supposed: Supposed, at: datetime, *, seed: int = 0) -> Supposition:
-    """What follows from it at `at` (aware). Raises BadInput as `predict` does."""
+    """What follows from it at `at` (aware). Raises BadInput as `predict` and `known_year` do."""
     import numpy as np
+
+    known_year(at.year)
 
     prediction = predict(
         situation, supposed.scenario, supposed.hit, np.full(DRAWS, at.timestamp()), seed=seed
     )
-    touched = situation.stood.touched(supposed.hit)
+    # data that go with an application take down whoever else uses them; a switch moves all that it moves
+    touched = situation.stood.touched(supposed.hit) | prediction.work.ways.keys()
     forecasts = (
-        {item.application: item for item in prediction.outlook.applications} if prediction.outlook else {}
+        {
+            item.application: item
+            for item in prediction.outlook.applications
+            if item.application not in prediction.work.unknown
+        }
+        if prediction.outlook
+        else {}
     )
     lines = tuple(
         _line(situation, prediction, application.id, forecasts.get(application.id), at)
@@ -211,10 +235,13 @@ def _line(
     }
     place = min(dues, key=lambda key: dues[key])
     way = prediction.work.ways.get(name, Way.FOLLOWS)
-    voices = [voice.answer for need in needs for voice in need.voices]
-    copes = [item.copes_for for item in voices if item.copes_for is not None]
-    entries = [item.data.entries for item in voices if item.data is not None]
-    calendars = situation.plan.calendars
+    copes = [
+        due_at(at, voice.answer.copes_for, situation.plan.calendars.get(need.calendar))
+        for need in needs
+        for voice in need.voices
+        if voice.answer.copes_for is not None
+    ]
+    entries = _entries(needs)
     return Line(
         name,
         application.name,
@@ -224,13 +251,26 @@ def _line(
         dues[place],
         place,
         forecast,
-        _decide_by(prediction, forecast, dues[place], at),
+        _decide_by(prediction, name, forecast, dues[place], at),
         application.without_it,
-        max(entries) * forecast.p50 / 86_400
-        if entries and forecast is not None and forecast.p50 is not None
+        entries * forecast.p50 / 86_400
+        if entries is not None and forecast is not None and forecast.p50 is not None
         else None,
-        min((due_at(at, span, calendars.get(needs[0].calendar)) for span in copes), default=None),
+        min(copes, default=None),
     )
+
+
+def _entries(needs: Iterable[Need]) -> int | None:
+    """Entries a day over all establishments: of each, the most that one person says; None: nobody says."""
+    of_places = [
+        max(
+            (voice.answer.data.entries for voice in need.voices if voice.answer.data is not None),
+            default=None,
+        )
+        for need in needs
+    ]
+    known = [entries for entries in of_places if entries is not None]
+    return sum(known) if known else None
 
 
 def at_instant(situation: Situation, need: Need, at: datetime) -> Span:
@@ -250,13 +290,31 @@ def at_instant(situation: Situation, need: Need, at: datetime) -> Span:
 
 
 def _decide_by(
-    prediction: Prediction, forecast: Forecast | None, due: datetime, at: datetime
+    prediction: Prediction, name: str, forecast: Forecast | None, due: datetime, at: datetime
 ) -> datetime | None:
-    """What is left of the delay once nine recoveries out of ten, from the decision on, are taken from it."""
+    """What is left of the delay once nine recoveries out of ten, from the decision on, are taken from it.
+
+    None for what comes back whatever people decide.
+    """
     if forecast is None or forecast.p90 is None or prediction.timetable is None:
+        return None
+    if not _decided(prediction.work, name):
         return None
     decided = prediction.timetable.end[DECIDE]
     return max(at, due - timedelta(seconds=max(0.0, forecast.p90 - decided)))
+
+
+def _decided(work: Work, name: str) -> bool:
+    """Whether the return of an application waits for the decision."""
+    before = {job.id: job.after for job in work.jobs}
+    pending = [work.last[name]] if name in work.last else []
+    seen: set[str] = set()
+    while pending:
+        job = pending.pop()
+        if job not in seen:
+            seen.add(job)
+            pending.extend(before[job])
+    return DECIDE in seen
 
 
 def _share(situation: Situation, lines: tuple[Line, ...]) -> float:

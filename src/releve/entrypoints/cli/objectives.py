@@ -13,8 +13,11 @@ from releve.entrypoints.cli.objectives_files import AnswersFolder, ObjectivesFil
 from releve.entrypoints.cli.speech import Answer, Json, PlanFile, answer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from releve.cycle.objectives.contradictions import Contradiction
     from releve.cycle.objectives.need import Need
+    from releve.domain.errors import Fault
     from releve.domain.objectives import Objectives
     from releve.domain.plan import Plan
     from releve.entrypoints.cli.objectives_files import Places
@@ -247,6 +250,7 @@ def _init(where: Places) -> Answer:
 
 def _check(where: Places) -> Answer:
     from releve.cycle.objectives.need import needs
+    from releve.cycle.objectives.reach import unreachable
     from releve.cycle.objectives.scale import proposed_scale
     from releve.cycle.objectives.show.needs import contradiction_value, contradictions_text
     from releve.domain.errors import Exit, PlanError
@@ -257,17 +261,16 @@ def _check(where: Places) -> Answer:
     objectives = judgement.objectives
     found = needs(plan, objectives, proposed_scale(), year=today().year)
     clashes = _contradictions(plan, objectives, found)
+    beyond = unreachable(plan, objectives, found, judgement, str(where.objectives), today())
     opened = [need for need in found if need.open]
     lines = [
         f"objectifs lisibles : {say_count(len(objectives.statements), 'réponse')}, {say_count(len(found), 'besoin')}, dont {len(opened)} à trancher"
     ]
     if judgement.remarks:
         lines += ["", "À regarder :"]
-    for remark in judgement.remarks:
-        where_ = f"{remark.file}:{remark.line}:{remark.column}" if remark.line else remark.file
-        lines.append(f"{where_}: {remark.code}: {remark.sentence}")
-        if remark.hint:
-            lines.append(f"  hint: {remark.hint}")
+    lines += _faults(judgement.remarks)
+    if beyond:
+        lines += ["", "Hors d'atteinte, quoi qu'on achète :", *_faults(beyond)]
     if clashes:
         lines += ["", "Ce qui se contredit :", contradictions_text(clashes)]
     data: dict[str, object] = {
@@ -276,10 +279,19 @@ def _check(where: Places) -> Answer:
         "needs": len(found),
         "open": [{"application": need.application, "establishment": need.establishment} for need in opened],
         "remarks": [remark.as_json() for remark in judgement.remarks],
+        "unreachable": [fault.as_json() for fault in beyond],
         "contradictions": [contradiction_value(item) for item in clashes],
     }
-    grave = any(item.grave for item in clashes)
+    grave = bool(beyond) or any(item.grave for item in clashes)
     return Answer(data, "\n".join(lines), Exit.PROMISE_NOT_KEPT if grave else Exit.DONE)
+
+
+def _faults(faults: Iterable[Fault]) -> Iterator[str]:
+    for fault in faults:
+        where = f"{fault.file}:{fault.line}:{fault.column}" if fault.line else fault.file
+        yield f"{where}: {fault.code}: {fault.sentence}"
+        if fault.hint:
+            yield f"  hint: {fault.hint}"
 
 
 def _show(where: Places, application: str) -> Answer:

@@ -121,18 +121,31 @@ def predicted(where: Places, wanted: Sequence[str], effort: Effort) -> Answer:
 def _what_if(where: Places, what: str, at: str, change: Change) -> Answer:
     from releve.cycle.objectives.show.prediction import supposition_text, supposition_value
     from releve.cycle.objectives.what_if import changed, understood, what_if
+    from releve.domain.errors import BadInput
 
     base = situation(where)
     instant = _instant(at, base.plan.timezone)
     supposed = understood(what, base)
-    found = what_if(base, supposed, instant)
     if not change.any:
+        found = what_if(base, supposed, instant)
         return Answer(supposition_value(found), supposition_text(found, base.plan.timezone))
+    before, refused = None, ""
+    try:
+        before = what_if(base, supposed, instant)
+    except BadInput as error:  # what there is now cannot hold it: that is why other means are tried
+        if error.code != "relief-too-small":
+            raise
+        refused = error.sentence
     other_base, other = changed(base, supposed, change)
     with_it = what_if(other_base, other, instant)
+    text = supposition_text(with_it, base.plan.timezone, before)
     return Answer(
-        {**supposition_value(with_it), "without_change": supposition_value(found)},
-        supposition_text(with_it, base.plan.timezone, found),
+        {
+            **supposition_value(with_it),
+            "without_change": supposition_value(before) if before is not None else None,
+            "without_change_refused": refused or None,
+        },
+        f"Sans ces moyens : {refused}.\n\n{text}" if refused else text,
     )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from releve.app import House, house, relief
 from releve.cycle.recover.conduct import relief_of
-from releve.domain.errors import Unreachable
+from releve.domain.errors import BadInput, Unreachable
 from releve.domain.plan import Plan
 from releve.domain.ports import Ledger
 from releve.domain.runbook import RunRecord, RunState
@@ -49,7 +49,11 @@ def ledger_here(plan: Plan) -> Ledger | None:
     """The relief's ledger when this machine has it; None elsewhere (nothing is made, and that is said)."""
     from releve.adapters.ledger.database import FILE
 
-    site = plan.site(relief_of(plan))
+    try:
+        site = plan.site(relief_of(plan))
+    except BadInput:  # several: nothing says whose measures count
+        talk("le plan n'a pas un site de secours et un seul : rien de mesuré n'est connu ici")
+        return None
     here = site.worker is not None and (Path(site.worker.state) / FILE).exists()
     if not here and not os.environ.get("DATABASE_URL"):
         talk(

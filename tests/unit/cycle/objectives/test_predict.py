@@ -17,10 +17,18 @@ from releve.cycle.objectives.read import read_objectives
 from releve.cycle.objectives.recovery import Way
 from releve.cycle.objectives.scale import proposed_scale
 from releve.cycle.objectives.scenarios import scenarios
-from releve.cycle.objectives.show.prediction import chances, chances_text, supposition_text
+from releve.cycle.objectives.show.prediction import (
+    Chance,
+    chances,
+    chances_text,
+    prediction_value,
+    supposition_text,
+)
 from releve.cycle.objectives.what_if import Change, changed, understood, what_if
 from releve.cycle.plan.load import read_plan
 from releve.domain.errors import BadInput
+from releve.domain.objectives import DataAnswer, Rate
+from releve.domain.units import parse_span
 from releve.domain.work import Basis, Spread
 
 FORTY = Path(__file__).parents[4] / "examples" / "quarante"
@@ -229,3 +237,158 @@ def test_a_critical_period_shortens_the_delay_at_that_instant(forty: Situation) 
     (due_busy,), (due_calm,) = ([line.due for line in found.lines] for found in (busy, calm))
     assert due_busy - MORNING < timedelta(days=2)
     assert due_calm - datetime(2026, 11, 10, 9, tzinfo=UTC) > timedelta(days=2)
+
+
+def declared(base: Situation, **changes: object) -> Situation:
+    """The same association that said other things."""
+    said = replace(base.objectives, **changes)  # type: ignore[arg-type]
+    found = needs(base.plan, said, proposed_scale(), year=2026)
+    return replace(base, objectives=said, needs=found, stood=graph(base.plan, said))
+
+
+def chance(base: Situation, name: str, *codes: str, draws: int = 400) -> Chance:
+    """The line of one application over some scenarios."""
+    found = predict_all(base, [scenarios()[code] for code in codes], year=2026, draws=draws)
+    return next(row for row in chances(base.plan, found) if row.application == name)
+
+
+def test_a_loss_a_year_is_the_loss_of_one_disaster_times_how_often(forty: Situation) -> None:
+    """Twice as often costs twice; and one disaster costs the same."""
+    rare = declared(forty, rates=(Rate("S03", 0.5),))
+    often = declared(forty, rates=(Rate("S03", 1.0),))
+    one, two = chance(rare, "dui", "S03"), chance(often, "dui", "S03")
+    assert one.loss is not None
+    assert two.loss == pytest.approx(2 * one.loss)
+    value = prediction_value(predict_all(rare, [scenarios()["S03"]], year=2026, draws=400)[0])
+    line = next(item for item in value["applications"] if item["application"] == "dui")  # type: ignore[attr-defined]
+    assert line["loss_per_year"] == pytest.approx(one.loss)
+    assert line["loss_each"] == pytest.approx(2 * one.loss)
+
+
+def test_without_a_rate_no_loss_a_year_is_told(forty: Situation) -> None:
+    """Nobody said how often: one disaster has its cost, a year has none."""
+    silent = declared(forty, rates=())
+    assert chance(silent, "dui", "S03").loss is None
+    value = prediction_value(predict_all(silent, [scenarios()["S03"]], year=2026, draws=100)[0])
+    line = next(item for item in value["applications"] if item["application"] == "dui")  # type: ignore[attr-defined]
+    assert line["loss_per_year"] is None
+    assert line["loss_each"] > 0
+
+
+def test_what_nobody_uses_costs_what_it_costs_though_no_delay_is_asked(forty: Situation) -> None:
+    """No establishment uses it: no chance to keep a delay, and an hour without it costs the same."""
+    places = tuple(
+        replace(place, applications=tuple(name for name in place.applications if name != "dui"))
+        for place in forty.objectives.establishments
+    )
+    alone = declared(
+        forty,
+        establishments=places,
+        statements=tuple(item for item in forty.objectives.statements if item.application != "dui"),
+        rates=(Rate("S03", 1.0),),
+    )
+    row = chance(alone, "dui", "S03")
+    assert row.kept is None
+    assert row.loss is not None
+    assert row.loss > 0
+
+
+def test_a_scenario_that_the_relief_cannot_hold_is_said_of_each_application(forty: Situation) -> None:
+    """It is in no figure: the line says so, and not that all is well."""
+    row = chance(relieved(forty, memory=16 * 10**9), "dui", "S02", "S06")
+    assert row.unknown == ("S02",)
+    assert row.kept is None
+
+
+def test_nobody_at_the_relief_is_a_relief_that_is_too_small(forty: Situation) -> None:
+    """No person: what a person puts back does not come back by itself."""
+    found = predict_all(relieved(forty, people=0), [scenarios()["S03"]], year=2026, draws=100)
+    assert found[0].outlook is None
+    assert "personnes" in found[0].refused
+
+
+def test_what_is_switched_on_something_unknown_has_no_figure(forty: Situation) -> None:
+    """The record is switched, and needs accounts of which nothing is declared: unknown, no median."""
+    said = tuple(item for item in forty.objectives.recoveries if item.application != "ad")
+    bare = declared(forty, recoveries=said)
+    found = what_if(bare, understood("principal lost", bare), MORNING)
+    unknown = [line for line in found.lines if line.way is Way.UNKNOWN]
+    assert {"ad", "dui"} <= {line.application for line in unknown}
+    assert all(line.forecast is None and line.decide_by is None for line in unknown)
+    item = predict(bare, found.supposed.scenario, found.supposed.hit, instants(2026, 50, "Europe/Paris", 1))
+    told = {line["application"] for line in prediction_value(item)["applications"]}  # type: ignore[attr-defined]
+    assert not told & set(item.work.unknown)
+
+
+def test_the_loss_of_the_relief_stops_nothing(forty: Situation) -> None:
+    """Applications have an end there, and work elsewhere: nothing is announced as stopped."""
+    with pytest.raises(BadInput) as caught:
+        understood("secours lost", forty)
+    assert caught.value.code == "hits-nothing"
+
+
+def test_one_thing_that_is_lost_does_not_take_its_site_with_it(forty: Situation) -> None:
+    """The nurse call burns: its site is there, and people want it back."""
+    lines = {
+        line.application: line.way for line in what_if(forty, understood("appel lost", forty), MORNING).lines
+    }
+    assert lines["appel"] is Way.RESTORE
+
+
+def test_whoever_shares_the_data_that_go_stops_too(forty: Situation) -> None:
+    """One application corrupts the data that another uses: both are told, as `predict` counts them."""
+    plan = replace(
+        forty.plan,
+        applications=tuple(
+            replace(item, data=("dossiers",)) if item.id == "mail" else item
+            for item in forty.plan.applications
+        ),
+    )
+    shared = replace(forty, plan=plan, stood=graph(plan, forty.objectives))
+    found = what_if(shared, understood("mail corrupted", shared), MORNING)
+    assert {"mail", "dui"} <= {line.application for line in found.lines}
+
+
+def test_what_comes_back_by_itself_has_no_last_moment_to_decide(forty: Situation) -> None:
+    """The switch of the phone takes a minute, whoever decides what."""
+    found = what_if(forty, understood("tel down", forty), MORNING)
+    (line,) = (line for line in found.lines if line.application == "tel")
+    assert line.way is Way.ITSELF
+    assert line.decide_by is None
+
+
+def test_paper_of_all_establishments_is_to_be_typed_again_and_each_copes_on_its_own_clock(
+    forty: Situation,
+) -> None:
+    """Four hundred entries here and a hundred there are five hundred; hours of an office are of that office."""
+    day = DataAnswer("saisies", 400, 1.0, paper=True)
+    said = {item.establishment: item for item in forty.objectives.statements if item.application == "dui"}
+    home = replace(said["ehpad"], data=day, copes_for=None)
+    office = replace(said["siege"], data=replace(day, entries=100), copes_for=parse_span("4 h ouvrées"))
+    rest = tuple(item for item in forty.objectives.statements if item.application != "dui")
+    both = declared(forty, statements=(*rest, home, office))
+    found = what_if(both, understood("dui down", both), datetime(2026, 11, 30, 15, tzinfo=UTC))
+    (line,) = (line for line in found.lines if line.application == "dui")
+    assert line.forecast is not None
+    assert line.on_paper == pytest.approx(500 * line.forecast.p50 / 86_400)
+    # one hour is left of Monday, the office opens again on Tuesday at nine
+    assert line.copes_until == datetime(2026, 12, 1, 11, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("year", [1, 1901, 2018, 2090, 2100])
+def test_a_year_of_which_no_holiday_is_known_is_said(forty: Situation, year: int) -> None:
+    """Said as a mistake with the years that can be asked, for a year and for an instant."""
+    with pytest.raises(BadInput) as caught:
+        predict_all(forty, [scenarios()["S03"]], year=year, draws=100)
+    assert caught.value.code == "year-unknown"
+    with pytest.raises(BadInput) as caught:
+        what_if(forty, understood("srv-dui down", forty), datetime(year, 6, 1, tzinfo=UTC))
+    assert caught.value.code == "year-unknown"
+
+
+@pytest.mark.parametrize("year", [2019, 2089])
+def test_the_first_and_the_last_year_are_known_to_their_end(forty: Situation, year: int) -> None:
+    """The night of the last of December too: its delay runs in the next year."""
+    assert predict_all(forty, [scenarios()["S03"]], year=year, draws=200)[0].outlook is not None
+    late = datetime(year, 12, 31, 22, tzinfo=UTC)
+    assert all(line.due > late for line in what_if(forty, understood("srv-dui down", forty), late).lines)

@@ -301,3 +301,36 @@ def test_each_node_that_comes_back_has_its_last_job_and_the_others_a_reason(
     assert set(found.last) | set(found.unknown) == set(found.ways)
     assert not set(found.last) & set(found.unknown)
     assert set(found.last.values()) <= set(done)
+
+
+def test_what_stands_on_a_switch_that_became_unknown_is_unknown_too() -> None:
+    """The record is switched and needs a network of which nothing is declared: so is what needs the record."""
+    said = replace(
+        SAID,
+        recoveries=(
+            *(item for item in RECOVERIES if item.application != "net"),
+            Recovery("medic", Span(), Span(300.0), Span(600.0)),
+        ),
+    )
+    found = of("net", "srv-principal", damage=Damage.SITE, said=said, runbook=book())
+    assert found.ways["dui"] is found.ways["medic"] is Way.UNKNOWN
+    assert found.unknown["medic"] == "« DUI » ne peut pas être estimé"
+    assert not set(found.unknown) & set(found.last)
+
+
+def test_nobody_to_put_it_back_is_not_faster_than_somebody() -> None:
+    """A relief without people still asks for one where a person works: the timetable then says who is missing."""
+    done = jobs(of("mail", damage=Damage.MACHINE, relief=replace(RELIEF, people=0)))
+    assert done["check:mail"].demands == {PEOPLE: 1}
+    assert jobs(of("baie", relief=replace(RELIEF, people=0), safe=False))["rebuild:baie"].demands == {
+        PEOPLE: 1
+    }
+
+
+def test_what_is_local_is_moot_at_the_loss_of_its_site_whatever_is_unknown_below() -> None:
+    """Nobody asks it back: that nothing is declared of what it needs is no question either."""
+    said = replace(SAID, recoveries=(*RECOVERIES, Recovery("medic", local=True)))
+    bare = replace(said, recoveries=tuple(item for item in said.recoveries if item.application != "dui"))
+    found = of("dui", damage=Damage.SITE, safe=False, said=bare)
+    assert found.ways["dui"] is Way.UNKNOWN
+    assert found.ways["medic"] is Way.MOOT

@@ -32,7 +32,8 @@ class Chance:
 
     `kept`: the chance to keep its need when it is touched, each scenario in proportion to its rate (None
     when no rate is known); `worst`: the scenario that keeps it least, with its forecast. `unknown`: scenarios
-    of which its return cannot be estimated.
+    of which its return cannot be estimated, nothing being declared or the relief being too small: they are
+    in none of the other figures. `loss`: a year, over the scenarios whose rate and return are known.
     """
 
     application: str
@@ -53,12 +54,9 @@ def chances(plan: Plan, predictions: Iterable[Prediction]) -> tuple[Chance, ...]
 
 def _chance(name: str, said: str, predictions: list[Prediction]) -> Chance:
     touching = [item for item in predictions if item.work.ways.get(name, Way.MOOT) is not Way.MOOT]
-    seen = [
-        (item, forecast)
-        for item in touching
-        if (forecast := _of(item, name)) is not None and forecast.kept is not None
-    ]
-    unknown = tuple(item.scenario.code for item in touching if name in item.work.unknown)
+    told = [(item, forecast) for item in touching if (forecast := _of(item, name)) is not None]
+    seen = [(item, forecast) for item, forecast in told if forecast.kept is not None]
+    unknown = tuple(item.scenario.code for item in touching if item.refused or name in item.work.unknown)
     worst = min(seen, key=lambda pair: (pair[1].kept or 0.0, -(pair[1].p50 or 0.0)), default=None)
     rated = [
         (item.per_year, forecast.kept)
@@ -66,8 +64,11 @@ def _chance(name: str, said: str, predictions: list[Prediction]) -> Chance:
         if item.per_year and forecast.kept is not None
     ]
     whole = sum(rate for rate, _kept in rated)
+    # what nobody asks back by an hour costs what it costs
     losses = [
-        forecast.loss for item, forecast in seen if item.per_year is not None and forecast.loss is not None
+        item.per_year * forecast.loss
+        for item, forecast in told
+        if item.per_year is not None and forecast.loss is not None
     ]
     return Chance(
         name,
@@ -82,7 +83,7 @@ def _chance(name: str, said: str, predictions: list[Prediction]) -> Chance:
 
 
 def _of(prediction: Prediction, name: str) -> Forecast | None:
-    if prediction.outlook is None:
+    if prediction.outlook is None or name in prediction.work.unknown:
         return None
     return next(
         (item for item in prediction.outlook.applications if item.application == name and item.touched), None
@@ -92,9 +93,11 @@ def _of(prediction: Prediction, name: str) -> Forecast | None:
 def chances_text(rows: Iterable[Chance], predictions: Iterable[Prediction]) -> str:
     """One line an application, then what could not be estimated, then what the figures rest on."""
     lines, silent, found = [], [], list(predictions)
+    refusing = {item.scenario.code for item in found if item.refused}
     for row in rows:
-        if row.unknown:
-            silent.append(f"  {row.name} : {', '.join(row.unknown)}")
+        undeclared = [code for code in row.unknown if code not in refusing]
+        if undeclared:
+            silent.append(f"  {row.name} : {', '.join(undeclared)}")
         lines.append(
             (
                 row.name,
@@ -128,9 +131,13 @@ def chances_text(rows: Iterable[Chance], predictions: Iterable[Prediction]) -> s
         f"  {item.scenario.code} {item.scenario.name} : {item.refused}" for item in found if item.refused
     ]
     if refused:
-        text += ["", "Le secours ne peut pas tout porter :", *refused]
+        text += ["", "Le secours ne peut pas tout porter (ces scénarios manquent aux chiffres) :", *refused]
     if silent:
-        text += ["", "Ne peut pas être estimé (rien n'est déclaré de la remise en service) :", *silent]
+        text += [
+            "",
+            "Ne peut pas être estimé, et manque aux chiffres (rien n'est déclaré de la remise en service) :",
+            *silent,
+        ]
     return "\n".join(text)
 
 
@@ -162,7 +169,7 @@ def chance_value(row: Chance) -> dict[str, object]:
         "touched_by": row.touched,
         "kept": row.kept,
         "worst": row.worst.scenario.code if row.worst else None,
-        "worst_forecast": forecast_value(row.forecast),
+        "worst_forecast": forecast_value(row.forecast, row.worst.per_year if row.worst else None),
         "unknown_in": list(row.unknown),
         "loss_per_year": row.loss,
     }
@@ -190,7 +197,11 @@ def prediction_value(item: Prediction) -> dict[str, object]:
             else None
         ),
         "draws": item.outlook.draws if item.outlook else 0,
-        "applications": [forecast_value(one) for one in item.outlook.applications if one.application]
+        "applications": [
+            forecast_value(one, item.per_year)
+            for one in item.outlook.applications
+            if one.application and one.application not in item.work.unknown
+        ]
         if item.outlook
         else [],
         "unknown": dict(item.work.unknown),
@@ -198,8 +209,8 @@ def prediction_value(item: Prediction) -> dict[str, object]:
     }
 
 
-def forecast_value(item: Forecast | None) -> dict[str, object] | None:
-    """What the draws say of one application, JSON-ready."""
+def forecast_value(item: Forecast | None, per_year: float | None = None) -> dict[str, object] | None:
+    """What the draws say of one application, JSON-ready; `per_year` None: how often is not known."""
     if item is None:
         return None
     return {
@@ -211,8 +222,9 @@ def forecast_value(item: Forecast | None) -> dict[str, object] | None:
         "p10_seconds": item.p10,
         "p50_seconds": item.p50,
         "p90_seconds": item.p90,
-        "loss_per_year": item.loss,
-        "loss_error": item.loss_error,
+        "loss_each": item.loss,
+        "loss_each_error": item.loss_error,
+        "loss_per_year": item.loss * per_year if item.loss is not None and per_year is not None else None,
     }
 
 
@@ -274,7 +286,7 @@ def _decisions(found: Supposition, zone: ZoneInfo) -> list[str]:
         lines.append(
             "Décider : tout de suite, un délai au moins ne tient déjà pas neuf fois sur dix"
             if late
-            else f"Décider : le {_local(found.decide_by, zone)} au plus tard, pour tenir chaque délai neuf fois sur dix"
+            else f"Décider : le {_local(found.decide_by, zone)} au plus tard, pour tenir neuf fois sur dix chaque délai qui peut être estimé"
         )
     lines += [
         f"Retour inconnu de « {line.name} » : {line.why_unknown}" for line in found.lines if line.why_unknown
@@ -368,6 +380,8 @@ def _seconds(value: float | None) -> str:
 def _percent(value: float | None) -> str:
     if value is None:
         return NOTHING
+    if 0 < value < 0.005:
+        return "< 1 %"
     return "> 99 %" if 0.995 <= value < 1 else f"{value:.0%}".replace("%", " %")
 
 
