@@ -39,12 +39,16 @@ BOUNDS: tuple[tuple[float, Band], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Outages of one application that were seen to their end, clock seconds: the last, the longest, how many."""
+    """Outages of one application that were seen, clock seconds: the last, the longest, how many.
+
+    `ongoing`: the last one has not ended; it counts only once it outlasts the need, for until then it proves nothing.
+    """
 
     last: float
     worst: float
     count: int
     incident: str
+    ongoing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +71,20 @@ class Compared:
     promise_kept: bool | None
 
 
-def compared(plan: Plan, needs: Iterable[Need], incidents: Iterable[Incident]) -> tuple[Compared, ...]:
-    """Every need beside what is promised and what was seen."""
-    seen = _seen(incidents)
+def compared(
+    plan: Plan, needs: Iterable[Need], incidents: Iterable[Incident], now: datetime
+) -> tuple[Compared, ...]:
+    """Every need beside what is promised and what was seen at `now` (aware)."""
+    seen = _seen(plan, incidents, now)
     lines = []
     for need in needs:
         application = plan.application(need.application)
-        outages = seen.get(need.application, [])
         calendar = plan.calendars.get(need.calendar)
+        outages = [
+            item
+            for item in seen.get(need.application, [])
+            if not item.ongoing or _ratio(item, need.rto, calendar) > 1
+        ]
         ratio = _ratio(outages[0], need.rto, calendar) if outages else None
         lines.append(
             Compared(
@@ -103,23 +113,30 @@ def band_of(ratio: float | None) -> Band:
 
 @dataclass(frozen=True, slots=True)
 class _Outage:
-    """One outage that was seen to its end."""
+    """One outage that was seen, to its end or until now."""
 
     incident: str
     began: datetime
     ended: datetime
+    ongoing: bool = False
 
     @property
     def seconds(self) -> float:
         return (self.ended - self.began).total_seconds()
 
 
-def _seen(incidents: Iterable[Incident]) -> dict[str, list[_Outage]]:
-    """By application, its outages; newest first."""
+def _seen(plan: Plan, incidents: Iterable[Incident], now: datetime) -> dict[str, list[_Outage]]:
+    """By application, its outages; newest first. Out until now: what stood on the lost site and is not back."""
     found: dict[str, list[_Outage]] = {}
     for incident in sorted(incidents, key=lambda item: item.began_at, reverse=True):
-        for name, back in (incident.restored or {}).items():
+        restored = incident.restored or {}
+        for name, back in restored.items():
             found.setdefault(name, []).append(_Outage(incident.id, incident.began_at, back))
+        if incident.closed_at is None:
+            for application in plan.applications:
+                if incident.site in application.ends and application.id not in restored:
+                    outage = _Outage(incident.id, incident.began_at, now, ongoing=True)
+                    found.setdefault(application.id, []).append(outage)
     return found
 
 
@@ -137,7 +154,11 @@ def _measured(outages: list[_Outage]) -> Measured | None:
     if not outages:
         return None
     return Measured(
-        outages[0].seconds, max(item.seconds for item in outages), len(outages), outages[0].incident
+        outages[0].seconds,
+        max(item.seconds for item in outages),
+        len(outages),
+        outages[0].incident,
+        outages[0].ongoing,
     )
 
 

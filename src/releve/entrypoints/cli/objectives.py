@@ -330,13 +330,14 @@ def _priorities(where: Places) -> Answer:
 
 
 def _compare(where: Places) -> Answer:
+    from releve.app import utc_now
     from releve.cycle.objectives.compare import compared
     from releve.cycle.objectives.show.needs import compared_text, compared_value
     from releve.entrypoints.cli.session import ledger_here
 
     plan, objectives, found = _needs(where)
     ledger = ledger_here(plan)
-    lines = compared(plan, found, ledger.incidents.all() if ledger is not None else ())
+    lines = compared(plan, found, ledger.incidents.all() if ledger is not None else (), utc_now())
     return Answer({"lines": [compared_value(line) for line in lines]}, compared_text(lines, objectives))
 
 

@@ -137,6 +137,10 @@ def _what_if(where: Places, what: str, at: str, change: Change) -> Answer:
             raise
         refused = error.sentence
     other_base, other = changed(base, supposed, change)
+    if change.second_link and other.hit == supposed.hit and not base.relief.link:
+        talk(
+            "un second lien ne change rien ici : aucun composant « kind: link » n'est touché, ni aucun débit de lien déclaré"
+        )
     with_it = what_if(other_base, other, instant)
     text = supposition_text(with_it, base.plan.timezone, before)
     return Answer(

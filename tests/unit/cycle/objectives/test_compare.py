@@ -23,12 +23,17 @@ def outage(hours: float, began: datetime = MONDAY, name: str = "i1") -> Incident
     return Incident(name, "principal", "x", "x", began, began, None, {"dui": began + timedelta(hours=hours)})
 
 
-def line(*incidents: Incident, the_application: Application | None = None, office: bool = False) -> object:
+def line(
+    *incidents: Incident,
+    the_application: Application | None = None,
+    office: bool = False,
+    now: datetime = MONDAY,
+) -> object:
     """The one line of an estate of one application."""
     the_plan = plan((the_application or application("dui", data=("dossiers",)),))
     places = (OFFICE_PLACE,) if office else objectives().establishments
     said = objectives(statement(establishment=places[0].id), places=places)
-    (found,) = compared(the_plan, needs(the_plan, said, SCALE, year=2026), incidents)
+    (found,) = compared(the_plan, needs(the_plan, said, SCALE, year=2026), incidents, now)
     return found
 
 
@@ -83,3 +88,18 @@ def test_any_outage_breaks_a_need_of_none() -> None:
     """When no outage is bearable the ratio has no figure, and the band is the worst."""
     assert band_of(float("inf")) is Band.FAR
     assert band_of(None) is Band.NEVER
+
+
+def test_an_outage_that_goes_on_counts_once_it_outlasts_the_need() -> None:
+    """After three hours of four nothing is proven; after five the need is broken, and the outage is not over."""
+    going = Incident("i1", "principal", "x", "x", MONDAY, MONDAY)
+    assert line(going, now=MONDAY + timedelta(hours=3)).band is Band.NEVER
+    late = line(going, now=MONDAY + timedelta(hours=5))
+    assert (late.band, late.measured.ongoing, late.measured.last) == (Band.BROKEN, True, 5 * 3600.0)
+
+
+def test_what_we_do_not_know_to_be_on_the_lost_site_is_not_said_to_be_out() -> None:
+    """An application without an instance there is not counted as out."""
+    going = Incident("i1", "principal", "x", "x", MONDAY, MONDAY)
+    elsewhere = application("dui", moved=False)
+    assert line(going, the_application=elsewhere, now=MONDAY + timedelta(days=9)).measured is None

@@ -118,7 +118,9 @@ def test_a_measure_is_shown_with_its_share_of_the_need(seconds: float, ratio: st
     """The percentage and the words never contradict each other."""
     said = objectives(statement())
     back = BEGAN + timedelta(seconds=seconds)
-    lines = compared(plan(), [one(said)], [Incident("i", "p", "x", "x", BEGAN, BEGAN, None, {"dui": back})])
+    lines = compared(
+        plan(), [one(said)], [Incident("i", "p", "x", "x", BEGAN, BEGAN, None, {"dui": back})], back
+    )
     cells = compared_text(lines, said).splitlines()[-1].split("  ")
     assert cells[-1] == verdict
     assert ratio in [cell.strip() for cell in cells]
@@ -128,7 +130,9 @@ def test_a_need_of_no_outage_has_no_ratio_and_is_broken_by_any() -> None:
     """No "inf" on the screen, no Infinity in the JSON; the verdict stands."""
     said = replace(objectives(statement()), settled=(settled(Span()),))
     back = BEGAN + timedelta(seconds=1)
-    (line,) = compared(plan(), [one(said)], [Incident("i", "p", "x", "x", BEGAN, BEGAN, None, {"dui": back})])
+    (line,) = compared(
+        plan(), [one(said)], [Incident("i", "p", "x", "x", BEGAN, BEGAN, None, {"dui": back})], back
+    )
     text = compared_text([line], said)
     assert "inf" not in text
     assert "aucun arrêt admis" in text

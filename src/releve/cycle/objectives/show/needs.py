@@ -131,6 +131,12 @@ def ranks_text(ranks: Iterable[Rank]) -> str:
     return grid(("Rang", "Classe", "Quoi", "À revenir en", "Pourquoi"), rows, right=frozenset({0}))
 
 
+def _measure(line: Compared) -> str:
+    if line.measured is None:
+        return NOTHING
+    return say_seconds(round(line.measured.last, 1)) + (" (en cours)" if line.measured.ongoing else "")
+
+
 def _within(seconds: float | None) -> str:
     if seconds is None:
         return NOTHING
@@ -154,7 +160,7 @@ def compared_text(lines: Iterable[Compared], objectives: Objectives) -> str:
             objectives.establishment(line.establishment).name,
             say_rto(line.need) + ("" if line.answered else " (plan)"),
             say_span(line.commitment) if line.commitment else "rien de promis",
-            say_seconds(round(line.measured.last, 1)) if line.measured else NOTHING,
+            _measure(line),
             _ratio(line.ratio),
             BANDS[line.band],
         )
@@ -287,6 +293,7 @@ def compared_value(line: Compared) -> dict[str, object]:
                 "worst_seconds": line.measured.worst,
                 "count": line.measured.count,
                 "incident": line.measured.incident,
+                "ongoing": line.measured.ongoing,
             }
             if line.measured
             else None
