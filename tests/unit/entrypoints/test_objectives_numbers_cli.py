@@ -323,7 +323,7 @@ def remember(forty: Path, *incidents: Incident) -> None:
 def test_an_outage_that_the_ledger_knows_is_compared(forty: Path) -> None:
     """Two hours without the record are two hours beside its need; the rest stays never proven."""
     back = {"dui": BEGAN + timedelta(hours=2)}
-    remember(forty, Incident("i1", "principal", "panne", "technicien", BEGAN, BEGAN, None, back))
+    remember(forty, Incident("i1", "principal", "panne", "technicien", BEGAN, BEGAN, back["dui"], back))
     lines = value(forty, "objectives", "compare")["lines"]
     assert isinstance(lines, list)
     mine = [line for line in lines if line["application"] == "dui"]
