@@ -192,7 +192,7 @@ def test_an_accepted_gap_is_not_out_of_reach_until_it_expires(forty: Path) -> No
         ("initial: 6000", "initial: -6000", "price-negative"),
         ("only: [net]}", "only: [nett]}", "subject-unknown"),
         ("subject: teleg", "subject: telegg", "subject-unknown"),
-        ("accepted: 1 h", "accepted: 0", "arbitration-no-gap"),
+        ("accepted: 24 h", "accepted: 0", "arbitration-no-gap"),
     ],
     ids=["negative price", "unknown subject of an offer", "unknown subject of a gap", "no gap"],
 )

@@ -292,13 +292,16 @@ def _model(model: type[Block], _path: Steps) -> type[Block]:
 
 
 def latest(answers: Iterable[Statement]) -> Iterable[Statement]:
-    """One answer a key: the newest; of two of one day, the one read last."""
-    kept: dict[tuple[str, str, str], Statement] = {}
+    """The newest answers of each key; two of one day that do not say the same both stay, and nobody guesses which counts."""
+    kept: dict[tuple[str, str, str], dict[str, Statement]] = {}
     for answer in answers:
-        before = kept.get(answer.key)
-        if before is None or before.on <= answer.on:
-            kept[answer.key] = answer
-    return kept.values()
+        said = kept.setdefault(answer.key, {})
+        newest = max((one.on for one in said.values()), default=answer.on)
+        if answer.on > newest:
+            said.clear()
+        if answer.on >= newest:
+            said[repr(replace(answer, source=""))] = answer
+    return (one for said in kept.values() for one in said.values())
 
 
 def _unanswered(objectives: Objectives, plan: Plan, name: str, marks: dict[str, Mark]) -> list[Fault]:

@@ -11,6 +11,7 @@ import typer
 from releve.domain.units import say_count
 from releve.entrypoints.cli.objectives_files import AnswersFolder, ObjectivesFile, judged, load, places, today
 from releve.entrypoints.cli.speech import Answer, Json, PlanFile, answer
+from releve.entrypoints.cli.telling import columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -252,6 +253,7 @@ def _check(where: Places) -> Answer:
     from releve.cycle.objectives.need import needs
     from releve.cycle.objectives.reach import unreachable
     from releve.cycle.objectives.scale import proposed_scale
+    from releve.cycle.objectives.show.grid import folded
     from releve.cycle.objectives.show.needs import contradiction_value, contradictions_text
     from releve.domain.errors import Exit, PlanError
 
@@ -283,7 +285,7 @@ def _check(where: Places) -> Answer:
         "contradictions": [contradiction_value(item) for item in clashes],
     }
     grave = bool(beyond) or any(item.grave for item in clashes)
-    return Answer(data, "\n".join(lines), Exit.PROMISE_NOT_KEPT if grave else Exit.DONE)
+    return Answer(data, folded("\n".join(lines), columns()), Exit.PROMISE_NOT_KEPT if grave else Exit.DONE)
 
 
 def _faults(faults: Iterable[Fault]) -> Iterator[str]:
@@ -296,13 +298,17 @@ def _faults(faults: Iterable[Fault]) -> Iterator[str]:
 
 def _show(where: Places, application: str) -> Answer:
     from releve.cycle.objectives.scale import proposed_scale
+    from releve.cycle.objectives.show.grid import folded
     from releve.cycle.objectives.show.needs import need_text, need_value, needs_text
     from releve.domain.errors import BadInput
     from releve.domain.names import nearest
 
     plan, objectives, found = _needs(where)
     if not application:
-        return Answer({"needs": [need_value(need) for need in found]}, needs_text(plan, objectives, found))
+        return Answer(
+            {"needs": [need_value(need) for need in found]},
+            folded(needs_text(plan, objectives, found, width=columns()), columns()),
+        )
     known = [item.id for item in plan.applications]
     if application not in known:
         raise BadInput(
@@ -315,7 +321,7 @@ def _show(where: Places, application: str) -> Answer:
     text = "\n\n".join(
         [plan.application(application).name, *(need_text(need, objectives, scale) for need in chosen)]
     )
-    return Answer({"needs": [need_value(need) for need in chosen]}, text)
+    return Answer({"needs": [need_value(need) for need in chosen]}, folded(text, columns()))
 
 
 def _priorities(where: Places) -> Answer:
@@ -326,7 +332,7 @@ def _priorities(where: Places) -> Answer:
     plan, objectives, found = _needs(where)
     stood = graph(plan, objectives)
     ranks = ranked(stood, required(stood, found), found, objectives)
-    return Answer({"ranks": [rank_value(rank) for rank in ranks]}, ranks_text(ranks))
+    return Answer({"ranks": [rank_value(rank) for rank in ranks]}, ranks_text(ranks, width=columns()))
 
 
 def _compare(where: Places) -> Answer:
@@ -338,7 +344,9 @@ def _compare(where: Places) -> Answer:
     plan, objectives, found = _needs(where)
     ledger = ledger_here(plan)
     lines = compared(plan, found, ledger.incidents.all() if ledger is not None else (), utc_now())
-    return Answer({"lines": [compared_value(line) for line in lines]}, compared_text(lines, objectives))
+    return Answer(
+        {"lines": [compared_value(line) for line in lines]}, compared_text(lines, objectives, width=columns())
+    )
 
 
 def _record(where: Places) -> Answer:

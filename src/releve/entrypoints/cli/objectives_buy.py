@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from releve.domain.errors import BadInput, Exit
 from releve.entrypoints.cli.objectives_files import Places, load_all, replace_whole, today
-from releve.entrypoints.cli.telling import Answer, talk
+from releve.entrypoints.cli.telling import Answer, columns, talk
 
 if TYPE_CHECKING:
     from releve.cycle.objectives.choice.arbitration import Arbitration
@@ -51,15 +51,16 @@ def choose(where: Places, *, why: bool) -> Answer:
     from releve.cycle.objectives.choice.reasons import reasons
     from releve.cycle.objectives.choice.show import choice_text, choice_value, conflict_text, conflict_value
     from releve.cycle.objectives.choice.solve import choose as chosen
+    from releve.cycle.objectives.show.grid import folded
 
     market = _market(where)
     found = chosen(
         market.subjects, market.wishes, market.prices, arbitrations=market.arbitrations, today=today()
     )
     if isinstance(found, Conflict):
-        return Answer(conflict_value(found), conflict_text(found), Exit.PROMISE_NOT_KEPT)
+        return Answer(conflict_value(found), folded(conflict_text(found), columns()), Exit.PROMISE_NOT_KEPT)
     told = reasons(found) if why else None
-    return Answer(choice_value(found, told), choice_text(found, told))
+    return Answer(choice_value(found, told), folded(choice_text(found, told), columns()))
 
 
 def curve(where: Places, application: str, picture: str) -> Answer:
@@ -70,6 +71,7 @@ def curve(where: Places, application: str, picture: str) -> Answer:
     from releve.cycle.objectives.choice.picture import svg
     from releve.cycle.objectives.choice.show import conflict_text, conflict_value, curve_text, curve_value
     from releve.cycle.objectives.choice.solve import choose as chosen
+    from releve.cycle.objectives.show.grid import folded
 
     market = _market(where)
     talk("calcul de la courbe : un choix optimal par point…")
@@ -83,7 +85,7 @@ def curve(where: Places, application: str, picture: str) -> Answer:
             market.subjects, relaxed, market.prices, name=market.plan.association.name, today=in_hand
         )
     if isinstance(found, Conflict):
-        return Answer(conflict_value(found), conflict_text(found), Exit.PROMISE_NOT_KEPT)
+        return Answer(conflict_value(found), folded(conflict_text(found), columns()), Exit.PROMISE_NOT_KEPT)
     text = curve_text(found)
     if picture:
         replace_whole(Path(picture), svg(found))

@@ -11,10 +11,11 @@ import typer
 
 from releve.entrypoints.cli.objectives_files import AnswersFolder, ObjectivesFile, Places, load, places, today
 from releve.entrypoints.cli.speech import Answer, Json, PlanFile, answer, talk
+from releve.entrypoints.cli.telling import columns
 
 if TYPE_CHECKING:
     from releve.cycle.objectives.predict import Situation
-    from releve.cycle.objectives.what_if import Change
+    from releve.cycle.objectives.what_if import Change, Supposition
 
 
 def register(app: typer.Typer) -> None:
@@ -94,6 +95,7 @@ def predicted(where: Places, wanted: Sequence[str], effort: Effort) -> Answer:
     """Every scenario, or those wanted."""
     from releve.cycle.objectives.predict import predict_all
     from releve.cycle.objectives.scenarios import scenarios
+    from releve.cycle.objectives.show.grid import folded
     from releve.cycle.objectives.show.prediction import chance_value, chances, chances_text, prediction_value
     from releve.domain.errors import BadInput
     from releve.domain.units import say_count
@@ -114,12 +116,12 @@ def predicted(where: Places, wanted: Sequence[str], effort: Effort) -> Answer:
             "applications": [chance_value(row) for row in rows],
             "scenarios": [prediction_value(item) for item in found],
         },
-        chances_text(rows, found),
+        folded(chances_text(rows, found, width=columns()), columns()),
     )
 
 
 def _what_if(where: Places, what: str, at: str, change: Change) -> Answer:
-    from releve.cycle.objectives.show.prediction import supposition_text, supposition_value
+    from releve.cycle.objectives.show.prediction import supposition_value
     from releve.cycle.objectives.what_if import changed, understood, what_if
     from releve.domain.errors import BadInput
 
@@ -128,7 +130,7 @@ def _what_if(where: Places, what: str, at: str, change: Change) -> Answer:
     supposed = understood(what, base)
     if not change.any:
         found = what_if(base, supposed, instant)
-        return Answer(supposition_value(found), supposition_text(found, base.plan.timezone))
+        return Answer(supposition_value(found), _told(found, base.plan.timezone))
     before, refused = None, ""
     try:
         before = what_if(base, supposed, instant)
@@ -142,7 +144,7 @@ def _what_if(where: Places, what: str, at: str, change: Change) -> Answer:
             "un second lien ne change rien ici : aucun composant « kind: link » n'est touché, ni aucun débit de lien déclaré"
         )
     with_it = what_if(other_base, other, instant)
-    text = supposition_text(with_it, base.plan.timezone, before)
+    text = _told(with_it, base.plan.timezone, before)
     return Answer(
         {
             **supposition_value(with_it),
@@ -151,6 +153,13 @@ def _what_if(where: Places, what: str, at: str, change: Change) -> Answer:
         },
         f"Sans ces moyens : {refused}.\n\n{text}" if refused else text,
     )
+
+
+def _told(found: Supposition, timezone: str, before: Supposition | None = None) -> str:
+    from releve.cycle.objectives.show.grid import folded
+    from releve.cycle.objectives.show.prediction import supposition_text
+
+    return folded(supposition_text(found, timezone, before, width=columns()), columns())
 
 
 def _instant(text: str, timezone: str) -> datetime:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -10,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from releve.domain.errors import Exit, PlanError, ReleveError
+
+NO_SCREEN = 10_000  # columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +121,11 @@ def _named(error: ReleveError) -> ReleveError:
     ):
         return _NoPlan(error)
     return error
+
+
+def columns() -> int:
+    """How wide the screen is; so wide that nothing is folded when stdout is no screen: rows are then data."""
+    return max(60, shutil.get_terminal_size().columns) if sys.stdout.isatty() else NO_SCREEN
 
 
 def talk(line: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from releve.cycle.objectives.read import judge_answers_text, read_answers
+from releve.cycle.objectives.read import judge_answers_text, latest, read_answers
 from releve.cycle.objectives.written import HEAD, parts, written
 from releve.domain.objectives import DataAnswer, Statement
 from releve.domain.units import (
@@ -21,7 +21,7 @@ from releve.domain.units import (
     write_bytes,
     write_span,
 )
-from tests.fakes.objectives import SCALE
+from tests.fakes.objectives import SCALE, statement
 from tests.fakes.plans import application, plan
 
 PLAN = plan((application("dui", data=("dossiers",)),))
@@ -121,3 +121,15 @@ def test_parts_hold_everything_once_and_in_order(said: list[Statement], full: in
     assert [item for part in cut for item in part] == said
     assert all(cut) or said == []
     assert len(cut) >= 1
+
+
+def test_two_answers_of_one_day_that_differ_both_stay() -> None:
+    """Nobody guesses which of the two counts; a newer day replaces both, and the same words twice are one."""
+    first = statement(step=5)
+    laxer = statement(step=7)
+    newer = replace(statement(step=3), on=date(2026, 11, 5))
+    assert list(latest([first, laxer])) == [first, laxer]
+    assert list(latest([first, replace(first, source="autre.yaml:9")])) == [
+        replace(first, source="autre.yaml:9")
+    ]
+    assert list(latest([newer, first, laxer])) == [newer]

@@ -9,7 +9,7 @@ from releve.cycle.objectives.contradictions import Contradiction
 from releve.cycle.objectives.need import Need, reason_of
 from releve.cycle.objectives.priority import Rank
 from releve.cycle.objectives.scale import Scale, proposed_scale
-from releve.cycle.objectives.show.grid import grid
+from releve.cycle.objectives.show.grid import WIDE, grid
 from releve.domain.objectives import Objectives
 from releve.domain.plan import Plan
 from releve.domain.units import MAX_SPAN_SECONDS, Clock, Span, say_count, say_seconds, say_span
@@ -45,7 +45,7 @@ def _at_once(span: Span) -> bool:
     return not span.seconds and not span.business_days
 
 
-def needs_text(plan: Plan, objectives: Objectives, needs: Iterable[Need]) -> str:
+def needs_text(plan: Plan, objectives: Objectives, needs: Iterable[Need], *, width: int = WIDE) -> str:
     """One line a need, the strictest of each application first; then what is open."""
     found = list(needs)
     rows = []
@@ -72,6 +72,7 @@ def needs_text(plan: Plan, objectives: Objectives, needs: Iterable[Need]) -> str
             "D'où cela vient",
         ),
         rows,
+        width=width,
     )
     opened = [need for need in found if need.open]
     if not opened:
@@ -125,10 +126,12 @@ def _period(wanted: str, objectives: Objectives) -> str:
     return next((item.name for item in objectives.periods if item.id == wanted), wanted)
 
 
-def ranks_text(ranks: Iterable[Rank]) -> str:
+def ranks_text(ranks: Iterable[Rank], *, width: int = WIDE) -> str:
     """The order of restart, each line with its reason."""
     rows = [(str(rank.place), rank.priority, rank.name, _within(rank.seconds), rank.why) for rank in ranks]
-    return grid(("Rang", "Classe", "Quoi", "À revenir en", "Pourquoi"), rows, right=frozenset({0}))
+    return grid(
+        ("Rang", "Classe", "Quoi", "À revenir en", "Pourquoi"), rows, right=frozenset({0}), width=width
+    )
 
 
 def _measure(line: Compared) -> str:
@@ -152,7 +155,7 @@ def contradictions_text(found: Iterable[Contradiction]) -> str:
     return "\n".join(lines)
 
 
-def compared_text(lines: Iterable[Compared], objectives: Objectives) -> str:
+def compared_text(lines: Iterable[Compared], objectives: Objectives, *, width: int = WIDE) -> str:
     """Need, commitment, measure, side by side."""
     rows = [
         (
@@ -170,6 +173,7 @@ def compared_text(lines: Iterable[Compared], objectives: Objectives) -> str:
         ("Application", "Établissement", "Besoin", "Engagement", "Mesure", "Mesure ÷ besoin", "Verdict"),
         rows,
         right=frozenset({4, 5}),
+        width=width,
     )
 
 

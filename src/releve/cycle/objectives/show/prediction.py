@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from releve.cycle.objectives.predict import Prediction
 from releve.cycle.objectives.prediction.simulate import Forecast
 from releve.cycle.objectives.recovery import Way
-from releve.cycle.objectives.show.grid import grid
+from releve.cycle.objectives.show.grid import WIDE, grid
 from releve.cycle.objectives.what_if import Line, Supposition
 from releve.domain.plan import Plan
 from releve.domain.units import say_count, say_seconds
@@ -90,7 +90,7 @@ def _of(prediction: Prediction, name: str) -> Forecast | None:
     )
 
 
-def chances_text(rows: Iterable[Chance], predictions: Iterable[Prediction]) -> str:
+def chances_text(rows: Iterable[Chance], predictions: Iterable[Prediction], *, width: int = WIDE) -> str:
     """One line an application, then what could not be estimated, then what the figures rest on."""
     lines, silent, found = [], [], list(predictions)
     refusing = {item.scenario.code for item in found if item.refused}
@@ -102,7 +102,7 @@ def chances_text(rows: Iterable[Chance], predictions: Iterable[Prediction]) -> s
             (
                 row.name,
                 str(row.touched),
-                _percent(row.kept),
+                _percent(row.kept) + _without(row),
                 row.worst.scenario.code if row.worst else NOTHING,
                 _interval(row.forecast),
                 _seconds(row.forecast.p50 if row.forecast else None),
@@ -125,6 +125,7 @@ def chances_text(rows: Iterable[Chance], predictions: Iterable[Prediction]) -> s
         ),
         lines,
         right=frozenset({1, 2, 4, 5, 6, 7}),
+        width=width,
     )
     text = [table, "", *_rests_on(found)]
     refused = [
@@ -228,7 +229,9 @@ def forecast_value(item: Forecast | None, per_year: float | None = None) -> dict
     }
 
 
-def supposition_text(found: Supposition, timezone: str, before: Supposition | None = None) -> str:
+def supposition_text(
+    found: Supposition, timezone: str, before: Supposition | None = None, *, width: int = WIDE
+) -> str:
     """What stops, when it is back, what to do by when; `before`: the same without the change, beside it."""
     zone = ZoneInfo(timezone)
     old = {line.application: line for line in before.lines} if before else {}
@@ -266,15 +269,22 @@ def supposition_text(found: Supposition, timezone: str, before: Supposition | No
     if not rows:
         lines.append("rien de ce qui est déclaré ne s'arrête")
     else:
-        lines.append(grid(tuple(titles), rows, right=frozenset({5, 6})))
+        lines.append(grid(tuple(titles), rows, right=frozenset({5, 6}), width=width))
     lines += ["", *_decisions(found, zone), *_paper(found, zone), *_clocks(found, zone)]
     return "\n".join(lines).rstrip()
+
+
+def _without(row: Chance) -> str:
+    """The worst scenario when nobody said how often it comes: the mean beside it does not hold it."""
+    unrated = row.worst is not None and row.worst.per_year is None and row.kept is not None
+    return f" hors {row.worst.scenario.code}" if unrated and row.worst is not None else ""
 
 
 def _decisions(found: Supposition, zone: ZoneInfo) -> list[str]:
     if not found.lines:
         return []
-    lines = []
+    share = f"{found.prediction.assumed:.0%}".replace("%", " %")
+    lines = [f"{share} des durées de cette estimation sont supposées : personne ne les a mesurées"]
     if found.major_at is not None:
         lines.append(
             f"Incident majeur : le {_local(found.major_at, zone)}, si rien ne va plus vite que prévu"
