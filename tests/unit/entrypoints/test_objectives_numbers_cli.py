@@ -364,3 +364,12 @@ def test_a_ledger_that_is_read_stays_as_it_was(forty: Path, words: tuple[str, ..
     assert run(forty, *words).returncode in {0, 3}
     after = {name: data for name, data in tree(forty.parent).items() if not name.endswith(("-wal", "-shm"))}
     assert after == kept
+
+
+def test_a_picture_makes_no_folder(forty: Path) -> None:
+    """A missing folder is refused before anything is computed, and is not made."""
+    place = forty.parent / "absent" / "courbe.svg"
+    found = run(forty, "objectives", "curve", "dui", "--svg", str(place))
+    assert found.returncode == 2
+    assert "folder-missing" in found.stderr
+    assert not place.parent.exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from releve.domain.periods import PROPOSED, PROPOSED_AS_OF, TO_CHECK, say_rule
 from releve.domain.plan import Plan
 
 
@@ -15,6 +16,11 @@ def first_objectives(plan: Plan) -> str:
     applications = "\n".join(
         f"#  - {{application: {item.id}, install: 1 h, start: 5 min, check: 10 min, volume: 40 Go}}"
         for item in plan.applications[:3]
+    )
+    periods = "\n".join(
+        f"{'#' if index else ''}  - {{id: {item.id}, name: {json.dumps(item.name, ensure_ascii=False)}, "
+        f'when: "{say_rule(item.rule)}"}} # {item.source}'
+        for index, item in enumerate(PROPOSED)
     )
     return f"""\
 # Les objectifs de {plan.association.name} : ce que disent ceux qui se servent des applications, ce que
@@ -29,10 +35,9 @@ establishments:
   - {{id: etablissement-1, name: {name}, weight: 1}}
 #  - {{id: siege, name: "Siège"{hours}, weight: 1, applications: [{", ".join(item.id for item in plan.applications[:2])}]}}
 
-# Les moments où l'arrêt serait plus grave. Proposition, à vérifier chaque année.
+# Les moments où l'arrêt serait plus grave. Propositions du {PROPOSED_AS_OF:%d/%m/%Y}, {TO_CHECK} ; retirez les « # » qu'il faut.
 periods:
-  - {{id: paie, name: "Paie et DSN", when: "du 18 au 5"}}
-#  - {{id: cloture, name: "Clôture annuelle", when: "du 1 janvier au 30 avril"}}
+{periods}
 
 # Ce que vous changez de l'échelle proposée (poids d'un critère, niveau inacceptable).
 # scale:

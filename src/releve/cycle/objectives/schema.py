@@ -65,7 +65,6 @@ def _truth(value: Any) -> Any:
 
 Number = Annotated[float, PlainValidator(_number)]
 Bytes = Annotated[int, PlainValidator(_bytes)]
-Positive = Annotated[Number, Field(gt=0)]
 Level = Annotated[int, Field(ge=1, le=4)]
 Levels = Annotated[list[Level], BeforeValidator(_levels)]
 Truth = Annotated[bool, BeforeValidator(_truth)]

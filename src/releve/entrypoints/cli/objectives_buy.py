@@ -73,6 +73,12 @@ def curve(where: Places, application: str, picture: str) -> Answer:
     from releve.cycle.objectives.choice.solve import choose as chosen
     from releve.cycle.objectives.show.grid import folded
 
+    if picture and not Path(picture).absolute().parent.exists():
+        raise BadInput(
+            "folder-missing",
+            f"le dossier de {picture} n'existe pas",
+            hint="faites-le, ou donnez un autre chemin",
+        )
     market = _market(where)
     talk("calcul de la courbe : un choix optimal par point…")
     relaxed, _reasons = arbitrated(market.wishes, market.arbitrations, today())

@@ -13,7 +13,7 @@ from releve.cycle.objectives.choice.measure import Line
 from releve.cycle.objectives.choice.money import say_money
 from releve.cycle.objectives.choice.prices import KIND_FR
 from releve.cycle.objectives.choice.solve import Choice, Kept
-from releve.cycle.objectives.choice.wishes import Duty, Objective, Wish, say_demand
+from releve.cycle.objectives.choice.wishes import Duty, Objective, Wish
 from releve.domain.units import say_count, say_seconds
 
 _OBJECTIVE_FR = {Objective.RTO: "arrêt", Objective.RPO: "perte"}
@@ -235,8 +235,3 @@ def curve_value(curve: Curve) -> dict[str, Any]:
             for point in curve.points
         ],
     }
-
-
-def demands_text(choice: Choice) -> str:
-    """Everything that the choice keeps, wishes then rules, one line each."""
-    return "\n".join(say_demand(demand, choice.home.subjects) for demand in choice.home.demands) + "\n"

@@ -13,6 +13,7 @@ from releve.cycle.objectives.recovery import Way
 from releve.cycle.objectives.show.grid import WIDE, grid
 from releve.cycle.objectives.what_if import Line, Supposition
 from releve.domain.plan import Plan
+from releve.domain.statutory import AS_OF
 from releve.domain.units import say_count, say_seconds
 
 NOTHING = "—"
@@ -321,7 +322,9 @@ def _paper(found: Supposition, zone: ZoneInfo) -> list[str]:
 
 
 def _clocks(found: Supposition, zone: ZoneInfo) -> list[str]:
-    lines = ["Délais légaux qui peuvent courir, à compter d'ici (une personne en décide) :"]
+    lines = [
+        f"Délais légaux qui peuvent courir, à compter d'ici (textes au {AS_OF:%d/%m/%Y} ; une personne en décide) :"
+    ]
     for duty, due in found.clocks:
         when = f"avant le {_local(due, zone)}" if due is not None else duty.words
         doubt = "" if duty.checked else " [à vérifier]"

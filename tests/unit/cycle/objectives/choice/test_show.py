@@ -12,7 +12,6 @@ from releve.cycle.objectives.choice.show import (
     choice_value,
     conflict_text,
     conflict_value,
-    demands_text,
     proof,
 )
 from releve.cycle.objectives.choice.solve import Choice, choose
@@ -92,10 +91,3 @@ def test_a_conflict_is_told_and_is_a_value() -> None:
     assert [(item["id"], item["kind"], item["best_seconds"]) for item in value["cores"][0]] == [
         ("rto-a", "wish", 1500)
     ]
-
-
-def test_all_that_is_kept_can_be_listed() -> None:
-    """Wishes with who said them, rules with where they are written."""
-    text = demands_text(_choice())
-    assert "M. Fictif" in text
-    assert "MonServiceSécurisé" in text
