@@ -237,12 +237,12 @@ def test_a_need_a_commitment_and_a_measure_never_stand_in_for_one_another(second
     incident = Incident(
         "i", "principal", "x", "x", began, began, None, {"dui": began + timedelta(seconds=seconds)}
     )
-    (silent,) = compared(the_plan, found, [], began)
+    (silent,) = compared(the_plan, said, found, [], {}, began)
     assert (silent.measured, silent.ratio, silent.band) == (None, None, Band.NEVER)
-    (line,) = compared(the_plan, found, [incident], began)
+    (line,) = compared(the_plan, said, found, [incident], {}, began)
     assert line.measured is not None
     assert line.measured.last == seconds
     assert line.ratio == seconds / found[0].rto.seconds
     assert line.need == silent.need == found[0].rto
     other = [replace(incident, restored={"mail": began})]
-    assert compared(the_plan, found, other, began) == (silent,)
+    assert compared(the_plan, said, found, other, {}, began) == (silent,)

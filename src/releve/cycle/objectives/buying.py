@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from releve.cycle.objectives.choice.prices import PriceList
 from releve.cycle.objectives.choice.wishes import Loss, Objective, Subject, SubjectKind, Wish
 from releve.cycle.objectives.loss import losable
 from releve.cycle.objectives.need import Need, Voice
 from releve.domain.objectives import Objectives, Recovery, Settled, Statement
 from releve.domain.plan import Application, DataKind, Plan, Sensitivity, SiteRole
-from releve.domain.units import MAX_SPAN_SECONDS, Span
+from releve.domain.units import MAX_SPAN_SECONDS, Span, say_count, say_seconds
 
 PLAN_SAYS = "valeur du plan, à confirmer par ceux qui s'en servent"
 DATA_SUFFIX = "-donnees"  # of the data set of an application that declares only a volume
@@ -56,6 +57,36 @@ def subjects(plan: Plan, objectives: Objectives) -> tuple[Subject, ...]:
             )
         )
     return tuple(found)
+
+
+def usual_reaction(objectives: Objectives) -> float:
+    """Seconds of detection and decision that the relief declares, one time in two; 0 where nobody said."""
+    relief = objectives.relief
+    spreads = (relief.detection, relief.decision) if relief is not None else ()
+    return sum(spread[1].seconds for spread in spreads if spread is not None)
+
+
+def left_out(objectives: Objectives, prices: PriceList) -> tuple[str, ...]:
+    """What the choice does not weigh, as sentences: nobody must read more into it than it proves."""
+    said = []
+    usual = usual_reaction(objectives)
+    if prices.reaction is not None and prices.reaction < usual:
+        said.append(
+            f"le secours déclare {say_seconds(usual)} une fois sur deux pour détecter et décider : les délais "
+            "promis par les offres doivent le comprendre (predict le compte à part)"
+        )
+    if objectives.components:
+        names = ", ".join(item.name for item in objectives.components[:5])
+        more = (
+            f" et {say_count(len(objectives.components) - 5, 'autre')}"
+            if len(objectives.components) > 5
+            else ""
+        )
+        said.append(
+            f"rien n'est acheté pour les composants ({names}{more}) : un secours s'en passe, check et predict "
+            "disent ce qu'ils retiennent"
+        )
+    return tuple(said)
 
 
 def local(objectives: Objectives) -> frozenset[str]:

@@ -6,8 +6,8 @@ and an availability rate bounds no single outage: it is turned into hours.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from releve.cycle.objectives.flow import Graph, NodeKind, Required
@@ -24,7 +24,11 @@ FLOW_SOURCE = "une ressource a le délai du plus pressé de ce qu'elle porte, mo
 
 @dataclass(frozen=True, slots=True)
 class Contradiction:
-    """Where what is asked and what is promised do not meet. `code` is stable; `grave` False: to look at."""
+    """Where what is asked and what is promised do not meet. `code` is stable; `grave` False: to look at.
+
+    `about`: the value that somebody wrote and could change (a promise with its supplier's id, a component,
+    a recovery, an answer, a settled need), by which its file and line are found; None: the plan's own.
+    """
 
     code: str
     node: str
@@ -32,6 +36,7 @@ class Contradiction:
     hint: str
     source: str
     grave: bool = True
+    about: Hashable = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,7 @@ class Promised:
     promise: SupplierPromise
     longest: timedelta | None
     rate: Availability | None
+    written: Hashable = None  # (supplier id, promise)
 
 
 def promised(objectives: Objectives, calendars: Mapping[str, Calendar], *, year: int) -> tuple[Promised, ...]:
@@ -71,6 +77,7 @@ def promised(objectives: Objectives, calendars: Mapping[str, Calendar], *, year:
             promise,
             _longest(promise, calendars, year),
             availability(promise.availability) if promise.availability is not None else None,
+            (supplier.id, promise),
         )
         for supplier in objectives.suppliers
         for promise in supplier.promises
@@ -94,21 +101,24 @@ def contradictions(
     *,
     year: int,
 ) -> tuple[Contradiction, ...]:
-    """Everything that does not meet, the graph over; in a stable order."""
+    """Everything that does not meet, the graph over; in a stable order.
+
+    `needs`, and `asked` which flows from them: what is left to keep once gaps were accepted.
+    """
     offers = promised(objectives, plan.calendars, year=year)
     needs = tuple(needs)
     found = [
-        *(item for offer in offers for item in _judged(offer, asked[offer.node])),
+        *(item for offer in offers for item in _judged(offer, asked[offer.node], stood)),
         *_upwards(stood, asked, offers),
         *_losses(offers, needs, stood),
         *_silent(objectives.suppliers, stood),
-        *_plan_against(plan, needs, year),
-        *_no_time(stood, asked),
+        *_plan_against(plan, objectives, needs, year),
+        *_no_time(stood, asked, objectives),
     ]
     return tuple(dict.fromkeys(found))
 
 
-def _judged(offer: Promised, need: Required) -> Iterator[Contradiction]:
+def _judged(offer: Promised, need: Required, stood: Graph) -> Iterator[Contradiction]:
     name = f"{offer.supplier} pour « {need.name} »"
     if (
         offer.longest is not None
@@ -119,9 +129,10 @@ def _judged(offer: Promised, need: Required) -> Iterator[Contradiction]:
             "promise-too-slow",
             need.node,
             f"{name} promet {say_span(offer.promise.restore or Span())}, jusqu'à {_said(offer.longest)} d'horloge ; "
-            f"il faut {_within(need.seconds)} ({_because(need)})",
+            f"{_wanted(need, stood)}",
             "négociez la GTR ou sa plage, prenez un secours qui n'en dépend pas, ou faites accepter l'écart",
             "PGSSI-S 7.4.1.1 (délais admissibles)",
+            about=offer.written,
         )
     if (
         offer.rate is not None
@@ -131,12 +142,13 @@ def _judged(offer: Promised, need: Required) -> Iterator[Contradiction]:
         yield Contradiction(
             "rate-too-low",
             need.node,
-            f"{name} : {_percent(offer.rate.percent)} laissent {_said(offer.rate.month)} d'arrêt par mois "
-            f"({_said(offer.rate.year)} par an), plus qu'il n'est admis ({_within(need.seconds)})",
+            f"{name} : {_percent(offer.rate.percent)} permettent {_said(offer.rate.month)} d'arrêt par mois "
+            f"({_said(offer.rate.year)} par an) ; {_wanted(need, stood)}",
             "un taux ne borne aucun arrêt : "
             + ("demandez une GTR" if offer.longest is None else "c'est la GTR qui compte"),
             "arithmétique de disponibilité, mois de 730 h",
             grave=False,
+            about=offer.written,
         )
 
 
@@ -162,6 +174,7 @@ def _losses(offers: tuple[Promised, ...], needs: tuple[Need, ...], stood: Graph)
                 ),
                 "négociez la perte promise, ou gardez une copie de votre côté",
                 "CaRE D2.O2.A : la politique de sauvegarde s'applique aussi aux logiciels hébergés",
+                about=offer.written,
             )
 
 
@@ -181,12 +194,11 @@ def _upwards(
 
     One contradiction for each promise that is in the way, with everything that it holds up.
     """
-    longest: dict[
-        str, float
-    ] = {}  # where two suppliers promise the same thing, the slower one is what may come
+    slower: dict[str, Promised] = {}  # where two suppliers promise the same thing, what may come
+    longest: dict[str, float] = {}
     for offer in offers:
-        if offer.longest is not None:
-            longest[offer.node] = max(offer.longest.total_seconds(), longest.get(offer.node, 0.0))
+        if offer.longest is not None and offer.longest.total_seconds() > longest.get(offer.node, -1.0):
+            slower[offer.node], longest[offer.node] = offer, offer.longest.total_seconds()
     back: dict[str, tuple[float, str]] = {}
     late: dict[str, list[tuple[str, float, float]]] = {}
     for node in stood.order():
@@ -203,7 +215,7 @@ def _upwards(
             late.setdefault(slowest[1], []).append((need.name, need.seconds, back[node][0]))
     for node, held in late.items():
         shown = " ; ".join(
-            f"{name} (il faut {_within(need)}, ce qui est promis mène à {say_seconds(leads)})"
+            f"« {name} » (il faut {say_seconds(need) if need else 'que ce soit aussitôt'}, ce qui est promis mène à {say_seconds(leads)})"
             for name, need, leads in sorted(held, key=lambda item: item[1])[:3]
         )
         more = f" ; et {say_count(len(held) - 3, 'autre')}" if len(held) > 3 else ""
@@ -213,6 +225,7 @@ def _upwards(
             f"ce qui est promis pour « {stood.names[node]} » retient {say_count(len(held), 'application')} : {shown}{more}",
             "raccourcissez ce qui est en dessous, prévoyez un secours qui n'en dépend pas, ou faites accepter l'écart",
             FLOW_SOURCE,
+            about=slower[node].written,
         )
 
 
@@ -234,10 +247,13 @@ def _silent(suppliers: tuple[Supplier, ...], stood: Graph) -> Iterator[Contradic
                     "demandez une GTR et sa plage ; une GTI ou un taux ne disent pas quand le service revient",
                     "contrats : GTI, GTR, plage de service garantie",
                     grave=False,
+                    about=(supplier.id, promise),
                 )
 
 
-def _plan_against(plan: Plan, needs: tuple[Need, ...], year: int) -> Iterator[Contradiction]:
+def _plan_against(
+    plan: Plan, objectives: Objectives, needs: tuple[Need, ...], year: int
+) -> Iterator[Contradiction]:
     """What the plan carries as the need must be what people said; what it promises must keep it."""
     for application in plan.applications:
         said = [
@@ -252,28 +268,38 @@ def _plan_against(plan: Plan, needs: tuple[Need, ...], year: int) -> Iterator[Co
         short = [need for need in said if shortest > need.least or longest > need.worst]
         if short:
             strictest = min(short, key=lambda need: (need.least, need.worst))
+            place = objectives.establishment(strictest.establishment).name
             yield Contradiction(
                 "need-differs",
                 application.id,
-                f"le plan écrit {say_span(application.need.rto)} pour « {application.name} » ; ceux qui s'en servent "
-                f"{_say(strictest.rto)} ({strictest.establishment})",
+                f"« {application.name} » : le plan écrit {say_span(application.need.rto)} ; besoin retenu : "
+                f"{_rto(strictest.rto)} ({place})",
                 f"dans le plan : tolerance: {{rto: {write_span(strictest.rto)}}}",
                 "Direction[s], dossier « Tous connectés » (2013) : le délai est fixé par les utilisateurs",
+                about=_origin(strictest),
             )
-        lost = [need.rpo for need in said if need.rpo is not None]
-        if lost and application.need.rpo.seconds > min(span.seconds for span in lost):
-            least = min(lost, key=lambda span: span.seconds)
+        lost = [need for need in said if need.rpo is not None]
+        least = min(lost, key=lambda need: need.rpo.seconds if need.rpo else 0.0, default=None)
+        if least is not None and least.rpo is not None and application.need.rpo.seconds > least.rpo.seconds:
             yield Contradiction(
                 "loss-differs",
                 application.id,
-                f"le plan admet une perte de {say_span(application.need.rpo)} pour « {application.name} » ; "
-                f"les réponses {_only(least)}",
-                f"dans le plan : tolerance: {{rpo: {write_span(least)}}}",
+                f"« {application.name} » : le plan admet une perte de {say_span(application.need.rpo)} ; besoin "
+                f"retenu : {say_span(least.rpo) if least.rpo.seconds else 'aucune perte'}",
+                f"dans le plan : tolerance: {{rpo: {write_span(least.rpo)}}}",
                 "Direction[s], dossier « Tous connectés » (2013) : quelles données, en quelle quantité, peuvent être perdues",
+                about=_origin(least),
             )
 
 
-def _no_time(stood: Graph, asked: Mapping[str, Required]) -> Iterator[Contradiction]:
+def _origin(need: Need) -> Hashable:
+    """What somebody wrote that the need comes from."""
+    return need.settled or (need.decisive.answer if need.decisive else None)
+
+
+def _no_time(stood: Graph, asked: Mapping[str, Required], objectives: Objectives) -> Iterator[Contradiction]:
+    written: dict[str, Hashable] = {item.id: item for item in objectives.components}
+    written |= {item.application: item for item in objectives.recoveries}
     for node in stood.order():
         need = asked[node]
         own = stood.own.get(node, 0.0)
@@ -281,29 +307,36 @@ def _no_time(stood: Graph, asked: Mapping[str, Required]) -> Iterator[Contradict
             yield Contradiction(
                 "no-time-left",
                 node,
-                f"« {need.name} » se remet en route en {say_seconds(own)} ; il faudrait {_within(need.seconds)} "
-                f"({_because(need)})",
+                f"« {need.name} » se remet en route en {say_seconds(own)} ; {_wanted(need, stood)}",
                 "prévoyez un secours déjà prêt, ou faites accepter l'écart",
                 FLOW_SOURCE,
+                about=written.get(node),
             )
 
 
-def _because(need: Required) -> str:
-    others = len(need.why) - 1
-    more = f" et {say_count(others, 'autre')}" if others > 0 else ""
-    return f"demandé par {need.why[0].because}{more}" if need.why else "rien ne le demande"
+def _wanted(need: Required, stood: Graph) -> str:
+    """How little time a node has, and because of whom; there must be something that asks for it."""
+    first = need.why[0].because
+    others = f" et {say_count(len(need.why) - 1, 'autre')}" if len(need.why) > 1 else ""
+    if first == need.node:
+        who = f"ceux qui s'en servent{others}"
+        return (
+            f"il faut {say_seconds(need.seconds)} ({who})"
+            if need.seconds
+            else f"il faut que ce soit aussitôt ({who})"
+        )
+    who = f"« {stood.names[first]} »{others}"
+    if need.seconds:
+        return f"il faut {say_seconds(need.seconds)} ({who})"
+    return f"il ne lui reste aucun temps, ce qui est au-dessus le prend tout ({who})"
 
 
-def _say(rto: Span) -> str:
-    return f"disent {say_span(rto)}" if rto.seconds or rto.business_days else "n'admettent aucun arrêt"
+def _rto(rto: Span) -> str:
+    return say_span(rto) if rto.seconds or rto.business_days else "aucun arrêt admis"
 
 
 def _only(loss: Span, verb: str = "en admettent") -> str:
     return f"n'{verb} que {say_span(loss)}" if loss.seconds else f"n'{verb} aucune"
-
-
-def _within(seconds: float) -> str:
-    return say_seconds(seconds) if seconds else "que ce soit aussitôt"
 
 
 def _percent(value: float) -> str:

@@ -4,7 +4,8 @@ Needs flow down: a resource must be back by the strictest of those that it carri
 each of them then takes for itself (BIA, ISO 22301 8.2: RTO of a resource = min over the applications that
 need it, minus their own rebuild time; a shared resource takes the highest criticality of what it carries).
 Lengths are the shortest on the clock (`Need.least`): what must hold whenever the outage begins is judged
-on that one.
+on that one. Here one thing fails at a time: what takes over by itself (`automatic`) counts in place of the
+rebuild; the loss of a whole site is for `predict`.
 """
 
 from __future__ import annotations
@@ -110,7 +111,8 @@ def graph(plan: Plan, objectives: Objectives) -> Graph:
         names[application.id], kinds[application.id] = application.name, NodeKind.APPLICATION
         recovery = recoveries.get(application.id)
         if recovery is not None:
-            own[application.id] = recovery.install.seconds + recovery.start.seconds + recovery.check.seconds
+            by_hand = recovery.install.seconds + recovery.start.seconds + recovery.check.seconds
+            own[application.id] = by_hand if recovery.automatic is None else recovery.automatic.seconds
     for data in plan.data_sets:
         end = data.ends[data.primary_site]
         below[data.id] = [end.host] if end.host in hosts else []
@@ -119,8 +121,9 @@ def graph(plan: Plan, objectives: Objectives) -> Graph:
         key = component.id
         below.setdefault(key, []).extend(component.needs)
         names[key], kinds[key] = component.name, NodeKind.COMPONENT
-        if component.rebuild is not None:
-            own[key] = component.rebuild.seconds
+        back = component.automatic or component.rebuild
+        if back is not None:
+            own[key] = back.seconds
         for carried in component.carries:
             if carried != key:
                 below[carried].append(key)

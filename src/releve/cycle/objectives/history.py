@@ -13,7 +13,8 @@ from datetime import datetime
 from statistics import quantiles
 
 from releve.domain.incident import Incident
-from releve.domain.runbook import Direction, RunRecord, TaskState
+from releve.domain.protection import LossKind
+from releve.domain.runbook import Direction, RunRecord, TaskKind, TaskState
 from releve.domain.work import Basis, Spread
 
 ENOUGH = 3  # measures below which percentiles cannot be read off them
@@ -56,6 +57,50 @@ def history(runs: Iterable[RunRecord], incidents: Iterable[Incident]) -> History
         spread_of(detection[:KEPT]) if detection else None,
         spread_of(decision[:KEPT]) if decision else None,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """What a switch lost of one data set, as its record proves it: age in seconds of the oldest write that may be missing.
+
+    0: a proof that nothing was. `at_most`: only a bound is known.
+    """
+
+    seconds: float
+    incident: str
+    reason: str
+    at_most: bool = False
+
+
+def lost(runs: Iterable[RunRecord], incidents: Iterable[Incident]) -> Mapping[str, Lost]:
+    """By data set, the last switch that could tell; what nobody could bound is left out, it was not measured."""
+    known = {incident.id: incident for incident in incidents}
+    found: dict[str, Lost] = {}
+    for run in sorted(runs, key=lambda record: record.started_at):
+        incident = known.get(run.runbook.incident)
+        if run.runbook.direction is not Direction.SWITCH or incident is None:
+            continue
+        for task in run.runbook.tasks:
+            if task.kind is TaskKind.ASSESS:
+                outcome = run.record(task.id).outcome
+                said = _lost(outcome.facts if outcome else {}, incident)
+                if said is not None:
+                    found[task.subject] = said
+    return found
+
+
+def _lost(facts: Mapping[str, object], incident: Incident) -> Lost | None:
+    said = facts.get("loss")
+    if not isinstance(said, Mapping):
+        return None
+    reason = str(said.get("reason", ""))
+    if said.get("kind") == LossKind.NONE:
+        return Lost(0.0, incident.id, reason)
+    since = said.get("since")
+    if said.get("kind") == LossKind.BOUNDED and isinstance(since, str):
+        age = (incident.began_at - datetime.fromisoformat(since)).total_seconds()
+        return Lost(max(0.0, age), incident.id, reason, at_most=True)
+    return None
 
 
 def spread_of(values: list[float]) -> Spread:

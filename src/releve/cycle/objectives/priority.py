@@ -93,10 +93,14 @@ def _why(stood: Graph, need: Required, unsaid: set[str]) -> str:
     if need.seconds is None:
         return "rien de ce qui est déclaré n'en dépend"
     strictest = need.why[0].because
-    doubt = " (valeur du plan : personne n'a répondu)" if strictest in unsaid else ""
     if strictest == need.node:
-        first = f"ceux qui s'en servent le demandent{doubt}"
+        first = (
+            "valeur du plan : personne n'a répondu"
+            if strictest in unsaid
+            else "ceux qui s'en servent le demandent"
+        )
     else:
+        doubt = " (valeur du plan : personne n'a répondu)" if strictest in unsaid else ""
         first = f"{stood.names[strictest]} l'attend{doubt} : {' → '.join(need.through)}"
     below = stood.needs[need.node]
     return first + (f" ; après {', '.join(below)}" if below else "")

@@ -10,9 +10,9 @@ from releve.cycle.objectives.choice.arbitration import arbitrated
 from releve.cycle.objectives.choice.conflict import out_of_reach
 from releve.cycle.objectives.choice.estate import estate
 from releve.cycle.objectives.need import Need
-from releve.cycle.objectives.read import Judgement, in_order_of_file
+from releve.cycle.objectives.read import PRICED, Judgement, in_order_of_file
 from releve.domain.errors import Fault
-from releve.domain.objectives import Objectives, Settled, Statement
+from releve.domain.objectives import Objectives
 from releve.domain.plan import Plan
 
 
@@ -33,15 +33,8 @@ def unreachable(
     found = []
     for finding in out_of_reach(estate(things, relaxed, prices), lambda wish: (wish.id,)):
         source = origin(by_id[str(finding.path[0])], asked, objectives)
-        file, line, column = _place(source, judgement, name)
-        found.append(Fault(file, line, column, finding.code, finding.sentence, finding.hint))
+        place = judgement.place(source if source is not None else PRICED, name)
+        found.append(
+            Fault(place.file, place.line, place.column, finding.code, finding.sentence, finding.hint)
+        )
     return in_order_of_file(found)
-
-
-def _place(source: Settled | Statement | None, judgement: Judgement, name: str) -> tuple[str, int, int]:
-    """File, line and column; an answer of the ledger has no line."""
-    if isinstance(source, Statement):
-        file, _colon, line = source.source.rpartition(":")
-        return (file, int(line), 1) if file and line.isdecimal() else (source.source, 0, 0)
-    mark = judgement.settled[source] if source is not None else judgement.priced
-    return name, mark.line, mark.column

@@ -6,7 +6,7 @@ so that one respondent's mistake hides nothing of the others.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Iterator
 from collections.abc import Mapping as Places
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -36,7 +36,7 @@ from releve.cycle.plan.finding import Finding, in_order, placed
 from releve.cycle.plan.source import MAX_BYTES, Mapping, Mark, mark_of, read_source
 from releve.cycle.plan.source import Path as Steps
 from releve.domain.errors import Fault, PlanError
-from releve.domain.objectives import Objectives, Settled, Statement
+from releve.domain.objectives import Objectives, Statement
 from releve.domain.os_errors import reason
 from releve.domain.plan import Plan
 from releve.domain.units import Span, say_count
@@ -49,7 +49,8 @@ INIT_HINT = "écrivez-en un premier : releve objectives init"
 ASK_HINT = "releve objectives ask pose les questions et l'écrit"
 
 
-Marks = Places[Settled, Mark]  # values -> where they are written
+Marks = Places[Hashable, Mark]  # values -> where they are written in the objectives file
+PRICED = "prices"  # the mark of the price list
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,19 +62,38 @@ class Bargain:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """A place in a file, from 1; line 0: the file as a whole."""
+
+    file: str
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
 class Judgement:
     """What the files are worth: `objectives` is None when there are `faults`; `remarks` forbid nothing.
 
-    `bargain`: the price list and the arbitrations of the same file. `settled`: where each need that a
-    person settled is written; `priced`: where the price list is.
+    `bargain`: the price list and the arbitrations of the same file. `marks`: where each settled need,
+    component, recovery, arbitration and (supplier id, promise) is written, and the price list (`PRICED`).
     """
 
     objectives: Objectives | None
     faults: tuple[Fault, ...]
     remarks: tuple[Fault, ...]
     bargain: Bargain = field(default_factory=lambda: Bargain(None, ()))
-    settled: Marks = field(default_factory=dict)
-    priced: Mark = field(default_factory=lambda: Mark(0, 0))
+    marks: Marks = field(default_factory=dict)
+
+    def place(self, value: Hashable, name: str) -> Place:
+        """Where a value was written: an answer in its own file, anything else in the objectives file `name`.
+
+        An answer of the ledger, and what nobody wrote there, have no line (0).
+        """
+        if isinstance(value, Statement):
+            file, _colon, line = value.source.rpartition(":")
+            return Place(file, int(line), 1) if file and line.isdecimal() else Place(value.source, 0, 0)
+        mark = self.marks.get(value, Mark(0, 0))
+        return Place(name, mark.line, mark.column)
 
 
 def read_objectives(
@@ -116,7 +136,7 @@ def judge_objectives(
         return Judgement(None, in_order_of_file(reader.faults), tuple(reader.remarks))
     whole = replace(objectives, statements=tuple(latest(given)))
     remarks = in_order_of_file((*reader.remarks, *_unanswered(whole, plan, str(path), reader.places)))
-    return Judgement(whole, (), remarks, bargain, reader.settled, reader.priced)
+    return Judgement(whole, (), remarks, bargain, reader.marks)
 
 
 def read_answers(path: Path, objectives: Path, plan: Plan) -> tuple[Statement, ...]:
@@ -158,8 +178,7 @@ class _Reader:
         self.remarks: list[Fault] = []
         self._written: Mapping | None = None  # the objectives file
         self.places: dict[str, Mark] = {}  # establishment id -> where it is written
-        self.settled: dict[Settled, Mark] = {}
-        self.priced = Mark(0, 0)
+        self.marks: dict[Hashable, Mark] = {}
 
     def objectives(self, path: Path) -> Objectives | None:
         """The objectives without their answers; None when something is wrong."""
@@ -188,8 +207,7 @@ class _Reader:
             return None
         self.places = {item.item.id: mark_of(root, item.path) for item in self._draft.establishments}
         built = build(self._draft, relief, budget)
-        marks = (mark_of(root, item.path) for item in self._draft.settled)
-        self.settled = dict(zip(built.settled, marks, strict=True))
+        self.marks = {value: mark_of(root, path) for value, path in _written(self._draft, built)}
         return built
 
     def bargain(self, name: str, objectives: Objectives, today: date | None) -> Bargain:
@@ -201,7 +219,7 @@ class _Reader:
         prices: PricesBlock | None = None
         findings: list[Finding] = []
         if "prices" in root.entries:
-            self.priced = mark_of(root, ("prices",), key=True)
+            self.marks[PRICED] = mark_of(root, ("prices",), key=True)
             prices, findings = block(root, ("prices",), PricesBlock)
             if prices is not None:
                 found = (*prices_rules(prices), *judge_only(prices, known))
@@ -214,10 +232,9 @@ class _Reader:
             findings.append(replace(item, path=(*accepted[int(where)].path, *rest)))
         if not self._keep(findings, root, name):
             return Bargain(None, ())
-        return Bargain(
-            build_prices(prices) if prices is not None else None,
-            tuple(build_arbitration(item) for item in blocks),
-        )
+        built = tuple(build_arbitration(item) for item in blocks)
+        self.marks |= {value: mark_of(root, item.path) for value, item in zip(built, accepted, strict=True)}
+        return Bargain(build_prices(prices) if prices is not None else None, built)
 
     def answers(self, path: Path) -> list[Statement]:
         """The answers of one file; those that can be used when something is wrong."""
@@ -289,6 +306,19 @@ def _budget(root: Mapping) -> tuple[Span | None, list[Finding]]:
 
 def _model(model: type[Block], _path: Steps) -> type[Block]:
     return model
+
+
+def _written(draft: Draft, built: Objectives) -> Iterator[tuple[Hashable, Steps]]:
+    """The values whose place may be asked for, each with its path."""
+    for values, placed_in in (
+        (built.settled, draft.settled),
+        (built.components, draft.components),
+        (built.recoveries, draft.recoveries),
+    ):
+        yield from zip(values, (item.path for item in placed_in), strict=True)
+    for supplier, item in zip(built.suppliers, draft.suppliers, strict=True):
+        for index, promise in enumerate(supplier.promises):
+            yield (supplier.id, promise), (*item.path, "promises", index)
 
 
 def latest(answers: Iterable[Statement]) -> Iterable[Statement]:

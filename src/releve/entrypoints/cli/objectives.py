@@ -9,16 +9,21 @@ from typing import TYPE_CHECKING
 import typer
 
 from releve.domain.units import say_count
-from releve.entrypoints.cli.objectives_files import AnswersFolder, ObjectivesFile, judged, load, places, today
+from releve.entrypoints.cli.objectives_files import (
+    AnswersFolder,
+    ObjectivesFile,
+    judged,
+    load,
+    load_all,
+    places,
+    today,
+)
 from releve.entrypoints.cli.speech import Answer, Json, PlanFile, answer
 from releve.entrypoints.cli.telling import columns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from releve.cycle.objectives.contradictions import Contradiction
+    from releve.cycle.objectives.gaps import Accepted
     from releve.cycle.objectives.need import Need
-    from releve.domain.errors import Fault
     from releve.domain.objectives import Objectives
     from releve.domain.plan import Plan
     from releve.entrypoints.cli.objectives_files import Places
@@ -214,20 +219,14 @@ def _date(text: str) -> date:
     return found
 
 
-def _needs(where: Places) -> tuple[Plan, Objectives, tuple[Need, ...]]:
+def _needs(where: Places) -> tuple[Plan, Objectives, tuple[Need, ...], Accepted]:
+    from releve.cycle.objectives.gaps import gaps
     from releve.cycle.objectives.need import needs
     from releve.cycle.objectives.scale import proposed_scale
 
-    plan, objectives = load(where)
-    return plan, objectives, needs(plan, objectives, proposed_scale(), year=today().year)
-
-
-def _contradictions(plan: Plan, objectives: Objectives, found: tuple[Need, ...]) -> tuple[Contradiction, ...]:
-    from releve.cycle.objectives.contradictions import contradictions
-    from releve.cycle.objectives.flow import graph, required
-
-    stood = graph(plan, objectives)
-    return contradictions(plan, objectives, stood, required(stood, found), found, year=today().year)
+    plan, objectives, bargain = load_all(where)
+    found = needs(plan, objectives, proposed_scale(), year=today().year)
+    return plan, objectives, found, gaps(found, bargain.arbitrations, today())
 
 
 def _init(where: Places) -> Answer:
@@ -250,50 +249,18 @@ def _init(where: Places) -> Answer:
 
 
 def _check(where: Places) -> Answer:
-    from releve.cycle.objectives.need import needs
-    from releve.cycle.objectives.reach import unreachable
+    from releve.cycle.objectives.check import checked
     from releve.cycle.objectives.scale import proposed_scale
+    from releve.cycle.objectives.show.check import check_text, check_value
     from releve.cycle.objectives.show.grid import folded
-    from releve.cycle.objectives.show.needs import contradiction_value, contradictions_text
     from releve.domain.errors import Exit, PlanError
 
     plan, judgement = judged(where)
     if judgement.objectives is None:
         raise PlanError(judgement.faults, noun="les objectifs contiennent", code="objectives-invalid")
-    objectives = judgement.objectives
-    found = needs(plan, objectives, proposed_scale(), year=today().year)
-    clashes = _contradictions(plan, objectives, found)
-    beyond = unreachable(plan, objectives, found, judgement, str(where.objectives), today())
-    opened = [need for need in found if need.open]
-    lines = [
-        f"objectifs lisibles : {say_count(len(objectives.statements), 'réponse')}, {say_count(len(found), 'besoin')}, dont {len(opened)} à trancher"
-    ]
-    if judgement.remarks:
-        lines += ["", "À regarder :"]
-    lines += _faults(judgement.remarks)
-    if beyond:
-        lines += ["", "Hors d'atteinte, quoi qu'on achète :", *_faults(beyond)]
-    if clashes:
-        lines += ["", "Ce qui se contredit :", contradictions_text(clashes)]
-    data: dict[str, object] = {
-        "valid": True,
-        "statements": len(objectives.statements),
-        "needs": len(found),
-        "open": [{"application": need.application, "establishment": need.establishment} for need in opened],
-        "remarks": [remark.as_json() for remark in judgement.remarks],
-        "unreachable": [fault.as_json() for fault in beyond],
-        "contradictions": [contradiction_value(item) for item in clashes],
-    }
-    grave = bool(beyond) or any(item.grave for item in clashes)
-    return Answer(data, folded("\n".join(lines), columns()), Exit.PROMISE_NOT_KEPT if grave else Exit.DONE)
-
-
-def _faults(faults: Iterable[Fault]) -> Iterator[str]:
-    for fault in faults:
-        where = f"{fault.file}:{fault.line}:{fault.column}" if fault.line else fault.file
-        yield f"{where}: {fault.code}: {fault.sentence}"
-        if fault.hint:
-            yield f"  hint: {fault.hint}"
+    found = checked(plan, judgement.objectives, judgement, str(where.objectives), proposed_scale(), today())
+    status = Exit.PROMISE_NOT_KEPT if found.grave else Exit.DONE
+    return Answer(check_value(found), folded(check_text(found), columns()), status)
 
 
 def _show(where: Places, application: str) -> Answer:
@@ -303,11 +270,11 @@ def _show(where: Places, application: str) -> Answer:
     from releve.domain.errors import BadInput
     from releve.domain.names import nearest
 
-    plan, objectives, found = _needs(where)
+    plan, objectives, found, accepted = _needs(where)
     if not application:
         return Answer(
-            {"needs": [need_value(need) for need in found]},
-            folded(needs_text(plan, objectives, found, width=columns()), columns()),
+            {"needs": [need_value(need, accepted) for need in found]},
+            folded(needs_text(plan, objectives, found, accepted, width=columns()), columns()),
         )
     known = [item.id for item in plan.applications]
     if application not in known:
@@ -319,9 +286,12 @@ def _show(where: Places, application: str) -> Answer:
     chosen = [need for need in found if need.application == application]
     scale = proposed_scale()
     text = "\n\n".join(
-        [plan.application(application).name, *(need_text(need, objectives, scale) for need in chosen)]
+        [
+            plan.application(application).name,
+            *(need_text(need, objectives, scale, accepted) for need in chosen),
+        ]
     )
-    return Answer({"needs": [need_value(need) for need in chosen]}, folded(text, columns()))
+    return Answer({"needs": [need_value(need, accepted) for need in chosen]}, folded(text, columns()))
 
 
 def _priorities(where: Places) -> Answer:
@@ -329,7 +299,7 @@ def _priorities(where: Places) -> Answer:
     from releve.cycle.objectives.priority import ranked
     from releve.cycle.objectives.show.needs import rank_value, ranks_text
 
-    plan, objectives, found = _needs(where)
+    plan, objectives, found, _accepted = _needs(where)
     stood = graph(plan, objectives)
     ranks = ranked(stood, required(stood, found), found, objectives)
     return Answer({"ranks": [rank_value(rank) for rank in ranks]}, ranks_text(ranks, width=columns()))
@@ -338,14 +308,18 @@ def _priorities(where: Places) -> Answer:
 def _compare(where: Places) -> Answer:
     from releve.app import utc_now
     from releve.cycle.objectives.compare import compared
+    from releve.cycle.objectives.history import lost
     from releve.cycle.objectives.show.needs import compared_text, compared_value
     from releve.entrypoints.cli.session import ledger_here
 
-    plan, objectives, found = _needs(where)
+    plan, objectives, found, accepted = _needs(where)
     ledger = ledger_here(plan)
-    lines = compared(plan, found, ledger.incidents.all() if ledger is not None else (), utc_now())
+    incidents = ledger.incidents.all() if ledger is not None else ()
+    gone = lost(ledger.runs.all(), incidents) if ledger is not None else {}
+    lines = compared(plan, objectives, found, incidents, gone, utc_now())
     return Answer(
-        {"lines": [compared_value(line) for line in lines]}, compared_text(lines, objectives, width=columns())
+        {"lines": [compared_value(line, accepted) for line in lines]},
+        compared_text(lines, objectives, accepted, width=columns()),
     )
 
 

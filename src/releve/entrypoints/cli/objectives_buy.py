@@ -26,10 +26,11 @@ class _Market:
     wishes: tuple[Wish, ...]
     prices: PriceList
     arbitrations: tuple[Arbitration, ...]
+    notes: tuple[str, ...]  # what a choice does not weigh
 
 
 def _market(where: Places) -> _Market:
-    from releve.cycle.objectives.buying import subjects, wishes
+    from releve.cycle.objectives.buying import left_out, subjects, wishes
     from releve.cycle.objectives.need import needs
     from releve.cycle.objectives.scale import proposed_scale
 
@@ -42,7 +43,9 @@ def _market(where: Places) -> _Market:
         )
     found = subjects(plan, objectives)
     asked = wishes(plan, objectives, needs(plan, objectives, proposed_scale(), year=today().year), found)
-    return _Market(plan, found, asked, bargain.prices, bargain.arbitrations)
+    return _Market(
+        plan, found, asked, bargain.prices, bargain.arbitrations, left_out(objectives, bargain.prices)
+    )
 
 
 def choose(where: Places, *, why: bool) -> Answer:
@@ -60,7 +63,10 @@ def choose(where: Places, *, why: bool) -> Answer:
     if isinstance(found, Conflict):
         return Answer(conflict_value(found), folded(conflict_text(found), columns()), Exit.PROMISE_NOT_KEPT)
     told = reasons(found) if why else None
-    return Answer(choice_value(found, told), folded(choice_text(found, told), columns()))
+    return Answer(
+        {**choice_value(found, told), "left_out": list(market.notes)},
+        folded(choice_text(found, told, market.notes), columns()),
+    )
 
 
 def curve(where: Places, application: str, picture: str) -> Answer:

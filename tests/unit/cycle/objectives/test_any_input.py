@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from releve.cycle.objectives.contradictions import contradictions
+from releve.cycle.objectives.check import checked
 from releve.cycle.objectives.flow import graph, required
+from releve.cycle.objectives.gaps import gaps
 from releve.cycle.objectives.need import needs
 from releve.cycle.objectives.priority import ranked
 from releve.cycle.objectives.read import Judgement, judge_answers_text, judge_objectives
 from releve.cycle.objectives.scale import proposed_scale
-from releve.cycle.objectives.show.needs import contradictions_text, need_text, needs_text, ranks_text
+from releve.cycle.objectives.show.check import check_text
+from releve.cycle.objectives.show.needs import need_text, needs_text, ranks_text
 from releve.cycle.plan.load import read_plan
 from releve.domain.errors import Fault
 
@@ -64,6 +67,9 @@ WORDS = ["[]", "{}", "''", "-1", "0", "true", "[a, [b]]", "{a: {b: c}}", "12 lun
          "elec", "bureau", "366 j ouvrés", "0 o", "1 ms", "100"]  # fmt: skip
 
 
+TODAY = date(2026, 10, 1)
+
+
 def walk(judgement: Judgement) -> None:
     """Everything that is derived from objectives that were judged right, and everything that is shown of it."""
     said = judgement.objectives
@@ -71,11 +77,11 @@ def walk(judgement: Judgement) -> None:
     found = needs(PLAN, said, proposed_scale(), year=2026)
     stood = graph(PLAN, said)
     asked = required(stood, found)
-    clashes = contradictions(PLAN, said, stood, asked, found, year=2026)
     assert ranks_text(ranked(stood, asked, found, said))
-    assert needs_text(PLAN, said, found)
-    assert contradictions_text(clashes) or not clashes
-    assert all(need_text(need, said, proposed_scale()) for need in found)
+    accepted = gaps(found, judgement.bargain.arbitrations, TODAY)
+    assert needs_text(PLAN, said, found, accepted)
+    assert check_text(checked(PLAN, said, judgement, "objectifs.yaml", proposed_scale(), TODAY))
+    assert all(need_text(need, said, proposed_scale(), accepted) for need in found)
 
 
 def sound(faults: tuple[Fault, ...]) -> None:

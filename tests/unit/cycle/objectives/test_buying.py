@@ -8,12 +8,21 @@ from datetime import date
 
 import pytest
 
-from releve.cycle.objectives.buying import PLAN_SAYS, origin, subjects, wishes
+from releve.cycle.objectives.buying import PLAN_SAYS, left_out, origin, subjects, wishes
 from releve.cycle.objectives.choice.wishes import Loss, Subject, SubjectKind, Wish
 from releve.cycle.objectives.need import Need, needs
-from releve.domain.objectives import DataAnswer, Objectives, Recovery, Settled
+from releve.domain.objectives import (
+    Component,
+    ComponentKind,
+    DataAnswer,
+    Objectives,
+    Recovery,
+    Relief,
+    Settled,
+)
 from releve.domain.plan import DataKind, Plan, Sensitivity
 from releve.domain.units import Span, parse_span
+from tests.choices import PRICES
 from tests.fakes.objectives import HOME, OFFICE_PLACE, SCALE, objectives, statement
 from tests.fakes.plans import application, data_set, plan, share
 
@@ -165,3 +174,18 @@ def test_any_budget_gives_wishes_of_whole_seconds_that_are_never_negative(retype
     """Whatever the budget to type again."""
     found, _needs = asked(replace(objectives(statement(data=PAPER)), retype_budget=retype))
     assert all(wish.seconds >= 0 for wish in found.values())
+
+
+def test_what_the_choice_does_not_weigh_is_told() -> None:
+    """Components, and a reaction that the relief declares longer than the prices count it; nothing else."""
+    relief = Relief(
+        4, 1, 1, 1.0, 1, detection=(Span(60), Span(300), Span(900)), decision=(Span(0), Span(600), Span(1))
+    )
+    said = replace(
+        objectives(), relief=relief, components=(Component("baie", "Baie fictive", ComponentKind.STORAGE),)
+    )
+    first, second = left_out(said, replace(PRICES, reaction=0))
+    assert "15 min une fois sur deux" in first
+    assert "Baie fictive" in second
+    assert left_out(objectives(), PRICES) == ()
+    assert len(left_out(said, replace(PRICES, reaction=900))) == 1

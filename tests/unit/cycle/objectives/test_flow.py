@@ -112,7 +112,7 @@ def test_a_restore_time_is_judged_on_the_clock_with_its_service_hours() -> None:
     (first, *_rest) = clashes(the_plan, replace(said, suppliers=(promise(restore=parse_span("4 h")),)))
     assert first.code == "promise-too-slow"
     assert "4 h, jusqu'à" in first.sentence
-    assert "demandé par medic et" in first.sentence
+    assert "il faut 1 h 10 min (« MEDIC » et 2 autres)" in first.sentence
     assert first.grave
 
 
@@ -146,7 +146,7 @@ def test_applications_held_up_by_one_promise_are_one_finding() -> None:
     found = clashes(the_plan, replace(said, suppliers=(promise(restore=parse_span("8 h"), calendar=""),)))
     (way,) = [item for item in found if item.code == "way-up-too-slow"]
     assert way.node == "fibre"
-    assert "retient 3 applications : NET (il faut 1 h 10 min" in way.sentence
+    assert "retient 3 applications : « NET » (il faut 1 h 10 min" in way.sentence
 
 
 def test_a_supplier_that_may_lose_more_than_people_can_is_named() -> None:
@@ -269,8 +269,14 @@ def test_the_plan_s_value_is_not_called_what_people_said() -> None:
 @pytest.mark.parametrize(
     ("written", "calendar", "office", "night", "place"),
     [
-        ("8 h ouvrées", "bureau", 6, 7, "ehpad"),  # 8 h ouvrées at the office; a day at night: may last four
-        ("24 h", "", 4, 9, "siege"),  # two business hours are over before a day is
+        (
+            "8 h ouvrées",
+            "bureau",
+            6,
+            7,
+            "EHPAD fictif",
+        ),  # 8 h ouvrées at the office; a day at night: may last four
+        ("24 h", "", 4, 9, "Siège fictif"),  # two business hours are over before a day is
         ("4 h ouvrées", "bureau", 5, 9, ""),
         ("2 h ouvrées", "bureau", 7, 9, ""),
         ("4 h", "", 9, 6, ""),
@@ -295,7 +301,7 @@ def test_what_is_proposed_for_the_plan_can_be_read_there() -> None:
         item for item in clashes(the_plan, replace(said, settled=(settled,))) if item.code == "need-differs"
     ]
     assert differs.hint == "dans le plan : tolerance: {rto: 90 min}"
-    assert "disent 1 h 30 min" in differs.sentence
+    assert "besoin retenu : 1 h 30 min" in differs.sentence
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from releve.cycle.objectives.history import history, spread_of
+from releve.cycle.objectives.history import Lost, history, lost, spread_of
 from releve.domain.incident import Incident
 from releve.domain.runbook import (
     Direction,
@@ -106,3 +106,51 @@ def test_a_run_that_was_begun_again_was_decided_once() -> None:
     found = history([first, later], [incident("a")])
     assert found.decision is not None
     assert (found.decision.p50, found.decision.count) == (pytest.approx(10.0), 1)
+
+
+def assessed(
+    name: str, facts: dict[str, object], *, days: int = 0, direction: Direction = Direction.SWITCH
+) -> RunRecord:
+    """A run that assessed what its data set would lose."""
+    task = Task("assess:d", TaskKind.ASSESS, "d", "s", "Constater", 1.0, "default")
+    outcome = Outcome(TaskState.DONE, "", {"loss": facts} if facts else {})
+    at = T0 + timedelta(days=days, seconds=40)
+    record = TaskRecord("assess:d", TaskState.DONE, at, at, outcome)
+    book = Runbook(name, direction, f"i-{name}", "p", "s", {}, (task,))
+    return RunRecord(book, RunState.DONE, at, None, (record,), ())
+
+
+NOTHING = {"kind": "none", "reason": "tout est arrivé"}
+BOUNDED = {"kind": "bounded", "since": (T0 - timedelta(seconds=90)).isoformat(), "reason": "à 90 s près"}
+
+
+@pytest.mark.parametrize(
+    ("facts", "found"),
+    [
+        (NOTHING, Lost(0.0, "i-a", "tout est arrivé")),
+        (BOUNDED, Lost(90.0, "i-a", "à 90 s près", at_most=True)),
+        (
+            {**BOUNDED, "since": (T0 + timedelta(seconds=5)).isoformat()},
+            Lost(0.0, "i-a", "à 90 s près", at_most=True),
+        ),
+        ({"kind": "bounded", "bytes": 12, "since": None, "reason": "12 octets"}, None),
+        ({"kind": "unknown", "since": T0.isoformat(), "reason": "?"}, None),
+        ({}, None),
+    ],
+)
+def test_what_a_switch_lost_is_what_it_could_establish(facts: dict[str, object], found: Lost | None) -> None:
+    """A proof, or a bound in time; anything else was not measured."""
+    assert lost([assessed("a", facts)], [incident("a")]) == ({"d": found} if found else {})
+
+
+def test_the_last_switch_that_could_tell_counts() -> None:
+    """A return, a run without its incident, and one that could not tell change nothing."""
+    runs = [
+        assessed("c", {"kind": "unknown", "reason": "?"}, days=3),
+        assessed("b", NOTHING, days=2),
+        assessed("a", BOUNDED),
+        assessed("d", BOUNDED, days=4, direction=Direction.RETURN),
+        assessed("e", BOUNDED, days=5),
+    ]
+    known = [incident(name) for name in "abcd"]
+    assert lost(runs, known)["d"] == Lost(0.0, "i-b", "tout est arrivé")

@@ -41,7 +41,7 @@ def settled(rto: Span) -> Settled:
 def test_both_rules_are_shown_with_their_figures_in_french() -> None:
     """The weighted sums have decimal commas, and stand under the disagreement that they explain."""
     said = objectives(statement())
-    text = need_text(one(said), said, SCALE)
+    text = need_text(one(said), said, SCALE, {})
     (line,) = [item for item in text.splitlines() if "somme pondérée" in item]
     assert line.strip() == "somme pondérée : " + " ; ".join(["10"] * 5 + ["16"] * 5) + " (limite : 28)"
 
@@ -51,13 +51,13 @@ def test_a_limit_that_is_not_whole_has_a_decimal_comma() -> None:
     from releve.domain.objectives import Threshold
 
     said = replace(objectives(statement()), thresholds=(Threshold("FIN", 1.5, 3),))
-    assert "(limite : 29,4)" in need_text(one(said), said, SCALE)
+    assert "(limite : 29,4)" in need_text(one(said), said, SCALE, {})
 
 
 def test_a_delay_settled_where_nobody_answered_is_not_called_the_plan_s() -> None:
     """A person settled it: the plan has no part in it."""
     said = replace(objectives(), settled=(settled(parse_span("8 h")),))
-    text = need_text(one(said), said, SCALE)
+    text = need_text(one(said), said, SCALE, {})
     assert "tranché par directrice le 2026-10-20 : équipe de nuit renforcée" in text
     assert "personne n'a répondu" in text
     assert "valeur du plan" not in text
@@ -66,8 +66,8 @@ def test_a_delay_settled_where_nobody_answered_is_not_called_the_plan_s() -> Non
 def test_what_the_plan_says_is_called_so() -> None:
     """Nobody answered and nobody settled."""
     said = objectives()
-    assert "personne n'a répondu : c'est la valeur du plan" in need_text(one(said), said, SCALE)
-    assert "valeur du plan : personne n'a répondu" in needs_text(plan(), said, [one(said)])
+    assert "personne n'a répondu : c'est la valeur du plan" in need_text(one(said), said, SCALE, {})
+    assert "valeur du plan : personne n'a répondu" in needs_text(plan(), said, [one(said)], {})
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_a_critical_period_goes_by_its_name() -> None:
         objectives(at_night(statement(step=7), "paie", 3)),
         periods=(parse_period("du 18 au 5", id="paie", name="Paie et DSN"),),
     )
-    lines = [line.strip() for line in need_text(one(said), said, SCALE).splitlines()]
+    lines = [line.strip() for line in need_text(one(said), said, SCALE, {}).splitlines()]
     assert "pendant « Paie et DSN » : 1 h" in lines
     assert "le reste de l’année : 1 j" in lines
 
@@ -98,10 +98,10 @@ def test_a_critical_period_goes_by_its_name() -> None:
 def test_people_who_disagree_are_both_quoted() -> None:
     """Each side with its words, its date and where it is written."""
     said = objectives(statement(step=5), statement(by="médecin", step=7, why="les plans imprimés tiennent"))
-    text = need_text(one(said), said, SCALE)
+    text = need_text(one(said), said, SCALE, {})
     assert "désaccord (entre personnes) : infirmière coordinatrice dit 4 h, médecin dit 1 j" in text
     assert text.count("« les plans imprimés tiennent »") >= 2
-    assert need_value(one(said))["open"] is True
+    assert need_value(one(said), {})["open"] is True
 
 
 @pytest.mark.parametrize(
@@ -119,9 +119,9 @@ def test_a_measure_is_shown_with_its_share_of_the_need(seconds: float, ratio: st
     said = objectives(statement())
     back = BEGAN + timedelta(seconds=seconds)
     lines = compared(
-        plan(), [one(said)], [Incident("i", "p", "x", "x", BEGAN, BEGAN, None, {"dui": back})], back
+        plan(), said, [one(said)], [Incident("i", "p", "x", "x", BEGAN, BEGAN, None, {"dui": back})], {}, back
     )
-    cells = compared_text(lines, said).splitlines()[-1].split("  ")
+    cells = compared_text([replace(line, loss=None) for line in lines], said, {}).splitlines()[-1].split("  ")
     assert cells[-1] == verdict
     assert ratio in [cell.strip() for cell in cells]
 
@@ -131,13 +131,13 @@ def test_a_need_of_no_outage_has_no_ratio_and_is_broken_by_any() -> None:
     said = replace(objectives(statement()), settled=(settled(Span()),))
     back = BEGAN + timedelta(seconds=1)
     (line,) = compared(
-        plan(), [one(said)], [Incident("i", "p", "x", "x", BEGAN, BEGAN, None, {"dui": back})], back
+        plan(), said, [one(said)], [Incident("i", "p", "x", "x", BEGAN, BEGAN, None, {"dui": back})], {}, back
     )
-    text = compared_text([line], said)
+    text = compared_text([replace(line, loss=None)], said, {})
     assert "inf" not in text
     assert "aucun arrêt admis" in text
     assert text.endswith("non tenu, de loin")
-    assert (compared_value(line)["ratio"], compared_value(line)["band"]) == (None, "far")
+    assert (compared_value(line, {})["ratio"], compared_value(line, {})["band"]) == (None, "far")
 
 
 def test_a_plan_where_an_id_names_two_things_is_not_computed(tmp_path) -> None:

@@ -76,6 +76,10 @@ class Arbitration:
         """Whether it holds on a day."""
         return self.decided_on <= today <= self.until
 
+    def covers(self, seconds: int) -> bool:
+        """Whether it speaks of a wish of that length: what became stricter since then is a new question."""
+        return self.wanted <= seconds < self.accepted
+
 
 def build_arbitration(block: ArbitrationBlock) -> Arbitration:
     """The value. What was wanted is rounded down to a whole second, what is accepted too."""
@@ -166,24 +170,35 @@ def arbitrated(
     asked = list(wishes)
     if today is None:
         return asked, {}
-    force: dict[tuple[str, Objective], list[Arbitration]] = {}
-    for item in arbitrations:
-        if item.in_force(today):
-            force.setdefault((item.subject, item.objective), []).append(item)
+    force = in_force(arbitrations, today)
     found, reasons = [], {}
     for wish in asked:
         fitting = [
-            item
-            for item in force.get((wish.subject, wish.objective), ())
-            if item.wanted <= wish.seconds < item.accepted
+            item for item in force.get((wish.subject, wish.objective), ()) if item.covers(wish.seconds)
         ]
         if not fitting:
             found.append(wish)
             continue
-        last = max(fitting, key=lambda item: (item.decided_on, item.accepted))
+        last = newest(fitting)
         found.append(replace(wish, seconds=last.accepted))
         reasons[wish.id] = (wish, last)
     return found, reasons
+
+
+def in_force(
+    arbitrations: Iterable[Arbitration], today: date
+) -> dict[tuple[str, Objective], list[Arbitration]]:
+    """Those that hold on a day, by what they speak of."""
+    found: dict[tuple[str, Objective], list[Arbitration]] = {}
+    for item in arbitrations:
+        if item.in_force(today):
+            found.setdefault((item.subject, item.objective), []).append(item)
+    return found
+
+
+def newest(arbitrations: Iterable[Arbitration]) -> Arbitration:
+    """The one decided last; of one day, the one that accepts most. Raises ValueError when there is none."""
+    return max(arbitrations, key=lambda item: (item.decided_on, item.accepted))
 
 
 def say_arbitration(item: Arbitration) -> str:

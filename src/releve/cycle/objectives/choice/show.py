@@ -6,33 +6,39 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from releve.cycle.objectives.choice.arbitration import say_arbitration
-from releve.cycle.objectives.choice.conflict import Conflict
+from releve.cycle.objectives.choice.conflict import Conflict, Member
 from releve.cycle.objectives.choice.curve import Curve
 from releve.cycle.objectives.choice.estate import Pick
 from releve.cycle.objectives.choice.measure import Line
 from releve.cycle.objectives.choice.money import say_money
 from releve.cycle.objectives.choice.prices import KIND_FR
 from releve.cycle.objectives.choice.solve import Choice, Kept
-from releve.cycle.objectives.choice.wishes import Duty, Objective, Wish
+from releve.cycle.objectives.choice.wishes import Duty, Objective, Wish, say_rule
 from releve.domain.units import say_count, say_seconds
 
 _OBJECTIVE_FR = {Objective.RTO: "arrêt", Objective.RPO: "perte"}
 
 
-def choice_text(choice: Choice, why: Mapping[Pick, Sequence[str]] | None = None) -> str:
-    """The choice as text. `why`: sentences of `reasons`, shown under each protection."""
+def choice_text(
+    choice: Choice, why: Mapping[Pick, Sequence[str]] | None = None, notes: Sequence[str] = ()
+) -> str:
+    """The choice as text. `why`: sentences of `reasons`, shown under each protection; `notes`: what it leaves out."""
     currency, years = choice.home.prices.currency, choice.home.prices.years
     said = [
         f"Le choix le moins cher : {say_money(choice.total, currency)} sur {years} ans",
         f"  à l'achat {say_money(choice.initial, currency)}, puis {say_money(choice.yearly, currency)} par an",
         "  " + proof(choice),
     ]
+    gaps = dict.fromkeys(kept.arbitration for kept in choice.kept if kept.arbitration is not None)
+    if gaps:
+        said.append(f"  dont {say_count(len(gaps), 'écart accepté', 'écarts acceptés')} : voir en bas")
     if choice.home.prices.reaction is None:
         said.append("  temps de détection et de décision : non déclaré, compté pour rien")
     else:
         said.append(
             f"  temps de détection et de décision : {say_seconds(choice.home.reaction)}, compté une fois"
         )
+    said += [f"  {note}" for note in notes]
     said += ["", "Pour chacun"]
     for subject in choice.home.subjects.values():
         picks = [pick for pick in choice.picks if pick[0] == subject.id]
@@ -59,7 +65,7 @@ def choice_text(choice: Choice, why: Mapping[Pick, Sequence[str]] | None = None)
 def proof(choice: Choice) -> str:
     """Whether it is the best, in one line."""
     if choice.proven:
-        return "prouvé : rien de moins cher ne tient tous les objectifs"
+        return "prouvé : rien de moins cher ne tient tous les objectifs des applications et toutes les règles"
     percent = f"{choice.gap * 100:.2f}".replace(".", ",")
     saved = say_money(choice.total - choice.bound, choice.home.prices.currency)
     return f"à {percent} % du mieux possible, prouvé : on n'économiserait jamais plus de {saved}"
@@ -81,8 +87,15 @@ def _kept(choice: Choice, kept: Kept) -> str:
     what = _OBJECTIVE_FR[kept.wish.objective]
     none = "aucun" if kept.wish.objective is Objective.RTO else "aucune"
     got = f"{what} de {say_seconds(kept.obtained)} au plus" if kept.obtained else f"{none} {what}"
-    text = f"{choice.home.subjects[kept.wish.subject].name} : {got} (besoin : {say_seconds(kept.wish.seconds)}) : tiendrait"
-    return text if kept.arbitration is None else f"{text} — arbitrage : {say_arbitration(kept.arbitration)}"
+    name = choice.home.subjects[kept.wish.subject].name
+    if kept.instead_of is None or kept.arbitration is None:
+        return f"{name} : {got} (besoin : {say_seconds(kept.wish.seconds)}) : tiendrait"
+    holds = kept.obtained <= kept.instead_of.seconds
+    return (
+        f"{name} : {got} (besoin : {say_seconds(kept.instead_of.seconds)}) : "
+        f"{'tiendrait' if holds else 'ne tiendrait que l’écart accepté'} — arbitrage : "
+        f"{say_arbitration(kept.arbitration)}"
+    )
 
 
 def choice_value(choice: Choice, why: Mapping[Pick, Sequence[str]] | None = None) -> dict[str, Any]:
@@ -154,24 +167,50 @@ def _wish_value(wish: Wish) -> dict[str, Any]:
 def conflict_text(conflict: Conflict) -> str:
     """Why nothing that is offered will do, as text."""
     said = ["Aucun choix ne tient tous les objectifs."]
+    alone = [core.members[0] for core in conflict.cores if len(core.members) == 1]
+    if alone:
+        each = (
+            "À lui seul, ceci ne peut"
+            if len(alone) == 1
+            else f"Chacun de ces {len(alone)}, à lui seul, ne peut"
+        )
+        said += ["", f"{each} pas être tenu :", *_alone(alone)]
     for core in conflict.cores:
-        if len(core.members) == 1:
-            said += ["", "À lui seul, ceci ne peut pas être tenu :"]
-        else:
+        if len(core.members) > 1:
             said += [
                 "",
                 "Ensemble, ceux-ci ne peuvent pas être tenus ; sans l'un d'eux, quel qu'il soit, les autres le peuvent :",
+                *(line for member in core.members for line in _member(member)),
             ]
-        for member in core.members:
-            said.append(f"  {member.sentence}")
-            if member.best is not None:
-                said.append(f"    le mieux possible : {say_seconds(member.best)}")
-            elif isinstance(member.demand, Wish):
-                said.append("    rien de ce qui est proposé ne le remet en route")
     if conflict.more:
         said += ["", f"… et {say_count(conflict.more, 'autre objectif')} hors d'atteinte."]
     said += ["", "hint: changez un besoin, faites-le arbitrer, ou ajoutez une protection à la liste de prix"]
     return "\n".join(said) + "\n"
+
+
+def _alone(members: Sequence[Member]) -> list[str]:
+    """Demands that fail each by itself: a rule that fails for several subjects is said once, with their names."""
+    rules: dict[str, list[str]] = {}
+    for member in members:
+        if isinstance(member.demand, Duty):
+            rule = say_rule(member.demand.rule)
+            rules.setdefault(rule, []).append(member.sentence.removesuffix(f" : {rule}"))
+    said = [line for member in members if isinstance(member.demand, Wish) for line in _member(member)]
+    for rule, names in rules.items():
+        if len(names) == 1:
+            said.append(f"  {names[0]} : {rule}")
+        else:
+            said += [f"  {rule}, pour :", *(f"    {name}" for name in names)]
+    return said
+
+
+def _member(member: Member) -> list[str]:
+    said = [f"  {member.sentence}"]
+    if member.best is not None:
+        said.append(f"    le mieux possible : {say_seconds(member.best)}")
+    elif isinstance(member.demand, Wish):
+        said.append("    rien de ce qui est proposé ne le remet en route")
+    return said
 
 
 def conflict_value(conflict: Conflict) -> dict[str, Any]:

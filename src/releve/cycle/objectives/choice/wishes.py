@@ -228,12 +228,16 @@ WANTED = {
 }
 
 
+def say_rule(code: str) -> str:
+    """A rule in French, with where it is written."""
+    return f"{RULES[code].sentence} ({RULES[code].source})"
+
+
 def say_demand(demand: Demand, subjects: Mapping[str, Subject]) -> str:
     """A wish or a rule in French, with who said it or where it is written."""
     name = subjects[demand.subject].name
     if isinstance(demand, Duty):
-        rule = RULES[demand.rule]
-        return f"{name} : {rule.sentence} ({rule.source})"
+        return f"{name} : {say_rule(demand.rule)}"
     if demand.objective is Objective.RTO:
         asked = f"repris en {say_seconds(demand.seconds)} au plus" if demand.seconds else "jamais arrêté"
     else:

@@ -1,11 +1,13 @@
-"""Needs, priorities, contradictions and the comparison, as text and as values."""
+"""Needs, priorities and the comparison, as text and as values."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from releve.cycle.objectives.compare import Band, Compared
-from releve.cycle.objectives.contradictions import Contradiction
+from releve.cycle.objectives.choice.arbitration import say_arbitration
+from releve.cycle.objectives.choice.wishes import Objective
+from releve.cycle.objectives.compare import Band, Compared, LossLine
+from releve.cycle.objectives.gaps import Accepted, accepted_of
 from releve.cycle.objectives.need import Need, reason_of
 from releve.cycle.objectives.priority import Rank
 from releve.cycle.objectives.scale import Scale, proposed_scale
@@ -45,8 +47,10 @@ def _at_once(span: Span) -> bool:
     return not span.seconds and not span.business_days
 
 
-def needs_text(plan: Plan, objectives: Objectives, needs: Iterable[Need], *, width: int = WIDE) -> str:
-    """One line a need, the strictest of each application first; then what is open."""
+def needs_text(
+    plan: Plan, objectives: Objectives, needs: Iterable[Need], accepted: Accepted, *, width: int = WIDE
+) -> str:
+    """One line a need, the strictest of each application first; then what is open, then what was accepted."""
     found = list(needs)
     rows = []
     for application in plan.applications:
@@ -60,7 +64,7 @@ def needs_text(plan: Plan, objectives: Objectives, needs: Iterable[Need], *, wid
                     objectives.establishment(need.establishment).name,
                     say_need(need),
                     _loss(need),
-                    _state(need),
+                    _state(need) + _star(need, accepted),
                 )
             )
     table = grid(
@@ -75,16 +79,21 @@ def needs_text(plan: Plan, objectives: Objectives, needs: Iterable[Need], *, wid
         width=width,
     )
     opened = [need for need in found if need.open]
+    lines = [table]
+    gaps = dict.fromkeys(accepted.values())
+    if gaps:
+        lines += ["", f"Écarts acceptés ({len(gaps)}) : le besoin reste ce qu'il est"]
+        lines += [f"  {item.subject} : {say_arbitration(item)}" for item in gaps]
     if not opened:
-        return table
-    lines = [
-        table,
+        return "\n".join(lines)
+    lines += [
         "",
         f"À trancher ({say_count(len(opened), 'besoin')}) — le plus strict compte en attendant :",
     ]
     for need in opened:
         for item in need.disagreements:
-            lines.append(f"  {need.application}, {need.establishment} : {item.sentence}")
+            place = objectives.establishment(need.establishment).name
+            lines.append(f"  {plan.application(need.application).name}, {place} : {item.sentence}")
             lines += [f"    {reason}" for reason in item.reasons]
     lines += [
         "",
@@ -93,7 +102,12 @@ def needs_text(plan: Plan, objectives: Objectives, needs: Iterable[Need], *, wid
     return "\n".join(lines)
 
 
-def need_text(need: Need, objectives: Objectives, scale: Scale) -> str:
+def _star(need: Need, accepted: Accepted) -> str:
+    """A mark where a gap was accepted; the list below the table says which."""
+    return " — écart accepté" if accepted_of(accepted, need.application, need.establishment) else ""
+
+
+def need_text(need: Need, objectives: Objectives, scale: Scale, accepted: Accepted) -> str:
     """Everything that is behind one need: who said what, when and why."""
     place = objectives.establishment(need.establishment)
     settled_scale = scale.settled(objectives.thresholds)
@@ -114,6 +128,10 @@ def need_text(need: Need, objectives: Objectives, scale: Scale) -> str:
     ]
     lines.append(f"  on peut perdre : {_loss(need)}")
     lines += [f"    {why}" for why in need.loss]
+    lines += [
+        f"  écart accepté : {say_arbitration(item)}"
+        for item in accepted_of(accepted, need.application, need.establishment)
+    ]
     for item in need.disagreements:
         lines.append(
             f"  désaccord ({'entre les règles' if item.kind == 'rules' else 'entre personnes'}) : {item.sentence}"
@@ -146,35 +164,72 @@ def _within(seconds: float | None) -> str:
     return say_seconds(seconds) if seconds else "aussitôt"
 
 
-def contradictions_text(found: Iterable[Contradiction]) -> str:
-    """One paragraph a contradiction."""
-    lines = []
-    for item in found:
-        lines.append(f"{item.code}: {item.sentence}" + ("" if item.grave else " (à regarder)"))
-        lines += [f"  hint: {item.hint}", f"  source: {item.source}"]
-    return "\n".join(lines)
-
-
-def compared_text(lines: Iterable[Compared], objectives: Objectives, *, width: int = WIDE) -> str:
-    """Need, commitment, measure, side by side."""
-    rows = [
+def compared_text(
+    lines: Iterable[Compared], objectives: Objectives, accepted: Accepted, *, width: int = WIDE
+) -> str:
+    """Need, commitment, measure, side by side: the outage, then the data lost. `accepted`: gaps beside verdicts."""
+    found = list(lines)
+    outages = [
         (
             line.name,
             objectives.establishment(line.establishment).name,
             say_rto(line.need) + ("" if line.answered else " (plan)"),
-            say_span(line.commitment) if line.commitment else "rien de promis",
+            _promises(line, [item.rto for item in line.commitments], "aucun délai de rétablissement promis"),
             _measure(line),
             _ratio(line.ratio),
-            BANDS[line.band],
+            BANDS[line.band] + _gap(accepted, line, Objective.RTO),
         )
-        for line in lines
+        for line in found
     ]
-    return grid(
-        ("Application", "Établissement", "Besoin", "Engagement", "Mesure", "Mesure ÷ besoin", "Verdict"),
-        rows,
-        right=frozenset({4, 5}),
-        width=width,
-    )
+    titles = ("Application", "Établissement", "Besoin", "Engagement", "Mesure", "Mesure ÷ besoin", "Verdict")
+    tables = [
+        "Arrêt : combien de temps sans",
+        grid(titles, outages, right=frozenset({4, 5}), width=width),
+    ]
+    losses = [
+        (
+            line.name,
+            objectives.establishment(line.establishment).name,
+            say_loss(line.loss.need) + ("" if line.answered else " (plan)"),
+            _promises(line, [item.rpo for item in line.commitments], "aucune perte bornée"),
+            _lost(line.loss),
+            _ratio(line.loss.ratio),
+            BANDS[line.loss.band] + _gap(accepted, line, Objective.RPO),
+        )
+        for line in found
+        if line.loss is not None
+    ]
+    if losses:
+        tables += [
+            "",
+            "Données perdues : l'âge de la plus ancienne écriture qui manque",
+            grid(titles, losses, right=frozenset({4, 5}), width=width),
+        ]
+    return "\n".join(tables)
+
+
+def _promises(line: Compared, spans: Iterable[Span | None], nothing: str) -> str:
+    """Who promises what."""
+    said = []
+    for item, span in zip(line.commitments, spans, strict=True):
+        what = nothing if span is None else "aucune" if _at_once(span) else say_span(span)
+        said.append(f"{item.who or 'plan'} : {what}")
+    return " ; ".join(said) or "rien de promis"
+
+
+def _lost(line: LossLine) -> str:
+    if line.lost is None:
+        return NOTHING
+    if not line.lost.seconds:
+        return "rien" if not line.lost.at_most else "au plus 0"
+    return ("au plus " if line.lost.at_most else "") + say_seconds(round(line.lost.seconds, 1))
+
+
+def _gap(accepted: Accepted, line: Compared, objective: Objective) -> str:
+    item = accepted.get((line.application, line.establishment, objective))
+    if item is None:
+        return ""
+    return f" (écart accepté : {say_seconds(item.accepted)}, jusqu'au {item.until:%d/%m/%Y})"
 
 
 def _ratio(ratio: float | None) -> str:
@@ -208,7 +263,7 @@ def _state(need: Need) -> str:
     return ", ".join(people) + (" — désaccord" if apart else "")
 
 
-def need_value(need: Need) -> dict[str, object]:
+def need_value(need: Need, accepted: Accepted) -> dict[str, object]:
     """A need, JSON-ready, with everything that it comes from."""
     return {
         "application": need.application,
@@ -223,6 +278,9 @@ def need_value(need: Need) -> dict[str, object]:
         "answered": need.answered,
         "open": need.open,
         "settled": _settled(need),
+        "accepted": [
+            say_arbitration(item) for item in accepted_of(accepted, need.application, need.establishment)
+        ],
         "voices": [
             {
                 "by": voice.answer.by,
@@ -272,25 +330,22 @@ def rank_value(rank: Rank) -> dict[str, object]:
     }
 
 
-def contradiction_value(item: Contradiction) -> dict[str, object]:
-    """A contradiction, JSON-ready."""
-    return {
-        "code": item.code,
-        "on": item.node,
-        "sentence": item.sentence,
-        "hint": item.hint,
-        "source": item.source,
-        "grave": item.grave,
-    }
-
-
-def compared_value(line: Compared) -> dict[str, object]:
-    """One line of the comparison, JSON-ready: need, commitment and measure are three keys."""
+def compared_value(line: Compared, accepted: Accepted) -> dict[str, object]:
+    """One line of the comparison, JSON-ready: need, commitments and measure are three keys."""
+    loss = line.loss
     return {
         "application": line.application,
         "establishment": line.establishment,
         "need": {"rto": say_span(line.need), "calendar": line.calendar or None, "answered": line.answered},
-        "commitment": {"rto": say_span(line.commitment)} if line.commitment else None,
+        "commitments": [
+            {
+                "who": item.who or None,
+                "rto": say_span(item.rto) if item.rto is not None else None,
+                "rpo": say_span(item.rpo) if item.rpo is not None else None,
+                "calendar": item.calendar or None,
+            }
+            for item in line.commitments
+        ],
         "measure": (
             {
                 "rto_seconds": line.measured.last,
@@ -302,7 +357,33 @@ def compared_value(line: Compared) -> dict[str, object]:
             if line.measured
             else None
         ),
-        "ratio": line.ratio if line.ratio != float("inf") else None,
+        "ratio": _finite(line.ratio),
         "band": line.band.value,
         "commitment_kept": line.promise_kept,
+        "loss": (
+            {
+                "need": say_span(loss.need),
+                "measure": (
+                    {
+                        "seconds": loss.lost.seconds,
+                        "at_most": loss.lost.at_most,
+                        "incident": loss.lost.incident,
+                        "reason": loss.lost.reason,
+                    }
+                    if loss.lost
+                    else None
+                ),
+                "ratio": _finite(loss.ratio),
+                "band": loss.band.value,
+            }
+            if loss
+            else None
+        ),
+        "accepted": [
+            say_arbitration(item) for item in accepted_of(accepted, line.application, line.establishment)
+        ],
     }
+
+
+def _finite(ratio: float | None) -> float | None:
+    return ratio if ratio != float("inf") else None

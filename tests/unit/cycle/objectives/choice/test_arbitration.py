@@ -134,7 +134,10 @@ def test_an_arbitration_makes_a_choice_possible_until_its_date() -> None:
     (kept,) = found.kept
     assert (kept.wish.seconds, kept.instead_of) == (4 * HOUR, rto("paie", 600))
     assert 600 < kept.obtained <= 4 * HOUR
-    assert "arbitrage : arrêt de 4 h accepté au lieu de 10 min" in choice_text(found)
+    text = choice_text(found)
+    assert "arbitrage : arrêt de 4 h accepté au lieu de 10 min" in text
+    assert "(besoin : 10 min) : ne tiendrait que l’écart accepté" in text
+    assert "dont 1 écart accepté" in text
     value = choice_value(found)["objectives"][0]["arbitration"]
     assert (value["wanted_seconds"], value["accepted_seconds"], value["until"]) == (
         600,

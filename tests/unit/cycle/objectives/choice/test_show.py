@@ -32,7 +32,7 @@ def test_a_choice_is_told_in_french() -> None:
     assert choice_text(found).splitlines() == [
         "Le choix le moins cher : 2 280 € sur 5 ans",
         "  à l'achat 1 505 €, puis 155 € par an",
-        "  prouvé : rien de moins cher ne tient tous les objectifs",
+        "  prouvé : rien de moins cher ne tient tous les objectifs des applications et toutes les règles",
         "  temps de détection et de décision : 10 min, compté une fois",
         "",
         "Pour chacun",
@@ -91,3 +91,24 @@ def test_a_conflict_is_told_and_is_a_value() -> None:
     assert [(item["id"], item["kind"], item["best_seconds"]) for item in value["cores"][0]] == [
         ("rto-a", "wish", 1500)
     ]
+
+
+def test_a_rule_that_fails_for_several_is_said_once() -> None:
+    """Three data sets without any copy offered: each rule with its three names, not three times the rule."""
+    several = [data(name, name=f"Données : {name}") for name in ("a", "b", "c")]
+    found = choose(several, [], replace(PRICES, offers=()))
+    assert isinstance(found, Conflict)
+    lines = conflict_text(found).splitlines()
+    rules = [line for line in lines if line.endswith(", pour :")]
+    assert rules
+    assert len(rules) == len(set(rules))
+    for rule in rules:
+        at = lines.index(rule)
+        assert lines[at + 1 : at + 4] == ["    Données : a", "    Données : b", "    Données : c"]
+    assert f"Chacun de ces {3 * len(rules)}, à lui seul, ne peut pas être tenu :" in lines
+
+
+def test_what_a_choice_leaves_out_is_said_above_it() -> None:
+    """Before what is bought, so that nobody reads more into "tous les objectifs"."""
+    lines = choice_text(_choice(), notes=("rien n'est acheté pour les composants",)).splitlines()
+    assert lines.index("  rien n'est acheté pour les composants") < lines.index("Pour chacun")
