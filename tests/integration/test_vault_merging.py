@@ -176,8 +176,9 @@ def _as_another_machine(vault: object, view_age: float | None = None) -> None:
     vault.store.remove(Kind.LOCKS, entry.name)
 
 
+@pytest.mark.parametrize("stride", [2, pytest.param(1, marks=pytest.mark.torture)])
 def test_a_cut_at_any_write_of_a_merging_loses_nothing(
-    rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stride: int
 ) -> None:
     """Killed before each of its changes to the store or to its note, a merging leaves a whole vault, and goes on."""
     import shutil
@@ -205,7 +206,7 @@ def test_a_cut_at_any_write_of_a_merging_loses_nothing(
         shutil.rmtree(copy)
         if ended:
             break
-        steps += 1
+        steps += stride
     assert steps > 15
 
 
