@@ -245,8 +245,9 @@ def say_step(step: int, place: Establishment, scale: Scale) -> str:
 
 def reason_of(voice: Voice, scale: Scale, place: Establishment) -> str:
     """Why that person's answer gives that duration: which criterion becomes unacceptable, when, and their words."""
-    crossing = ", ".join(
-        f"{scale.criterion(item.criterion).name} atteint {item.level} à {say_span(scale.ladder(place.calendar)[item.step])}"
+    crossing = " ; ".join(
+        f"{scale.criterion(item.criterion).name} : « {scale.criterion(item.criterion).levels[item.level - 1]} » "
+        f"dès {say_span(scale.ladder(place.calendar)[item.step])}"
         for item in voice.bearable.crossings
     )
     words = f" — « {voice.answer.why} »" if voice.answer.why else ""
