@@ -101,6 +101,29 @@ def test_the_same_words_give_the_same_document(forty: Path, words: tuple[str, ..
     assert run(forty, *words, "--json").stdout == first.stdout
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("objectives", "predict", "--draws", "200", "-s", "S03"),
+        ("what-if", "srv-dui down", "--at", "2026-11-30T10:00"),
+    ],
+    ids=" ".join,
+)
+def test_a_seed_gives_its_figures_again_and_another_draws_others(forty: Path, words: tuple[str, ...]) -> None:
+    """The text and the document say which draws; without one, the documented draws."""
+    usual, same, other = (value(forty, *words, "--seed", seed) for seed in ("20260101", "20260101", "7"))
+    assert value(forty, *words) == usual == same
+    assert (usual["seed"], other["seed"]) == (20_260_101, 7)
+    assert usual != {**other, "seed": 20_260_101}
+    assert "--seed 7 redonne ces chiffres" in run(forty, *words, "--seed", "7").stdout
+
+
+@pytest.mark.parametrize("seed", ["-1", "2000000001", "x"])
+def test_a_seed_that_no_draw_takes_is_refused(forty: Path, seed: str) -> None:
+    """Before anything is computed, and never as a fault of ours."""
+    assert run(forty, "what-if", "srv-dui down", "--seed", seed).returncode == 2
+
+
 def test_a_choice_says_what_it_buys_and_that_it_is_proven(forty: Path) -> None:
     """Every purchase with its price, the total, the gap."""
     found = value(forty, "objectives", "choose", "--no-why")

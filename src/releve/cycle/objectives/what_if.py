@@ -21,6 +21,7 @@ from releve.domain.periods import active
 from releve.domain.plan import SiteRole
 from releve.domain.statutory import Duty, Event, deadlines
 from releve.domain.units import Span
+from releve.domain.work import SEED
 
 DRAWS = 2_000  # of one instant: the chance of each application within 2 %
 _VERBS: Mapping[str, tuple[Damage, bool, bool, str]] = {
@@ -81,7 +82,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Supposition:
-    """All of it. `major_at`: the first need that runs out before its application is back, one time in two."""
+    """All of it. `major_at`: the first need that runs out before its application is back, one time in two.
+
+    `seed`: of the draws; the same gives the same figures.
+    """
 
     at: datetime
     supposed: Supposed
@@ -92,6 +96,7 @@ class Supposition:
     major_at: datetime | None
     decide_by: datetime | None
     prediction: Prediction
+    seed: int
 
 
 def understood(text: str, situation: Situation) -> Supposed:
@@ -180,7 +185,7 @@ def changed(situation: Situation, supposed: Supposed, change: Change) -> tuple[S
     return replace(situation, relief=other), Supposed(supposed.scenario, hit)
 
 
-def what_if(situation: Situation, supposed: Supposed, at: datetime, *, seed: int = 0) -> Supposition:
+def what_if(situation: Situation, supposed: Supposed, at: datetime, *, seed: int = SEED) -> Supposition:
     """What follows from it at `at` (aware). Raises BadInput as `predict` and `known_year` do."""
     import numpy as np
 
@@ -219,6 +224,7 @@ def what_if(situation: Situation, supposed: Supposed, at: datetime, *, seed: int
         _major(lines, at),
         min((line.decide_by for line in lines if line.decide_by is not None), default=None),
         prediction,
+        seed,
     )
 
 

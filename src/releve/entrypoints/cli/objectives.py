@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import typer
 
 from releve.domain.units import say_count
+from releve.domain.work import SEED
 from releve.entrypoints.cli.objectives_files import AnswersFolder, ObjectivesFile, judged, load, places, today
+from releve.entrypoints.cli.objectives_predict import Seed
 from releve.entrypoints.cli.speech import Answer, Json, PlanFile, answer
 from releve.entrypoints.cli.telling import columns
 
@@ -164,6 +166,7 @@ def register(app: typer.Typer) -> None:
             max=100.0,
             help="Effort pour chaque ordre de reprise (1 : environ une seconde).",
         ),
+        seed: Seed = SEED,
         plan: PlanFile = "plan.yaml",
         objectives: ObjectivesFile = "",
         answers: AnswersFolder = "",
@@ -175,7 +178,9 @@ def register(app: typer.Typer) -> None:
             from releve.entrypoints.cli.objectives_predict import Effort, predicted
 
             return predicted(
-                places(plan, objectives, answers), scenario, Effort(draws, year or today().year, effort)
+                places(plan, objectives, answers),
+                scenario,
+                Effort(draws, year or today().year, effort, seed),
             )
 
         answer(as_json, body)

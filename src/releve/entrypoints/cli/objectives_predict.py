@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from releve.domain.work import MAX_SEED, SEED
 from releve.entrypoints.cli.objectives_files import AnswersFolder, ObjectivesFile, Places, load, places, today
 from releve.entrypoints.cli.speech import Answer, Json, PlanFile, answer, talk
 from releve.entrypoints.cli.telling import columns
@@ -16,6 +17,16 @@ from releve.entrypoints.cli.telling import columns
 if TYPE_CHECKING:
     from releve.cycle.objectives.predict import Situation
     from releve.cycle.objectives.what_if import Change, Supposition
+
+Seed = Annotated[
+    int,
+    typer.Option(
+        "--seed",
+        min=0,
+        max=MAX_SEED,
+        help="Quels tirages au sort : le même nombre redonne les mêmes chiffres, un autre dit ce qui tient au hasard.",
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -34,6 +45,7 @@ def register(app: typer.Typer) -> None:
             1.0, "--relief-times", min=0.1, max=100.0, help="… avec un secours tant de fois plus grand."
         ),
         second_link: bool = typer.Option(False, "--second-link", help="… avec un second lien."),
+        seed: Seed = SEED,
         plan: PlanFile = "plan.yaml",
         objectives: ObjectivesFile = "",
         answers: AnswersFolder = "",
@@ -45,7 +57,7 @@ def register(app: typer.Typer) -> None:
             from releve.cycle.objectives.what_if import Change
 
             return _what_if(
-                places(plan, objectives, answers), what, at, Change(people, relief_times, second_link)
+                places(plan, objectives, answers), what, at, Change(people, relief_times, second_link), seed
             )
 
         answer(as_json, body)
@@ -53,11 +65,12 @@ def register(app: typer.Typer) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How much to compute: disasters in all, of which year, and the scheduler's limit for each scenario."""
+    """How much to compute: disasters in all, of which year, the scheduler's limit for each scenario, which draws."""
 
     draws: int
     year: int
     limit: float
+    seed: int
 
 
 def situation(where: Places) -> Situation:
@@ -107,20 +120,23 @@ def predicted(where: Places, wanted: Sequence[str], effort: Effort) -> Answer:
     base = situation(where)
     chosen = [known[code.upper()] for code in wanted] or list(known.values())
     talk(f"{say_count(effort.draws, 'sinistre simulé')} sur {say_count(len(chosen), 'scénario')}…")
-    found = predict_all(base, chosen, year=effort.year, draws=effort.draws, limit=effort.limit)
+    found = predict_all(
+        base, chosen, year=effort.year, draws=effort.draws, seed=effort.seed, limit=effort.limit
+    )
     if not found:
         raise BadInput("hits-nothing", "aucun de ces scénarios ne touche une application de ce plan")
     rows = chances(base.plan, found)
     return Answer(
         {
+            "seed": effort.seed,
             "applications": [chance_value(row) for row in rows],
             "scenarios": [prediction_value(item) for item in found],
         },
-        folded(chances_text(rows, found, width=columns()), columns()),
+        folded(chances_text(rows, found, seed=effort.seed, width=columns()), columns()),
     )
 
 
-def _what_if(where: Places, what: str, at: str, change: Change) -> Answer:
+def _what_if(where: Places, what: str, at: str, change: Change, seed: int) -> Answer:
     from releve.cycle.objectives.show.prediction import supposition_value
     from releve.cycle.objectives.what_if import changed, understood, what_if
     from releve.domain.errors import BadInput
@@ -129,11 +145,11 @@ def _what_if(where: Places, what: str, at: str, change: Change) -> Answer:
     instant = _instant(at, base.plan.timezone)
     supposed = understood(what, base)
     if not change.any:
-        found = what_if(base, supposed, instant)
+        found = what_if(base, supposed, instant, seed=seed)
         return Answer(supposition_value(found), _told(found, base.plan.timezone))
     before, refused = None, ""
     try:
-        before = what_if(base, supposed, instant)
+        before = what_if(base, supposed, instant, seed=seed)
     except BadInput as error:  # what there is now cannot hold it: that is why other means are tried
         if error.code != "relief-too-small":
             raise
@@ -143,7 +159,7 @@ def _what_if(where: Places, what: str, at: str, change: Change) -> Answer:
         talk(
             "un second lien ne change rien ici : aucun composant « kind: link » n'est touché, ni aucun débit de lien déclaré"
         )
-    with_it = what_if(other_base, other, instant)
+    with_it = what_if(other_base, other, instant, seed=seed)
     text = _told(with_it, base.plan.timezone, before)
     return Answer(
         {

@@ -15,6 +15,7 @@ from releve.cycle.objectives.what_if import Line, Supposition
 from releve.domain.plan import Plan
 from releve.domain.statutory import AS_OF
 from releve.domain.units import say_count, say_seconds
+from releve.domain.work import SEED
 
 NOTHING = "—"
 WAYS = {
@@ -91,8 +92,10 @@ def _of(prediction: Prediction, name: str) -> Forecast | None:
     )
 
 
-def chances_text(rows: Iterable[Chance], predictions: Iterable[Prediction], *, width: int = WIDE) -> str:
-    """One line an application, then what could not be estimated, then what the figures rest on."""
+def chances_text(
+    rows: Iterable[Chance], predictions: Iterable[Prediction], *, seed: int = SEED, width: int = WIDE
+) -> str:
+    """One line an application, then what the figures rest on (`seed`: their draws), then what could not be estimated."""
     lines, silent, found = [], [], list(predictions)
     refusing = {item.scenario.code for item in found if item.refused}
     for row in rows:
@@ -128,7 +131,7 @@ def chances_text(rows: Iterable[Chance], predictions: Iterable[Prediction], *, w
         right=frozenset({1, 2, 4, 5, 6, 7}),
         width=width,
     )
-    text = [table, "", *_rests_on(found)]
+    text = [table, "", *_rests_on(found), say_seed(seed)]
     refused = [
         f"  {item.scenario.code} {item.scenario.name} : {item.refused}" for item in found if item.refused
     ]
@@ -162,6 +165,11 @@ def _rests_on(found: list[Prediction]) -> list[str]:
             f"au plus {widest:.1%} au-dessus de la borne ailleurs".replace("%", " %")
         )
     return lines
+
+
+def say_seed(seed: int) -> str:
+    """Which draws they were, and how to have them again."""
+    return f"tirages au sort no {seed} : la même commande avec --seed {seed} redonne ces chiffres"
 
 
 def chance_value(row: Chance) -> dict[str, object]:
@@ -285,7 +293,10 @@ def _decisions(found: Supposition, zone: ZoneInfo) -> list[str]:
     if not found.lines:
         return []
     share = f"{found.prediction.assumed:.0%}".replace("%", " %")
-    lines = [f"{share} des durées de cette estimation sont supposées : personne ne les a mesurées"]
+    lines = [
+        f"{share} des durées de cette estimation sont supposées : personne ne les a mesurées",
+        say_seed(found.seed),
+    ]
     if found.major_at is not None:
         lines.append(
             f"Incident majeur : le {_local(found.major_at, zone)}, si rien ne va plus vite que prévu"
@@ -338,6 +349,7 @@ def supposition_value(found: Supposition) -> dict[str, object]:
     return {
         "what": found.supposed.scenario.name,
         "at": found.at.isoformat(),
+        "seed": found.seed,
         "hits": list(found.supposed.hit),
         "components": list(found.components),
         "share_of_activity": found.weight,
