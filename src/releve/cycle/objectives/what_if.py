@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from releve.cycle.objectives.due import runs_out
 from releve.cycle.objectives.flow import NodeKind
-from releve.cycle.objectives.need import ALWAYS, Need
+from releve.cycle.objectives.need import Need
 from releve.cycle.objectives.predict import Prediction, Situation, known_year, predict
 from releve.cycle.objectives.prediction.simulate import Forecast
 from releve.cycle.objectives.recovery import DECIDE, Way, Work
@@ -17,10 +18,8 @@ from releve.domain.calendars import due_at
 from releve.domain.errors import BadInput
 from releve.domain.names import nearest
 from releve.domain.objectives import ComponentKind, Relief
-from releve.domain.periods import active
 from releve.domain.plan import SiteRole
 from releve.domain.statutory import Duty, Event, deadlines
-from releve.domain.units import Span
 from releve.domain.work import SEED
 
 DRAWS = 2_000  # of one instant: the chance of each application within 2 %
@@ -234,8 +233,8 @@ def _line(
     application = situation.plan.application(name)
     needs = [need for need in situation.needs if need.application == name]
     dues = {
-        need.establishment: due_at(
-            at, at_instant(situation, need, at), situation.plan.calendars.get(need.calendar)
+        need.establishment: runs_out(
+            need, at, situation.plan.calendars, situation.objectives.periods, situation.plan.timezone
         )
         for need in needs
     }
@@ -277,22 +276,6 @@ def _entries(needs: Iterable[Need]) -> int | None:
     ]
     known = [entries for entries in of_places if entries is not None]
     return sum(known) if known else None
-
-
-def at_instant(situation: Situation, need: Need, at: datetime) -> Span:
-    """The need's duration at that instant: the strictest of the critical periods that are on."""
-    if not need.rto_in:
-        return need.rto
-    from zoneinfo import ZoneInfo
-
-    day = at.astimezone(ZoneInfo(situation.plan.timezone)).date()
-    on = [
-        need.rto_in[period.id]
-        for period in situation.objectives.periods
-        if period.id in need.rto_in and active(period, day)
-    ]
-    calendar = situation.plan.calendars.get(need.calendar)
-    return min([need.rto_in.get(ALWAYS, need.rto), *on], key=lambda span: due_at(at, span, calendar))
 
 
 def _decide_by(
