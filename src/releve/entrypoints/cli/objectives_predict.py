@@ -137,7 +137,7 @@ def predicted(where: Places, wanted: Sequence[str], effort: Effort) -> Answer:
 
 
 def _what_if(where: Places, what: str, at: str, change: Change, seed: int) -> Answer:
-    from releve.cycle.objectives.show.prediction import supposition_value
+    from releve.cycle.objectives.show.supposition import supposition_value
     from releve.cycle.objectives.what_if import changed, understood, what_if
     from releve.domain.errors import BadInput
 
@@ -173,7 +173,7 @@ def _what_if(where: Places, what: str, at: str, change: Change, seed: int) -> An
 
 def _told(found: Supposition, timezone: str, before: Supposition | None = None) -> str:
     from releve.cycle.objectives.show.grid import folded
-    from releve.cycle.objectives.show.prediction import supposition_text
+    from releve.cycle.objectives.show.supposition import supposition_text
 
     return folded(supposition_text(found, timezone, before, width=columns()), columns())
 

@@ -22,8 +22,8 @@ from releve.cycle.objectives.show.prediction import (
     chances,
     chances_text,
     prediction_value,
-    supposition_text,
 )
+from releve.cycle.objectives.show.supposition import supposition_text
 from releve.cycle.objectives.what_if import Change, changed, understood, what_if
 from releve.cycle.plan.load import read_plan
 from releve.domain.errors import BadInput
