@@ -81,7 +81,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Supposition:
-    """All of it. `major_at`: the first need that runs out before its application is back, one time in two.
+    """All of it. `major_at`: the first need that runs out before its application (`major_for`) is back, one time in two.
 
     `seed`: of the draws; the same gives the same figures.
     """
@@ -93,6 +93,7 @@ class Supposition:
     weight: float  # share of the association's activity that is touched, 0 to 1
     clocks: tuple[tuple[Duty, datetime | None], ...]
     major_at: datetime | None
+    major_for: str
     decide_by: datetime | None
     prediction: Prediction
     seed: int
@@ -209,6 +210,7 @@ def what_if(situation: Situation, supposed: Supposed, at: datetime, *, seed: int
         for application in situation.plan.applications
         if application.id in touched and any(need.application == application.id for need in situation.needs)
     )
+    first = _major(lines, at)
     return Supposition(
         at,
         supposed,
@@ -220,7 +222,8 @@ def what_if(situation: Situation, supposed: Supposed, at: datetime, *, seed: int
         ),
         _share(situation, lines),
         deadlines(_events(supposed.scenario), at),
-        _major(lines, at),
+        first.due if first is not None else None,
+        first.application if first is not None else "",
         min((line.decide_by for line in lines if line.decide_by is not None), default=None),
         prediction,
         seed,
@@ -312,9 +315,10 @@ def _share(situation: Situation, lines: tuple[Line, ...]) -> float:
     return sum(weights[place] for place in places) / (sum(weights.values()) or 1.0)
 
 
-def _major(lines: Iterable[Line], at: datetime) -> datetime | None:
+def _major(lines: Iterable[Line], at: datetime) -> Line | None:
+    """The first that is not back by its need, one time in two. What waits for its site is judged on site."""
     late = [
-        line.due
+        line
         for line in lines
         if line.way is not Way.MOOT
         and (
@@ -323,7 +327,7 @@ def _major(lines: Iterable[Line], at: datetime) -> datetime | None:
             or at + timedelta(seconds=line.forecast.p50) > line.due
         )
     ]
-    return min(late, default=None)
+    return min(late, key=lambda line: line.due, default=None)
 
 
 def _events(scenario: Scenario) -> frozenset[Event]:

@@ -67,6 +67,9 @@ def test_every_scenario_that_hits_something_is_predicted(forty: Situation) -> No
     found = predict_all(forty, list(scenarios().values()), year=2026, draws=2_000)
     assert [item.scenario.code for item in found] == list(scenarios())
     for item in found:
+        if item.scenario.code == "S17":  # an absence: nobody knows until when
+            assert item.outlook is None
+            continue
         assert item.outlook is not None
         assert item.outlook.draws == 100
         assert all(one.kept is None or 0 <= one.kept <= 1 for one in item.outlook.applications)
@@ -149,6 +152,60 @@ def test_what_is_switched_restored_or_moot_at_the_loss_of_the_site(forty: Situat
     assert ways["dui"] is ways["compta"] is Way.SWITCH
     assert ways["mail"] is Way.RESTORE
     assert ways["tel"] is Way.MOOT
+
+
+def test_what_is_bound_to_a_lost_site_is_told_so_and_left_to_who_is_there(forty: Situation) -> None:
+    """Never a blank: the relief does not bring it back, its delay runs, and a person judges on site."""
+    found = what_if(forty, understood("principal lost", forty), MORNING)
+    text = supposition_text(found, "Europe/Paris")
+    (row,) = (line for line in text.splitlines() if line.startswith("Appel malade") and "ehpad" in line)
+    assert "ne revient pas avec le secours : dépend du site" in row
+    assert "avec le site" in row
+    assert "pas jugé" in row
+    assert "—" not in text.split("Pendant ce temps")[0]
+    assert "À juger sur place : 13 applications dépendent du site perdu" in text
+    (told,) = (row for row in chances(forty.plan, (found.prediction,)) if row.application == "appel")
+    assert (told.touched, told.local) == (0, (found.supposed.scenario.code,))
+    assert "Ne revient pas avec le secours" in chances_text([told], (found.prediction,))
+
+
+def test_where_all_that_stops_is_bound_to_the_lost_site_no_line_says_that_all_is_well(
+    forty: Situation,
+) -> None:
+    """Only the phones and what is local: no chance is known, and the text does not conclude."""
+    supposed = understood("principal lost", forty)
+    alone = what_if(forty, replace(supposed, hit=("incen",)), MORNING)
+    assert {line.way for line in alone.lines} == {Way.MOOT}
+    text = supposition_text(alone, "Europe/Paris")
+    assert "Incident majeur :" not in text
+    assert "À juger sur place : 1 application dépend du site perdu et ne revient pas" in text
+
+
+def test_an_absence_has_no_end_that_can_be_told(forty: Situation) -> None:
+    """The saving system waits for its person: unknown, and major at its delay; nobody restarts it in an hour."""
+    found = what_if(forty, understood("S17", forty), MORNING)
+    (line,) = found.lines
+    assert (line.way, line.forecast, found.major_at, found.major_for) == (
+        Way.UNKNOWN,
+        None,
+        line.due,
+        "backup",
+    )
+    text = supposition_text(found, "Europe/Paris")
+    assert "si « Système de sauvegarde » n'est pas revenu d'ici là" in text
+    assert "dépend du retour de la personne" in text
+    assert "supposées" not in text  # no duration was used
+    all_of_it = predict_all(forty, [scenarios()["S17"]], year=2026, draws=100)
+    assert "Système de sauvegarde, S17 : il dépend du retour" in chances_text(
+        chances(forty.plan, all_of_it), all_of_it
+    )
+
+
+def test_no_major_incident_is_expected_only_with_how_sure_it_is(forty: Situation) -> None:
+    """The least sure is named with its chance."""
+    text = supposition_text(what_if(forty, understood("tel down", forty), MORNING), "Europe/Paris")
+    assert "Incident majeur : pas attendu" in text
+    assert "le moins sûr est « Téléphonie fixe / IP, DECT », à > 99 %" in text
 
 
 def test_a_ransomware_trusts_no_replica(forty: Situation) -> None:

@@ -20,6 +20,7 @@ class Damage(StrEnum):
     """What is lost of the things that a scenario hits."""
 
     NONE = "none"
+    ABSENCE = "absence"  # nothing: whoever does it is not there, for a time that nobody can declare
     MACHINE = "machine"
     DATA = "data"
     SITE = "site"

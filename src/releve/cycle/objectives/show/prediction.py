@@ -29,7 +29,8 @@ class Chance:
     `kept`: the chance to keep its need when it is touched, each scenario in proportion to its rate (None
     when no rate is known); `worst`: the scenario that keeps it least, with its forecast. `unknown`: scenarios
     of which its return cannot be estimated, nothing being declared or the relief being too small: they are
-    in none of the other figures. `loss`: a year, over the scenarios whose rate and return are known.
+    in none of the other figures. `local`: scenarios that take its site away, without which it does not come
+    back, relief or not; nor are they in the figures. `loss`: a year, over the scenarios whose rate and return are known.
     """
 
     application: str
@@ -40,6 +41,7 @@ class Chance:
     touched: int
     unknown: tuple[str, ...]
     loss: float | None
+    local: tuple[str, ...] = ()
 
 
 def chances(plan: Plan, predictions: Iterable[Prediction]) -> tuple[Chance, ...]:
@@ -75,6 +77,7 @@ def _chance(name: str, said: str, predictions: list[Prediction]) -> Chance:
         len(touching),
         unknown,
         sum(losses) if losses else None,
+        tuple(item.scenario.code for item in predictions if item.work.ways.get(name) is Way.MOOT),
     )
 
 
@@ -90,12 +93,10 @@ def chances_text(
     rows: Iterable[Chance], predictions: Iterable[Prediction], *, seed: int = SEED, width: int = WIDE
 ) -> str:
     """One line an application, then what the figures rest on (`seed`: their draws), then what could not be estimated."""
-    lines, silent, found = [], [], list(predictions)
+    lines, silent, found, found_rows = [], [], list(predictions), list(rows)
     refusing = {item.scenario.code for item in found if item.refused}
-    for row in rows:
-        undeclared = [code for code in row.unknown if code not in refusing]
-        if undeclared:
-            silent.append(f"  {row.name} : {', '.join(undeclared)}")
+    for row in found_rows:
+        silent += _silent(row, [item for item in found if item.scenario.code not in refusing])
         lines.append(
             (
                 row.name,
@@ -134,10 +135,30 @@ def chances_text(
     if silent:
         text += [
             "",
-            "Ne peut pas être estimé, et manque aux chiffres (rien n'est déclaré de la remise en service) :",
+            "Ne peut pas être estimé, et manque aux chiffres :",
             *silent,
         ]
+    if bound := _local(found_rows):
+        text += ["", "Ne revient pas avec le secours, dépend du site, et manque aux chiffres :", *bound]
     return "\n".join(text)
+
+
+def _silent(row: Chance, found: list[Prediction]) -> list[str]:
+    """The scenarios of which its return cannot be told: one line a reason."""
+    reasons: dict[str, list[str]] = {}
+    for item in found:
+        if why := item.work.unknown.get(row.application):
+            reasons.setdefault(why, []).append(item.scenario.code)
+    return [f"  {row.name}, {', '.join(codes)} : {why}" for why, codes in reasons.items()]
+
+
+def _local(rows: list[Chance]) -> list[str]:
+    """Of the scenarios that take a site away, what goes with it: one line for all that share them."""
+    names: dict[tuple[str, ...], list[str]] = {}
+    for row in rows:
+        if row.local:
+            names.setdefault(row.local, []).append(row.name)
+    return [f"  {', '.join(codes)} : {' ; '.join(held)}" for codes, held in names.items()]
 
 
 def _rests_on(found: list[Prediction]) -> list[str]:
@@ -170,6 +191,7 @@ def chance_value(row: Chance) -> dict[str, object]:
         "worst": row.worst.scenario.code if row.worst else None,
         "worst_forecast": forecast_value(row.forecast, row.worst.per_year if row.worst else None),
         "unknown_in": list(row.unknown),
+        "bound_to_site_in": list(row.local),
         "loss_per_year": row.loss,
     }
 

@@ -16,7 +16,7 @@ from releve.domain.units import say_count, say_seconds
 WAYS = {
     Way.SWITCH: "bascule par Relève",
     Way.RESTORE: "remise en service",
-    Way.MOOT: "sans objet, son site est perdu",
+    Way.MOOT: "ne revient pas avec le secours : dépend du site",
     Way.ITSELF: "reprend seul",
     Way.FOLLOWS: "revient avec ce qui la porte",
     Way.UNKNOWN: "inconnu",
@@ -35,13 +35,13 @@ def supposition_text(
             line.name,
             ", ".join(line.establishments),
             WAYS[line.way],
-            _when(line.forecast) if line.way is not Way.MOOT else NOTHING,
-            f"{_local(line.due, zone)} ({line.due_at})" if line.way is not Way.MOOT else NOTHING,
-            interval(line.forecast),
+            _when(line.forecast) if line.way is not Way.MOOT else "avec le site",
+            f"{_local(line.due, zone)} ({line.due_at})",
+            _verdict(line),
         ]
         if before is not None:
             was = old.get(line.application)
-            cells.append(interval(was.forecast) if was else NOTHING)
+            cells.append(_verdict(was) if was else NOTHING)
         rows.append(tuple(cells))
     titles = [
         "S'arrête",
@@ -68,20 +68,55 @@ def supposition_text(
     return "\n".join(lines).rstrip()
 
 
+def _verdict(line: Line) -> str:
+    """The chance to keep the delay; of what does not come back with the relief, or nobody can tell, that."""
+    if line.way is Way.MOOT:
+        return "pas jugé"
+    return interval(line.forecast) if line.forecast is not None else "inconnu"
+
+
+def _major(found: Supposition, zone: ZoneInfo) -> list[str]:
+    """When it becomes a major incident, or how sure it is that it does not; and what a person has to judge on site."""
+    judged = [line for line in found.lines if line.way is not Way.MOOT]
+    local = [line for line in found.lines if line.way is Way.MOOT]
+    told = []
+    if found.major_at is not None:
+        name = next(line.name for line in judged if line.application == found.major_for)
+        told.append(
+            f"Incident majeur : le {_local(found.major_at, zone)}, si « {name} » n'est pas revenu d'ici là"
+        )
+    elif judged:
+        sure = [line for line in judged if line.forecast is not None and line.forecast.kept is not None]
+        weakest = min(sure, key=lambda line: (line.forecast and line.forecast.kept) or 0.0, default=None)
+        told.append(
+            "Incident majeur : pas attendu, chaque délai tient plus d'une fois sur deux"
+            + (
+                f" ; le moins sûr est « {weakest.name} », à {percent(weakest.forecast.kept)}"
+                if weakest is not None and weakest.forecast is not None
+                else ""
+            )
+        )
+    if local:
+        many = len(local) > 1
+        told.append(
+            f"À juger sur place : {say_count(len(local), 'application')} "
+            f"{'dépendent' if many else 'dépend'} du site perdu et ne {'reviennent' if many else 'revient'} pas avec le secours ; "
+            "si le lieu reste occupé, l'incident est majeur dès "
+            f"{'leur premier délai' if many else 'son délai'}, le {_local(min(line.due for line in local), zone)}"
+        )
+    return told
+
+
 def _decisions(found: Supposition, zone: ZoneInfo) -> list[str]:
     if not found.lines:
         return []
-    share = f"{found.prediction.assumed:.0%}".replace("%", " %")
-    lines = [
-        f"{share} des durées de cette estimation sont supposées : personne ne les a mesurées",
-        say_seed(found.seed),
-    ]
-    if found.major_at is not None:
-        lines.append(
-            f"Incident majeur : le {_local(found.major_at, zone)}, si rien ne va plus vite que prévu"
-        )
-    else:
-        lines.append("Incident majeur : non, une fois sur deux au moins")
+    lines = []
+    if found.prediction.outlook is not None:
+        lines = [
+            f"{percent(found.prediction.assumed)} des durées de cette estimation sont supposées : personne ne les a mesurées",
+            say_seed(found.seed),
+        ]
+    lines += _major(found, zone)
     if found.decide_by is not None:
         late = found.decide_by <= found.at
         lines.append(
@@ -103,7 +138,7 @@ def _paper(found: Supposition, zone: ZoneInfo) -> list[str]:
     for line in told:
         entries = (
             f" — environ {say_count(round(line.on_paper), 'saisie')} à reprendre ensuite"
-            if line.on_paper
+            if line.on_paper and round(line.on_paper)
             else ""
         )
         until = f" — tenable jusqu'au {_local(line.copes_until, zone)}" if line.copes_until else ""
@@ -133,6 +168,7 @@ def supposition_value(found: Supposition) -> dict[str, object]:
         "components": list(found.components),
         "share_of_activity": found.weight,
         "major_at": found.major_at.isoformat() if found.major_at else None,
+        "major_for": found.major_for or None,
         "decide_by": found.decide_by.isoformat() if found.decide_by else None,
         "applications": [_line_value(line) for line in found.lines],
         "legal_clocks": [
