@@ -18,7 +18,7 @@ from releve.domain.calendars import due_at
 from releve.domain.errors import BadInput
 from releve.domain.names import nearest
 from releve.domain.objectives import ComponentKind, Relief
-from releve.domain.plan import SiteRole
+from releve.domain.plan import DataKind, SiteRole
 from releve.domain.statutory import Duty, Event, deadlines
 from releve.domain.work import SEED
 
@@ -221,7 +221,7 @@ def what_if(situation: Situation, supposed: Supposed, at: datetime, *, seed: int
             if node in touched and situation.stood.kinds[node] is not NodeKind.APPLICATION
         ),
         _share(situation, lines),
-        deadlines(_events(supposed.scenario), at),
+        deadlines(_events(situation, supposed.scenario, lines), at),
         first.due if first is not None else None,
         first.application if first is not None else "",
         min((line.decide_by for line in lines if line.decide_by is not None), default=None),
@@ -330,10 +330,27 @@ def _major(lines: Iterable[Line], at: datetime) -> Line | None:
     return min(late, key=lambda line: line.due, default=None)
 
 
-def _events(scenario: Scenario) -> frozenset[Event]:
-    found = {Event.MAJOR_INCIDENT, Event.DYSFUNCTION}
+def _events(situation: Situation, scenario: Scenario, lines: Iterable[Line]) -> frozenset[Event]:
+    """What happened for the law: nothing that somebody planned, and no incident where nothing stops."""
+    if scenario.planned:
+        return frozenset()
+    stopped = {line.application for line in lines}
+    found = {Event.MAJOR_INCIDENT, Event.DYSFUNCTION} if stopped else set()
     if scenario.breach:
         found.add(Event.DATA_BREACH)
+    elif stopped & _of_health(situation):
+        found.add(Event.UNAVAILABLE)
     if scenario.malicious:
         found.add(Event.ATTACK)
     return frozenset(found)
+
+
+def _of_health(situation: Situation) -> frozenset[str]:
+    """The applications that hold health data, as the plan's data sets or the recoveries say."""
+    kinds = {data.id: data.kind for data in situation.plan.data_sets}
+    said = {item.application for item in situation.objectives.recoveries if item.kind is DataKind.HEALTH}
+    return frozenset(
+        item.id
+        for item in situation.plan.applications
+        if item.id in said or DataKind.HEALTH in (kinds[name] for name in item.data)
+    )

@@ -268,6 +268,34 @@ def test_legal_clocks_start_with_what_happened(forty: Situation) -> None:
     assert loud["cnil"] == loud["plainte"] == MORNING + timedelta(hours=72)
 
 
+def told_of_law(base: Situation, text: str) -> dict[str, datetime | None]:
+    """The duties of a supposition, each with its last instant."""
+    return {duty.code: due for duty, due in what_if(base, understood(text, base), MORNING).clocks}
+
+
+def test_health_data_out_of_reach_are_a_breach_to_examine(forty: Situation) -> None:
+    """The record stops: 72 hours, to examine; so do data of no data set; not the accounts, nor twice when data leaked."""
+    code = "cnil-disponibilite"
+    assert told_of_law(forty, "srv-dui down")[code] == MORNING + timedelta(hours=72)
+    assert code in told_of_law(forty, "mss down")
+    assert code not in told_of_law(forty, "compta down")
+    leaked = told_of_law(forty, "S10")
+    assert "cnil" in leaked
+    assert code not in leaked
+    text = supposition_text(what_if(forty, understood("mss down", forty), MORNING), "Europe/Paris")
+    assert "À examiner : des données de santé hors d'atteinte" in text
+    assert "CEPD, lignes directrices 9/2022" in text
+
+
+def test_no_law_asks_anything_of_a_planned_stop_nor_of_a_link_that_is_taken_over(forty: Situation) -> None:
+    """Maintenance is no breach, and where nothing stops nothing is to be told."""
+    assert told_of_law(forty, "S20") == {}
+    other, supposed = changed(forty, understood("fibre down", forty), Change(second_link=True))
+    found = what_if(other, supposed, MORNING)
+    assert found.clocks == ()
+    assert "légaux" not in supposition_text(found, "Europe/Paris")
+
+
 @pytest.mark.parametrize(
     ("text", "code"),
     [
