@@ -309,7 +309,10 @@ def test_a_change_is_shown_beside_what_it_changes(forty: Path) -> None:
     beside = value(forty, *words, "--people", "1", "--relief-times", "2")
     assert "without_change" not in alone
     assert beside["without_change"] == alone
-    assert "sans cela" in run(forty, *words, "--people", "1").stdout
+    assert "sans la personne de plus" in run(forty, *words, "--people", "1").stdout
+    useless = value(forty, "what-if", "tel down", "--second-link")["changes_nothing"]
+    assert isinstance(useless, list)
+    assert "Un second lien ne change rien ici" in useless[0]
 
 
 def test_means_that_would_hold_it_are_shown_where_those_of_today_do_not(forty: Path) -> None:
@@ -320,7 +323,9 @@ def test_means_that_would_hold_it_are_shown_where_those_of_today_do_not(forty: P
     found = value(forty, *words, "--relief-times", "20")
     assert found["without_change"] is None
     assert "mémoire" in str(found["without_change_refused"])
-    assert run(forty, *words, "--relief-times", "20").stdout.startswith("Sans ces moyens : le secours")
+    assert run(forty, *words, "--relief-times", "20").stdout.startswith(
+        "Sans le secours 20 fois plus grand : le secours"
+    )
 
 
 def test_the_two_instants_of_an_hour_that_comes_twice_are_told_apart(forty: Path) -> None:

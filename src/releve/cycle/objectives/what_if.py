@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from releve.cycle.objectives.due import runs_out
@@ -17,7 +17,6 @@ from releve.cycle.objectives.scenarios import Damage, Scenario, scenarios
 from releve.domain.calendars import due_at
 from releve.domain.errors import BadInput
 from releve.domain.names import nearest
-from releve.domain.objectives import ComponentKind, Relief
 from releve.domain.plan import DataKind, SiteRole
 from releve.domain.statutory import Duty, Event, deadlines
 from releve.domain.work import SEED
@@ -41,20 +40,6 @@ class Supposed:
 
     scenario: Scenario
     hit: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What one more means would change. `people`: so many more; `times`: the relief's machines, so many times."""
-
-    people: int = 0
-    times: float = 1.0
-    second_link: bool = False
-
-    @property
-    def any(self) -> bool:
-        """Whether it changes anything."""
-        return self != Change()
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,24 +150,6 @@ def _machine(node: str, situation: Situation) -> bool:
 def _hint(situation: Situation) -> str:
     example = next(iter(situation.stood.needs), "serveur")
     return f"écrivez « {example} down », « principal lost », ou un scénario : S01 à S20 ; mots : {', '.join(_VERBS)}"
-
-
-def changed(situation: Situation, supposed: Supposed, change: Change) -> tuple[Situation, Supposed]:
-    """The same with other means. A second link takes over from a link that fails, and doubles what restores get."""
-    relief = situation.relief
-    other: Relief = replace(
-        relief,
-        people=relief.people + change.people,
-        processors=max(1, round(relief.processors * change.times)),
-        memory=round(relief.memory * change.times),
-        restores=max(1, round(relief.restores * change.times)),
-        link=relief.link * (2 if change.second_link else 1),
-    )
-    hit = supposed.hit
-    if change.second_link:
-        links = {item.id for item in situation.objectives.components if item.kind is ComponentKind.LINK}
-        hit = tuple(node for node in hit if node not in links)
-    return replace(situation, relief=other), Supposed(supposed.scenario, hit)
 
 
 def what_if(situation: Situation, supposed: Supposed, at: datetime, *, seed: int = SEED) -> Supposition:

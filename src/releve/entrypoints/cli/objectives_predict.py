@@ -15,8 +15,9 @@ from releve.entrypoints.cli.speech import Answer, Json, PlanFile, answer, talk
 from releve.entrypoints.cli.telling import columns
 
 if TYPE_CHECKING:
+    from releve.cycle.objectives.means import Beside, Change
     from releve.cycle.objectives.predict import Situation
-    from releve.cycle.objectives.what_if import Change, Supposition
+    from releve.cycle.objectives.what_if import Supposition
 
 Seed = Annotated[
     int,
@@ -54,7 +55,7 @@ def register(app: typer.Typer) -> None:
         """Et si… ? Ce qui s'arrête, qui est touché, quand cela revient, que décider et avant quand ; ne touche à rien."""
 
         def body() -> Answer:
-            from releve.cycle.objectives.what_if import Change
+            from releve.cycle.objectives.means import Change
 
             return _what_if(
                 places(plan, objectives, answers), what, at, Change(people, relief_times, second_link), seed
@@ -137,13 +138,18 @@ def predicted(where: Places, wanted: Sequence[str], effort: Effort) -> Answer:
 
 
 def _what_if(where: Places, what: str, at: str, change: Change, seed: int) -> Answer:
+    from releve.cycle.objectives.means import Beside, beside, changed
     from releve.cycle.objectives.show.supposition import supposition_value
-    from releve.cycle.objectives.what_if import changed, understood, what_if
+    from releve.cycle.objectives.what_if import understood, what_if
     from releve.domain.errors import BadInput
 
     base = situation(where)
     instant = _instant(at, base.plan.timezone)
     supposed = understood(what, base)
+
+    def asked(means: Change) -> Supposition:
+        return what_if(*changed(base, supposed, means), instant, seed=seed)
+
     if not change.any:
         found = what_if(base, supposed, instant, seed=seed)
         return Answer(supposition_value(found), _told(found, base.plan.timezone))
@@ -154,28 +160,28 @@ def _what_if(where: Places, what: str, at: str, change: Change, seed: int) -> An
         if error.code != "relief-too-small":
             raise
         refused = error.sentence
-    other_base, other = changed(base, supposed, change)
-    if change.second_link and other.hit == supposed.hit and not base.relief.link:
-        talk(
-            "un second lien ne change rien ici : aucun composant « kind: link » n'est touché, ni aucun débit de lien déclaré"
-        )
-    with_it = what_if(other_base, other, instant, seed=seed)
-    text = _told(with_it, base.plan.timezone, before)
+    with_it = asked(change)
+    if before is None:
+        aside = Beside(change, None)
+    else:
+        aside = beside(base, change, before, lambda means: with_it if means == change else asked(means))
+    text = _told(with_it, base.plan.timezone, aside)
     return Answer(
         {
             **supposition_value(with_it),
             "without_change": supposition_value(before) if before is not None else None,
             "without_change_refused": refused or None,
+            "changes_nothing": list(aside.idle),
         },
-        f"Sans ces moyens : {refused}.\n\n{text}" if refused else text,
+        f"Sans {change.words} : {refused}.\n\n{text}" if refused else text,
     )
 
 
-def _told(found: Supposition, timezone: str, before: Supposition | None = None) -> str:
+def _told(found: Supposition, timezone: str, aside: Beside | None = None) -> str:
     from releve.cycle.objectives.show.grid import folded
     from releve.cycle.objectives.show.supposition import supposition_text
 
-    return folded(supposition_text(found, timezone, before, width=columns()), columns())
+    return folded(supposition_text(found, timezone, aside, width=columns()), columns())
 
 
 def _instant(text: str, timezone: str) -> datetime:

@@ -11,6 +11,7 @@ import pytest
 from releve.app import recovery_runbook
 from releve.cycle.objectives.flow import graph
 from releve.cycle.objectives.history import History, history
+from releve.cycle.objectives.means import Beside, Change, beside, changed
 from releve.cycle.objectives.need import needs
 from releve.cycle.objectives.predict import Situation, instants, predict, predict_all
 from releve.cycle.objectives.read import read_objectives
@@ -24,7 +25,7 @@ from releve.cycle.objectives.show.prediction import (
     prediction_value,
 )
 from releve.cycle.objectives.show.supposition import supposition_text
-from releve.cycle.objectives.what_if import Change, changed, understood, what_if
+from releve.cycle.objectives.what_if import Supposition, understood, what_if
 from releve.cycle.plan.load import read_plan
 from releve.domain.errors import BadInput
 from releve.domain.objectives import DataAnswer, Rate
@@ -134,6 +135,65 @@ def test_a_second_link_takes_the_link_out_of_what_fails(forty: Situation) -> Non
     found = what_if(other, supposed, MORNING)
     assert found.lines == ()
     assert "rien de ce qui est déclaré ne s'arrête" in supposition_text(found, "Europe/Paris")
+
+
+def tried(base: Situation, text: str, change: Change) -> tuple[Supposition, Beside]:
+    """A supposition with other means, and the same without, beside it."""
+    supposed = understood(text, base)
+    found = what_if(*changed(base, supposed, change), MORNING)
+    aside = beside(
+        base,
+        change,
+        what_if(base, supposed, MORNING),
+        lambda means: what_if(*changed(base, supposed, means), MORNING),
+    )
+    return found, aside
+
+
+@pytest.mark.parametrize(
+    ("text", "change", "why"),
+    [
+        ("srv-dui down", Change(second_link=True), "le débit déclaré suffit déjà"),
+        ("tel down", Change(second_link=True), "rien n'est restauré à travers le lien"),
+        ("fibre down", Change(times=3.0), "rien de cette reprise ne se fait sur ses machines"),
+        ("compta down", Change(people=1), "2 personnes suffisent"),
+    ],
+    ids=["link", "no restore", "no machine", "enough people"],
+)
+def test_a_means_that_changes_nothing_is_said_with_why(
+    forty: Situation, text: str, change: Change, why: str
+) -> None:
+    """On the screen, under the two columns that are the same."""
+    found, aside = tried(forty, text, change)
+    (said,) = aside.idle
+    assert "rien ici" in said
+    assert why in said
+    assert said in supposition_text(found, "Europe/Paris", aside)
+
+
+def test_a_means_that_changes_something_is_not_called_useless(forty: Situation) -> None:
+    """The loss of the site: people count; the column says without what it is."""
+    found, aside = tried(forty, "principal lost", Change(people=1, second_link=True))
+    assert len(aside.idle) <= 1  # the link, at most
+    assert not any("personne de plus" in said for said in aside.idle)
+    assert "sans la personne de plus ni le second lien" in supposition_text(found, "Europe/Paris", aside)
+    found, aside = tried(forty, "fibre down", Change(second_link=True))
+    assert aside.idle == ()
+    assert "sans le second lien : " in supposition_text(found, "Europe/Paris", aside)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (Change(people=1), "la personne de plus"),
+        (Change(people=3, times=1.5), "les 3 personnes de plus ni le secours 1,5 fois plus grand"),
+        (Change(second_link=True), "le second lien"),
+    ],
+    ids=["one", "two", "link"],
+)
+def test_the_means_are_named(change: Change, words: str) -> None:
+    """As they follow "sans"."""
+    assert change.words == words
 
 
 def test_a_link_that_fails_loses_nothing_and_what_stands_on_it_waits(forty: Situation) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from releve.cycle.objectives.means import Beside
 from releve.cycle.objectives.prediction.simulate import Forecast
 from releve.cycle.objectives.recovery import Way
 from releve.cycle.objectives.show.figures import NOTHING, forecast_value, interval, percent, rounded, say_seed
@@ -24,9 +25,10 @@ WAYS = {
 
 
 def supposition_text(
-    found: Supposition, timezone: str, before: Supposition | None = None, *, width: int = WIDE
+    found: Supposition, timezone: str, aside: Beside | None = None, *, width: int = WIDE
 ) -> str:
-    """What stops, when it is back, what to do by when; `before`: the same without the change, beside it."""
+    """What stops, when it is back, what to do by when; `aside`: the same without the change, beside it."""
+    before = aside.before if aside is not None else None
     zone = ZoneInfo(timezone)
     old = {line.application: line for line in before.lines} if before else {}
     rows = []
@@ -51,8 +53,8 @@ def supposition_text(
         "Au plus tard",
         "Tient son délai",
     ]
-    if before is not None:
-        titles.append("sans cela")
+    if aside is not None and before is not None:
+        titles.append(f"sans {aside.change.words}")
     lines = [
         (
             f"« {found.supposed.scenario.name} » le {_local(found.at, zone)} : "
@@ -62,8 +64,14 @@ def supposition_text(
     ]
     if not rows:
         lines.append("rien de ce qui est déclaré ne s'arrête")
+        if aside is not None and old:
+            lines.append(
+                f"sans {aside.change.words} : {say_count(len(old), 'application')} à l'arrêt, dont {', '.join(f'« {line.name} »' for line in list(old.values())[:3])}"
+            )
     else:
         lines.append(grid(tuple(titles), rows, right=frozenset({5, 6}), width=width))
+    if aside is not None and aside.idle:
+        lines += ["", *aside.idle]
     lines += ["", *_decisions(found, zone), *_paper(found, zone), *_clocks(found, zone)]
     return "\n".join(lines).rstrip()
 
