@@ -109,8 +109,15 @@ def predicted(where: Places, wanted: Sequence[str], effort: Effort) -> Answer:
     """Every scenario, or those wanted."""
     from releve.cycle.objectives.predict import predict_all
     from releve.cycle.objectives.scenarios import scenarios
+    from releve.cycle.objectives.show.figures import coarse_value
     from releve.cycle.objectives.show.grid import folded
-    from releve.cycle.objectives.show.prediction import chance_value, chances, chances_text, prediction_value
+    from releve.cycle.objectives.show.prediction import (
+        chance_value,
+        chances,
+        chances_text,
+        fewest,
+        prediction_value,
+    )
     from releve.domain.errors import BadInput
     from releve.domain.units import say_count
 
@@ -130,6 +137,7 @@ def predicted(where: Places, wanted: Sequence[str], effort: Effort) -> Answer:
     return Answer(
         {
             "seed": effort.seed,
+            "coarse": coarse_value(fewest(found)),
             "applications": [chance_value(row) for row in rows],
             "scenarios": [prediction_value(item) for item in found],
         },

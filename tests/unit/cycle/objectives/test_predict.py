@@ -18,6 +18,7 @@ from releve.cycle.objectives.read import read_objectives
 from releve.cycle.objectives.recovery import Way
 from releve.cycle.objectives.scale import proposed_scale
 from releve.cycle.objectives.scenarios import scenarios
+from releve.cycle.objectives.show.figures import coarse_value
 from releve.cycle.objectives.show.prediction import (
     Chance,
     chances,
@@ -74,6 +75,24 @@ def test_every_scenario_that_hits_something_is_predicted(forty: Situation) -> No
         assert item.outlook is not None
         assert item.outlook.draws == 100
         assert all(one.kept is None or 0 <= one.kept <= 1 for one in item.outlook.applications)
+
+
+@pytest.mark.parametrize(("draws", "points"), [(5, 33), (15, 23), (29, 18)])
+def test_few_draws_are_called_coarse_with_their_margin(forty: Situation, draws: int, points: int) -> None:
+    """The half width of the 95 % interval of a chance of one half."""
+    found = predict_all(forty, [scenarios()["S03"]], year=2026, draws=draws)
+    text = chances_text(chances(forty.plan, found), found)
+    assert f"{draws} tirages par scénario seulement" in text
+    assert f"± {points} points" in text
+    assert coarse_value(draws) == {"draws_each": draws, "margin_points": points}
+
+
+def test_enough_draws_are_not_called_coarse(forty: Situation) -> None:
+    """Thirty of one scenario; and the fewest of several counts."""
+    found = predict_all(forty, [scenarios()["S03"]], year=2026, draws=30)
+    assert "grossiers" not in chances_text(chances(forty.plan, found), found)
+    both = (*found, *predict_all(forty, [scenarios()["S04"]], year=2026, draws=8))
+    assert "8 tirages par scénario" in chances_text(chances(forty.plan, both), both)
 
 
 def test_nothing_measured_is_said_to_be_assumed(forty: Situation) -> None:

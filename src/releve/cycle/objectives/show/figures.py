@@ -2,15 +2,39 @@
 
 from __future__ import annotations
 
-from releve.cycle.objectives.prediction.simulate import Forecast
-from releve.domain.units import say_seconds
+from math import ceil
+
+from releve.cycle.objectives.prediction.simulate import Forecast, wilson
+from releve.domain.units import say_count, say_seconds
 
 NOTHING = "—"
+ENOUGH = 30  # draws of a scenario below which its chances are called coarse
 
 
 def say_seed(seed: int) -> str:
     """Which draws they were, and how to have them again."""
     return f"tirages au sort no {seed} : la même commande avec --seed {seed} redonne ces chiffres"
+
+
+def margin(draws: int) -> int:
+    """By how many points a chance of one half may be wrong, 19 times out of 20, with so many draws (≥ 1)."""
+    low, high = wilson(draws // 2, draws)
+    return ceil((high - low) / 2 * 100)
+
+
+def say_coarse(draws: int) -> str:
+    """A warning where the fewest draws of a scenario leave a chance coarse; empty where they do not."""
+    if draws >= ENOUGH:
+        return ""
+    return (
+        f"Chiffres grossiers : {say_count(draws, 'tirage')} par scénario seulement ; une chance affichée peut être fausse "
+        f"de ± {margin(draws)} points (intervalle à 95 %) : demandez-en plus avec --draws"
+    )
+
+
+def coarse_value(draws: int) -> dict[str, int] | None:
+    """The same, JSON-ready; None where it is not coarse."""
+    return {"draws_each": draws, "margin_points": margin(draws)} if draws < ENOUGH else None
 
 
 def rounded(seconds: float) -> float:

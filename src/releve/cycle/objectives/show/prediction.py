@@ -9,11 +9,13 @@ from releve.cycle.objectives.predict import Prediction
 from releve.cycle.objectives.prediction.simulate import Forecast
 from releve.cycle.objectives.recovery import Way
 from releve.cycle.objectives.show.figures import (
+    ENOUGH,
     NOTHING,
     duration,
     forecast_value,
     interval,
     percent,
+    say_coarse,
     say_seed,
 )
 from releve.cycle.objectives.show.grid import WIDE, grid
@@ -127,6 +129,8 @@ def chances_text(
         width=width,
     )
     text = [table, "", *_rests_on(found), say_seed(seed)]
+    if warning := say_coarse(fewest(found)):
+        text.append(warning)
     refused = [
         f"  {item.scenario.code} {item.scenario.name} : {item.refused}" for item in found if item.refused
     ]
@@ -159,6 +163,11 @@ def _local(rows: list[Chance]) -> list[str]:
         if row.local:
             names.setdefault(row.local, []).append(row.name)
     return [f"  {', '.join(codes)} : {' ; '.join(held)}" for codes, held in names.items()]
+
+
+def fewest(found: Iterable[Prediction]) -> int:
+    """The fewest draws of any scenario that was simulated."""
+    return min((item.outlook.draws for item in found if item.outlook), default=ENOUGH)
 
 
 def _rests_on(found: list[Prediction]) -> list[str]:
