@@ -339,6 +339,17 @@ def test_the_two_instants_of_an_hour_that_comes_twice_are_told_apart(forty: Path
     assert at[1] - at[0] == timedelta(hours=1)
 
 
+def test_an_hour_that_names_no_one_instant_is_answered_with_two_that_do(forty: Path) -> None:
+    """The hint is what to type, not the format again."""
+    for at, hint in (
+        ("2026-10-25T02:30", "écrivez 2026-10-25T02:30+02:00 ou 2026-10-25T02:30+01:00"),
+        ("2026-03-29T02:30", "écrivez 2026-03-29T01:59+01:00 ou 2026-03-29T03:00+02:00"),
+    ):
+        done = run(forty, "what-if", "srv-dui en panne", "--at", at)
+        assert done.returncode == 2
+        assert f"hint: {hint}" in done.stderr
+
+
 def remember(forty: Path, *incidents: Incident) -> None:
     """A ledger at the relief that holds these incidents."""
     state = forty.parent / "etat"

@@ -16,22 +16,56 @@ from releve.cycle.objectives.recovery import DECIDE, Way, Work
 from releve.cycle.objectives.scenarios import Damage, Scenario, scenarios
 from releve.domain.calendars import due_at
 from releve.domain.errors import BadInput
-from releve.domain.names import nearest
+from releve.domain.names import nearest, unaccented
 from releve.domain.plan import DataKind, SiteRole
 from releve.domain.statutory import Duty, Event, deadlines
 from releve.domain.work import SEED
 
 DRAWS = 2_000  # of one instant: the chance of each application within 2 %
-_VERBS: Mapping[str, tuple[Damage, bool, bool, str]] = {
-    # damage, whether the relief's copy stays sane, whether personal data may be gone, family
-    "down": (Damage.MACHINE, True, False, "materiel"),
-    "slow": (Damage.NONE, True, False, "materiel"),
-    "lost": (Damage.SITE, True, True, "batiment"),
-    "stolen": (Damage.MACHINE, True, True, "malveillance"),
-    "encrypted": (Damage.ALL, False, True, "cyber"),
-    "corrupted": (Damage.DATA, False, False, "materiel"),
-}
-_ASKED = re.compile(r"\s*(?P<what>[A-Za-z0-9_-]+)(?:\s+(?P<verb>[a-z]+))?\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class _Verb:
+    """What happens to something. `safe`: the relief's copy stays sane; `breach`: personal data may be gone.
+
+    `said`: how it is shown; `french`: what people write, without accents nor agreement.
+    """
+
+    damage: Damage
+    family: str
+    said: str
+    french: tuple[str, ...]
+    safe: bool = True
+    breach: bool = False
+
+
+_VERBS: Mapping[str, _Verb] = {
+    "down": _Verb(
+        Damage.MACHINE, "materiel", "en panne",
+        ("en panne", "panne", "hors service", "hs", "arrete", "coupe", "tombe", "eteint"),
+    ),
+    "slow": _Verb(Damage.NONE, "materiel", "ralenti", ("lent", "ralenti")),
+    "lost": _Verb(Damage.SITE, "batiment", "perdu", ("perdu", "brule", "inonde", "detruit"), breach=True),
+    "stolen": _Verb(Damage.MACHINE, "malveillance", "volé", ("vole",), breach=True),
+    "encrypted": _Verb(Damage.ALL, "cyber", "chiffré", ("chiffre", "crypte"), safe=False, breach=True),
+    "corrupted": _Verb(
+        Damage.DATA, "materiel", "corrompu", ("corrompu", "abime", "efface", "supprime"), safe=False
+    ),
+}  # fmt: skip
+_ACCEPTED = (
+    "en panne (arrêté, coupé, hors service), ralenti, perdu (brûlé, inondé, détruit), volé, chiffré, "
+    f"corrompu (effacé) ; ou {', '.join(_VERBS)}"
+)
+_ASKED = re.compile(r"\s*(?P<what>[A-Za-z0-9_-]+)(?:\s+(?:est\s+)?(?P<verb>[^\W\d_]+(?:\s+[^\W\d_]+)?))?\s*")
+
+
+def _verb(text: str) -> str:
+    """The verb that a person wrote in French or English, agreed or not, with or without accents; empty: none known."""
+    said = " ".join(unaccented(text).split())
+    for verb, meant in _VERBS.items():
+        if said == verb or said in {word + end for word in meant.french for end in ("", "e", "s", "es")}:
+            return verb
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +116,11 @@ class Supposition:
     decide_by: datetime | None
     prediction: Prediction
     seed: int
+    places: Mapping[str, str]  # the names of the establishments, by id
 
 
 def understood(text: str, situation: Situation) -> Supposed:
-    """What a person supposes: "srv-dui down", "fibre down", "principal lost", "S10". Raises BadInput with what is known."""
+    """What a person supposes: "srv-dui en panne", "principal perdu", "srv-dui down", "S10". Raises BadInput with what is known."""
     match = _ASKED.fullmatch(text)
     if match is None:
         raise BadInput("what-if", f"« {text[:60]} » ne se comprend pas", hint=_hint(situation))
@@ -97,15 +132,25 @@ def understood(text: str, situation: Situation) -> Supposed:
         if not hit:
             raise BadInput("hits-nothing", f"le scénario {scenario.code} ne touche rien de ce plan")
         return Supposed(scenario, hit)
-    if verb not in _VERBS:
-        raise BadInput("what-if", f"« {text[:60]} » ne dit pas ce qui arrive", hint=_hint(situation))
+    if not (known_verb := _verb(verb or "")):
+        what_is_it = f" : « {verb} » n'est pas compris" if verb else ""
+        raise BadInput(
+            "what-if", f"« {text[:60]} » ne dit pas ce qui arrive{what_is_it}", hint=_hint(situation)
+        )
     hit = _hit(what, situation)
-    damage, safe, breach, family = _VERBS[verb]
+    meant = _VERBS[known_verb]
+    damage = meant.damage
     if damage is Damage.SITE and what in situation.stood.needs:
         damage = Damage.MACHINE  # one thing is lost: its site is still there, and what is local with it
-    if verb == "down" and not any(_machine(node, situation) for node in hit):
+    if known_verb == "down" and not any(_machine(node, situation) for node in hit):
         damage = Damage.NONE  # a link, the power, one application: nothing else is lost with it
-    return Supposed(Scenario(text.strip(), text.strip(), family, hit, damage, safe, breach), hit)
+    name = f"{_named(what, situation)} : {meant.said}"
+    return Supposed(Scenario(text.strip(), name, meant.family, hit, damage, meant.safe, meant.breach), hit)
+
+
+def _named(what: str, situation: Situation) -> str:
+    names = {site.id: site.name for site in situation.plan.sites} | dict(situation.stood.names)
+    return names[what]
 
 
 def _hit(what: str, situation: Situation) -> tuple[str, ...]:
@@ -149,7 +194,7 @@ def _machine(node: str, situation: Situation) -> bool:
 
 def _hint(situation: Situation) -> str:
     example = next(iter(situation.stood.needs), "serveur")
-    return f"écrivez « {example} down », « principal lost », ou un scénario : S01 à S20 ; mots : {', '.join(_VERBS)}"
+    return f"écrivez « {example} en panne », « principal perdu », ou un scénario : S01 à S20 ; mots : {_ACCEPTED}"
 
 
 def what_if(situation: Situation, supposed: Supposed, at: datetime, *, seed: int = SEED) -> Supposition:
@@ -194,6 +239,7 @@ def what_if(situation: Situation, supposed: Supposed, at: datetime, *, seed: int
         min((line.decide_by for line in lines if line.decide_by is not None), default=None),
         prediction,
         seed,
+        {place.id: place.name for place in situation.objectives.establishments},
     )
 
 

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from releve.domain.work import MAX_SEED, SEED
-from releve.entrypoints.cli.objectives_files import AnswersFolder, ObjectivesFile, Places, load, places, today
+from releve.entrypoints.cli.objectives_files import (
+    AnswersFolder,
+    ObjectivesFile,
+    Places,
+    load_all,
+    places,
+    today,
+)
 from releve.entrypoints.cli.speech import Answer, Json, PlanFile, answer, talk
 from releve.entrypoints.cli.telling import columns
 
@@ -36,7 +43,7 @@ def register(app: typer.Typer) -> None:
     @app.command(name="what-if")
     def what_if(
         what: str = typer.Argument(
-            help="Ce qui arrive : « srv-dui down », « principal lost », ou un scénario : S10."
+            help="Ce qui arrive : « srv-dui en panne », « principal perdu », ou un scénario : S10."
         ),
         at: str = typer.Option("", "--at", help="À quel instant : 2026-11-30T10:00 ; sinon maintenant."),
         people: int = typer.Option(
@@ -74,8 +81,11 @@ class Effort:
     seed: int
 
 
-def situation(where: Places) -> Situation:
-    """What every prediction starts from; the ledger's measures when this machine has them. Raises `BadInput`."""
+def situation(where: Places) -> tuple[Situation, str]:
+    """What every prediction starts from, and the currency of its costs; the ledger's measures when this machine has them.
+
+    Raises `BadInput`.
+    """
     from releve.app import recovery_runbook
     from releve.cycle.objectives.flow import graph
     from releve.cycle.objectives.history import history
@@ -85,7 +95,7 @@ def situation(where: Places) -> Situation:
     from releve.domain.errors import BadInput
     from releve.entrypoints.cli.session import ledger_here
 
-    plan, objectives = load(where)
+    plan, objectives, bargain = load_all(where)
     if objectives.relief is None:
         raise BadInput(
             "relief-missing",
@@ -94,7 +104,7 @@ def situation(where: Places) -> Situation:
         )
     ledger = ledger_here(plan)
     known = history(ledger.runs.all(), ledger.incidents.all()) if ledger is not None else history([], [])
-    return Situation(
+    based = Situation(
         plan,
         objectives,
         objectives.relief,
@@ -103,6 +113,7 @@ def situation(where: Places) -> Situation:
         known,
         recovery_runbook(plan, ledger),
     )
+    return based, bargain.prices.currency if bargain.prices is not None else "EUR"
 
 
 def predicted(where: Places, wanted: Sequence[str], effort: Effort) -> Answer:
@@ -125,7 +136,7 @@ def predicted(where: Places, wanted: Sequence[str], effort: Effort) -> Answer:
     unknown = [code for code in wanted if code.upper() not in known]
     if unknown:
         raise BadInput("scenario-unknown", f"scénario inconnu : « {unknown[0]} »", hint=", ".join(known))
-    base = situation(where)
+    base, currency = situation(where)
     chosen = [known[code.upper()] for code in wanted] or list(known.values())
     talk(f"{say_count(effort.draws, 'sinistre simulé')} sur {say_count(len(chosen), 'scénario')}…")
     found = predict_all(
@@ -137,11 +148,12 @@ def predicted(where: Places, wanted: Sequence[str], effort: Effort) -> Answer:
     return Answer(
         {
             "seed": effort.seed,
+            "currency": currency,
             "coarse": coarse_value(fewest(found)),
             "applications": [chance_value(row) for row in rows],
             "scenarios": [prediction_value(item) for item in found],
         },
-        folded(chances_text(rows, found, seed=effort.seed, width=columns()), columns()),
+        folded(chances_text(rows, found, seed=effort.seed, currency=currency, width=columns()), columns()),
     )
 
 
@@ -151,7 +163,7 @@ def _what_if(where: Places, what: str, at: str, change: Change, seed: int) -> An
     from releve.cycle.objectives.what_if import understood, what_if
     from releve.domain.errors import BadInput
 
-    base = situation(where)
+    base, _currency = situation(where)
     instant = _instant(at, base.plan.timezone)
     supposed = understood(what, base)
 
@@ -195,11 +207,13 @@ def _told(found: Supposition, timezone: str, aside: Beside | None = None) -> str
 def _instant(text: str, timezone: str) -> datetime:
     from releve.app import utc_now
     from releve.domain.errors import BadInput
-    from releve.domain.instants import EXAMPLES, read_instant, zone_of
+    from releve.domain.instants import EXAMPLES, NotOneInstant, read_instant, zone_of
 
     if not text:
         return utc_now()
     try:
         return read_instant(text, zone_of(timezone))
+    except NotOneInstant as error:
+        raise BadInput("instant", str(error), hint=f"écrivez {' ou '.join(error.instead)}") from error
     except ValueError as error:
         raise BadInput("instant", str(error), hint=f"écrivez {EXAMPLES}") from error

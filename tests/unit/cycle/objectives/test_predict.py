@@ -99,7 +99,9 @@ def test_nothing_measured_is_said_to_be_assumed(forty: Situation) -> None:
     """Every duration of the example is declared: the text says that all is assumed."""
     found = predict_all(forty, [scenarios()["S03"]], year=2026, draws=200)
     assert found[0].assumed == 1.0
-    assert "100 % des durées sont supposées" in chances_text(chances(forty.plan, found), found)
+    text = chances_text(chances(forty.plan, found), found)
+    assert "toutes les durées sont supposées : aucune n'a été mesurée" in text
+    assert "les autres" not in text
 
 
 def test_what_was_measured_replaces_what_was_assumed(forty: Situation) -> None:
@@ -237,7 +239,7 @@ def test_what_is_bound_to_a_lost_site_is_told_so_and_left_to_who_is_there(forty:
     """Never a blank: the relief does not bring it back, its delay runs, and a person judges on site."""
     found = what_if(forty, understood("principal lost", forty), MORNING)
     text = supposition_text(found, "Europe/Paris")
-    (row,) = (line for line in text.splitlines() if line.startswith("Appel malade") and "ehpad" in line)
+    (row,) = (line for line in text.splitlines() if line.startswith("Appel malade") and "EHPAD" in line)
     assert "ne revient pas avec le secours : dépend du site" in row
     assert "avec le site" in row
     assert "pas jugé" in row
@@ -392,6 +394,68 @@ def test_what_cannot_be_understood_is_said_with_what_can(forty: Situation, text:
         understood(text, forty)
     assert caught.value.code == code
     assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "english"),
+    [
+        ("srv-dui en panne", "srv-dui down"),
+        ("srv-dui est en panne", "srv-dui down"),
+        ("  compta  arrêtée ", "compta down"),
+        ("fibre coupée", "fibre down"),
+        ("dui LENT", "dui slow"),
+        ("principal brûlé", "principal lost"),
+        ("principal perdu", "principal lost"),
+        ("baie inondee", "baie lost"),
+        ("poste volés", "poste stolen"),
+        ("fich chiffré", "fich encrypted"),
+        ("dossiers corrompues", "dossiers corrupted"),
+    ],
+)
+def test_what_happens_is_said_in_french_or_in_english(forty: Situation, text: str, english: str) -> None:
+    """Agreed or not, with accents or without: the same is supposed, and called the same."""
+    said, meant = understood(text, forty), understood(english, forty)
+    assert replace(said.scenario, code="") == replace(meant.scenario, code="")
+    assert said.hit == meant.hit
+
+
+@pytest.mark.parametrize("verb", ["explosée", "pan", "en", "downn", "panne en"])
+def test_an_unknown_word_is_named_with_those_that_are_known(forty: Situation, verb: str) -> None:
+    """In French, and in English."""
+    with pytest.raises(BadInput) as caught:
+        understood(f"compta {verb}", forty)
+    assert f"« {verb} » n'est pas compris" in caught.value.sentence
+    for word in ("en panne", "arrêté", "perdu", "brûlé", "volé", "chiffré", "corrompu", "down", "stolen"):
+        assert word in str(caught.value.hint)
+
+
+def test_what_a_person_reads_has_names_and_whole_dates_and_no_bare_id(forty: Situation) -> None:
+    """Establishments and what fails go by their names, instants by the day and the hour of the wall."""
+    text = supposition_text(what_if(forty, understood("srv-dui down", forty), MORNING), "Europe/Paris")
+    first = text.splitlines()[0]
+    assert first.startswith(
+        "« Serveur du dossier de l'usager : en panne » le lundi 30 novembre 2026 à 10 h 00"
+    )
+    assert "lundi 30 novembre 2026 à 14 h 00 (EHPAD fictif Les Tilleuls)" in text
+    assert "tous les établissements" in text
+    for bare in ("ehpad", "siege", "srv-dui", "2026-11", "30/11/2026"):
+        assert bare not in text
+
+
+def test_the_figures_of_a_prediction_are_french(forty: Situation) -> None:
+    """A decimal comma, the currency, thousands apart, and each scenario with its title."""
+    rated = declared(forty, rates=(Rate("S03", 1.0),))
+    found = list(predict_all(rated, [scenarios()["S03"]], year=2026, draws=1_000))
+    assert found[0].timetable is not None
+    found[0] = replace(found[0], timetable=replace(found[0].timetable, proven=False, gap=0.099))
+    text = chances_text(chances(rated.plan, found), found)
+    assert "ailleurs, à 9,9 % au plus du meilleur possible" in text
+    assert "1\N{NARROW NO-BREAK SPACE}000 sinistres simulés" in text
+    assert f"  S03 {scenarios()['S03'].name}" in text
+    (row,) = (line for line in text.splitlines() if line.startswith("Dossier de l'usager"))
+    assert row.endswith(" €")
+    assert "CHF" in chances_text(chances(rated.plan, found), found, currency="CHF")
+    assert "." not in row
 
 
 def test_a_critical_period_shortens_the_delay_at_that_instant(forty: Situation) -> None:

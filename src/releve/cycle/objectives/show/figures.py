@@ -16,6 +16,25 @@ def say_seed(seed: int) -> str:
     return f"tirages au sort no {seed} : la même commande avec --seed {seed} redonne ces chiffres"
 
 
+def say_assumed(share: float) -> str:
+    """How much of what was computed nobody measured."""
+    if share >= 1:
+        return "toutes les durées sont supposées : aucune n'a été mesurée"
+    if share <= 0:
+        return "toutes les durées ont été mesurées"
+    return f"{percent(share)} des durées sont supposées, les autres mesurées"
+
+
+def decimal(share: float) -> str:
+    """A small share with one decimal: "9,9 %"."""
+    return f"{share * 100:.1f} %".replace(".", ",")
+
+
+def whole(number: float) -> str:
+    """A count as it is read: "10 000"."""
+    return f"{number:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
 def margin(draws: int) -> int:
     """By how many points a chance of one half may be wrong, 19 times out of 20, with so many draws (≥ 1)."""
     low, high = wilson(draws // 2, draws)

@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from releve.cycle.objectives.choice.money import say_money
 from releve.cycle.objectives.predict import Prediction
 from releve.cycle.objectives.prediction.simulate import Forecast
 from releve.cycle.objectives.recovery import Way
 from releve.cycle.objectives.show.figures import (
     ENOUGH,
     NOTHING,
+    decimal,
     duration,
     forecast_value,
     interval,
     percent,
+    say_assumed,
     say_coarse,
     say_seed,
+    whole,
 )
 from releve.cycle.objectives.show.grid import WIDE, grid
 from releve.domain.plan import Plan
@@ -92,9 +96,14 @@ def _of(prediction: Prediction, name: str) -> Forecast | None:
 
 
 def chances_text(
-    rows: Iterable[Chance], predictions: Iterable[Prediction], *, seed: int = SEED, width: int = WIDE
+    rows: Iterable[Chance],
+    predictions: Iterable[Prediction],
+    *,
+    seed: int = SEED,
+    currency: str = "EUR",
+    width: int = WIDE,
 ) -> str:
-    """One line an application, then what the figures rest on (`seed`: their draws), then what could not be estimated."""
+    """One line an application, what the figures rest on (`seed`: their draws), what could not be estimated, the scenarios."""
     lines, silent, found, found_rows = [], [], list(predictions), list(rows)
     refusing = {item.scenario.code for item in found if item.refused}
     for row in found_rows:
@@ -108,9 +117,7 @@ def chances_text(
                 interval(row.forecast),
                 duration(row.forecast.p50 if row.forecast else None),
                 duration(row.forecast.p90 if row.forecast else None),
-                f"{row.loss:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
-                if row.loss is not None
-                else NOTHING,
+                say_money(round(row.loss) * 100, currency) if row.loss is not None else NOTHING,
             )
         )
     table = grid(
@@ -144,6 +151,7 @@ def chances_text(
         ]
     if bound := _local(found_rows):
         text += ["", "Ne revient pas avec le secours, dépend du site, et manque aux chiffres :", *bound]
+    text += ["", "Les scénarios :", *(f"  {item.scenario.code} {item.scenario.name}" for item in found)]
     return "\n".join(text)
 
 
@@ -176,8 +184,10 @@ def _rests_on(found: list[Prediction]) -> list[str]:
     assumed = sum(item.assumed for item in timed) / len(timed) if timed else 1.0
     unrated = [item.scenario.code for item in found if item.per_year is None]
     lines = [
-        f"{say_count(draws, 'sinistre simulé', 'sinistres simulés')}, {say_count(len(timed), 'scénario')} ; "
-        f"{assumed:.0%} des durées sont supposées, les autres mesurées".replace("%", " %"),
+        (
+            f"{whole(draws)} {'sinistres simulés' if draws > 1 else 'sinistre simulé'}, "
+            f"{say_count(len(timed), 'scénario')} ; {say_assumed(assumed)}"
+        )
     ]
     if unrated:
         lines.append(f"sans fréquence dite, hors de la moyenne et de la perte par an : {', '.join(unrated)}")
@@ -185,8 +195,8 @@ def _rests_on(found: list[Prediction]) -> list[str]:
     if bounds:
         widest = max(item.timetable.gap for item in bounds if item.timetable)
         lines.append(
-            f"ordre de reprise prouvé le meilleur pour {len(timed) - len(bounds)} scénarios sur {len(timed)} ; "
-            f"au plus {widest:.1%} au-dessus de la borne ailleurs".replace("%", " %")
+            f"ordre de reprise prouvé le meilleur pour {say_count(len(timed) - len(bounds), 'scénario')} sur {len(timed)} ; "
+            f"ailleurs, à {decimal(widest)} au plus du meilleur possible"
         )
     return lines
 

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Mapping
 from zoneinfo import ZoneInfo
 
 from releve.cycle.objectives.means import Beside
 from releve.cycle.objectives.prediction.simulate import Forecast
 from releve.cycle.objectives.recovery import Way
-from releve.cycle.objectives.show.figures import NOTHING, forecast_value, interval, percent, rounded, say_seed
+from releve.cycle.objectives.show.figures import (
+    NOTHING,
+    forecast_value,
+    interval,
+    percent,
+    rounded,
+    say_assumed,
+    say_seed,
+)
 from releve.cycle.objectives.show.grid import WIDE, grid
 from releve.cycle.objectives.what_if import Line, Supposition
+from releve.domain.instants import say_instant
 from releve.domain.statutory import AS_OF
 from releve.domain.units import say_count, say_seconds
 
@@ -35,10 +44,11 @@ def supposition_text(
     for line in found.lines:
         cells = [
             line.name,
-            ", ".join(line.establishments),
+            _places(line, found.places),
             WAYS[line.way],
             _when(line.forecast) if line.way is not Way.MOOT else "avec le site",
-            f"{_local(line.due, zone)} ({line.due_at})",
+            say_instant(line.due, zone)
+            + (f" ({found.places[line.due_at]})" if len(line.establishments) > 1 else ""),
             _verdict(line),
         ]
         if before is not None:
@@ -57,7 +67,7 @@ def supposition_text(
         titles.append(f"sans {aside.change.words}")
     lines = [
         (
-            f"« {found.supposed.scenario.name} » le {_local(found.at, zone)} : "
+            f"« {found.supposed.scenario.name} » le {say_instant(found.at, zone)} : "
             f"{say_count(len(found.lines), 'application')}, {percent(found.weight)} de l'activité"
         ),
         "",
@@ -76,6 +86,13 @@ def supposition_text(
     return "\n".join(lines).rstrip()
 
 
+def _places(line: Line, names: Mapping[str, str]) -> str:
+    """Who uses it, by name; all of them in two words."""
+    if len(line.establishments) == len(names) > 1:
+        return "tous les établissements"
+    return ", ".join(names[place] for place in line.establishments)
+
+
 def _verdict(line: Line) -> str:
     """The chance to keep the delay; of what does not come back with the relief, or nobody can tell, that."""
     if line.way is Way.MOOT:
@@ -91,7 +108,7 @@ def _major(found: Supposition, zone: ZoneInfo) -> list[str]:
     if found.major_at is not None:
         name = next(line.name for line in judged if line.application == found.major_for)
         told.append(
-            f"Incident majeur : le {_local(found.major_at, zone)}, si « {name} » n'est pas revenu d'ici là"
+            f"Incident majeur : le {say_instant(found.major_at, zone)}, si « {name} » n'est pas revenu d'ici là"
         )
     elif judged:
         sure = [line for line in judged if line.forecast is not None and line.forecast.kept is not None]
@@ -110,7 +127,7 @@ def _major(found: Supposition, zone: ZoneInfo) -> list[str]:
             f"À juger sur place : {say_count(len(local), 'application')} "
             f"{'dépendent' if many else 'dépend'} du site perdu et ne {'reviennent' if many else 'revient'} pas avec le secours ; "
             "si le lieu reste occupé, l'incident est majeur dès "
-            f"{'leur premier délai' if many else 'son délai'}, le {_local(min(line.due for line in local), zone)}"
+            f"{'leur premier délai' if many else 'son délai'}, le {say_instant(min(line.due for line in local), zone)}"
         )
     return told
 
@@ -121,7 +138,7 @@ def _decisions(found: Supposition, zone: ZoneInfo) -> list[str]:
     lines = []
     if found.prediction.outlook is not None:
         lines = [
-            f"{percent(found.prediction.assumed)} des durées de cette estimation sont supposées : personne ne les a mesurées",
+            say_assumed(found.prediction.assumed),
             say_seed(found.seed),
         ]
     lines += _major(found, zone)
@@ -130,7 +147,7 @@ def _decisions(found: Supposition, zone: ZoneInfo) -> list[str]:
         lines.append(
             "Décider : tout de suite, un délai au moins ne tient déjà pas neuf fois sur dix"
             if late
-            else f"Décider : le {_local(found.decide_by, zone)} au plus tard, pour tenir neuf fois sur dix chaque délai qui peut être estimé"
+            else f"Décider : le {say_instant(found.decide_by, zone)} au plus tard, pour tenir neuf fois sur dix chaque délai qui peut être estimé"
         )
     lines += [
         f"Retour inconnu de « {line.name} » : {line.why_unknown}" for line in found.lines if line.why_unknown
@@ -149,7 +166,7 @@ def _paper(found: Supposition, zone: ZoneInfo) -> list[str]:
             if line.on_paper and round(line.on_paper)
             else ""
         )
-        until = f" — tenable jusqu'au {_local(line.copes_until, zone)}" if line.copes_until else ""
+        until = f" — tenable jusqu'au {say_instant(line.copes_until, zone)}" if line.copes_until else ""
         lines.append(f"  {line.name} : {line.without_it or 'rien n’est écrit'}{entries}{until}")
     return [*lines, ""]
 
@@ -159,7 +176,7 @@ def _clocks(found: Supposition, zone: ZoneInfo) -> list[str]:
         f"Délais légaux qui peuvent courir, à compter d'ici (textes au {AS_OF:%d/%m/%Y} ; une personne en décide) :"
     ]
     for duty, due in found.clocks:
-        when = f"avant le {_local(due, zone)}" if due is not None else duty.words
+        when = f"avant le {say_instant(due, zone)}" if due is not None else duty.words
         doubt = "" if duty.checked else " [à vérifier]"
         condition = f" — {duty.condition}" if duty.condition else ""
         lines.append(f"  {duty.name} : {when} ({duty.source}){doubt}{condition}")
@@ -170,6 +187,7 @@ def supposition_value(found: Supposition) -> dict[str, object]:
     """All of it, JSON-ready."""
     return {
         "what": found.supposed.scenario.name,
+        "code": found.supposed.scenario.code,
         "at": found.at.isoformat(),
         "seed": found.seed,
         "hits": list(found.supposed.hit),
@@ -214,7 +232,3 @@ def _when(forecast: Forecast | None) -> str:
     if forecast is None or forecast.p50 is None or forecast.p90 is None:
         return "inconnu"
     return f"{say_seconds(rounded(forecast.p50))} ({say_seconds(rounded(forecast.p90))})"
-
-
-def _local(instant: datetime, zone: ZoneInfo) -> str:
-    return f"{instant.astimezone(zone):%d/%m/%Y %H:%M}"
