@@ -120,7 +120,7 @@ def predicted(where: Places, wanted: Sequence[str], effort: Effort) -> Answer:
     """Every scenario, or those wanted."""
     from releve.cycle.objectives.predict import predict_all
     from releve.cycle.objectives.scenarios import scenarios
-    from releve.cycle.objectives.show.figures import coarse_value
+    from releve.cycle.objectives.show.figures import coarse_value, whole
     from releve.cycle.objectives.show.grid import folded
     from releve.cycle.objectives.show.prediction import (
         chance_value,
@@ -138,7 +138,7 @@ def predicted(where: Places, wanted: Sequence[str], effort: Effort) -> Answer:
         raise BadInput("scenario-unknown", f"scénario inconnu : « {unknown[0]} »", hint=", ".join(known))
     base, currency = situation(where)
     chosen = [known[code.upper()] for code in wanted] or list(known.values())
-    talk(f"{say_count(effort.draws, 'sinistre simulé')} sur {say_count(len(chosen), 'scénario')}…")
+    talk(f"{whole(effort.draws)} sinistres simulés sur {say_count(len(chosen), 'scénario')}…")
     found = predict_all(
         base, chosen, year=effort.year, draws=effort.draws, seed=effort.seed, limit=effort.limit
     )

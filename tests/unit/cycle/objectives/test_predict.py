@@ -458,6 +458,13 @@ def test_the_figures_of_a_prediction_are_french(forty: Situation) -> None:
     assert "." not in row
 
 
+def test_a_prediction_fits_a_screen_of_110_columns(forty: Situation) -> None:
+    """No figure is pushed below its row: the table is no wider than the screen, all columns at their widest."""
+    found = predict_all(forty, list(scenarios().values()), year=2026, draws=200)
+    table = chances_text(chances(forty.plan, found), found, width=110).split("\n\n")[0]
+    assert max(len(line) for line in table.splitlines()) <= 110
+
+
 def test_a_critical_period_shortens_the_delay_at_that_instant(forty: Situation) -> None:
     """Payroll on the 30th runs out within a working day; on the 10th it has three."""
     busy = what_if(forty, understood("paie down", forty), MORNING)

@@ -27,6 +27,8 @@ from releve.domain.plan import Plan
 from releve.domain.units import say_count
 from releve.domain.work import SEED
 
+_READING = "« 1 sur 2 », « 9 sur 10 » : dans le pire scénario, de retour avant ce temps une fois sur deux, neuf fois sur dix"
+
 
 @dataclass(frozen=True, slots=True)
 class Chance:
@@ -127,15 +129,15 @@ def chances_text(
             "Tient son délai",
             "Le pire",
             "y tient",
-            "1 fois sur 2",
-            "9 fois sur 10",
-            "Perte par an",
+            "1 sur 2",
+            "9 sur 10",
+            "Perte/an",
         ),
         lines,
         right=frozenset({1, 2, 4, 5, 6, 7}),
         width=width,
     )
-    text = [table, "", *_rests_on(found), say_seed(seed)]
+    text = [table, "", _READING, *_rests_on(found), say_seed(seed)]
     if warning := say_coarse(fewest(found)):
         text.append(warning)
     refused = [
