@@ -19,6 +19,34 @@ _FRENCH_DAY = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})")
 _ISO_SHAPE = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}(:\d{2}.*)?)?")
 
 
+DAYS = ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche")
+MONTHS = (
+    "janvier", "février", "mars", "avril", "mai", "juin",
+    "juillet", "août", "septembre", "octobre", "novembre", "décembre",
+)  # fmt: skip
+
+
+class NotOneInstant(ValueError):
+    """A local time that the clock skips or shows twice. `instead`: the two nearest that name one instant."""
+
+    def __init__(self, sentence: str, instead: tuple[str, str]) -> None:
+        super().__init__(sentence)
+        self.instead = instead
+
+
+def say_instant(instant: datetime, zone: ZoneInfo) -> str:
+    """An aware instant on the wall: "lundi 30 novembre 2026 à 10 h 00"; which one, where the clock shows it twice."""
+    local = instant.astimezone(zone)
+    number = "1er" if local.day == 1 else str(local.day)
+    said = (
+        f"{DAYS[local.weekday()]} {number} {MONTHS[local.month - 1]} {local.year}"
+        f" à {local.hour} h {local.minute:02}"
+    )
+    if local.replace(fold=0).utcoffset() == local.replace(fold=1).utcoffset():
+        return said
+    return f"{said} ({'la seconde' if local.fold else 'la première'} fois)"
+
+
 def zone_of(name: str) -> ZoneInfo:
     """The zone of that IANA name. Raises ValueError in French."""
     try:
@@ -58,13 +86,15 @@ def read_instant(text: str, zone: tzinfo | None) -> datetime:
         if early.astimezone(zone).replace(tzinfo=None, fold=0) != read:
             after = change(min(early, late), max(early, late), zone)
             before = after - timedelta(seconds=1)
-            raise ValueError(
-                f"« {said} » n'existe pas : l'horloge passe de {_shown(before, zone)} à {_shown(after, zone)}"
+            raise NotOneInstant(
+                f"« {said} » n'existe pas : l'horloge passe de {_shown(before, zone)} à {_shown(after, zone)}",
+                (_shown(after - timedelta(minutes=1), zone), _shown(after, zone)),
             )
     except OverflowError as error:
         raise ValueError(f"« {said[:40]} » est hors de tout calendrier") from error
-    raise ValueError(
-        f"« {said} » désigne deux instants : écrivez {_shown(early, zone)} ou {_shown(late, zone)}"
+    raise NotOneInstant(
+        f"« {said} » désigne deux instants : écrivez {_shown(early, zone)} ou {_shown(late, zone)}",
+        (_shown(early, zone), _shown(late, zone)),
     )
 
 

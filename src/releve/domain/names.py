@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
 from difflib import get_close_matches
 
 _SHOWN = 12  # names of a hint; a person reads no more
+
+
+def unaccented(text: str) -> str:
+    """Lower case, without accents."""
+    parts = unicodedata.normalize("NFD", text.strip().lower())
+    return "".join(part for part in parts if not unicodedata.combining(part))
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

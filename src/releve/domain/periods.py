@@ -7,18 +7,14 @@ A day that a month does not have (31 in February) means the last day of that mon
 from __future__ import annotations
 
 import re
-import unicodedata
 from calendar import monthrange
 from dataclasses import dataclass
 from datetime import date
 
-from releve.domain.instants import read_day
+from releve.domain.instants import MONTHS, read_day
+from releve.domain.names import unaccented
 from releve.domain.school import SCHOOL_ZONES, school_holidays
 
-MONTHS = (
-    "janvier", "février", "mars", "avril", "mai", "juin",
-    "juillet", "août", "septembre", "octobre", "novembre", "décembre",
-)  # fmt: skip
 ACCEPTED = (
     "écrivez « du 18 au 5 », « du 1 janvier au 30 avril », « du 2026-12-20 au 2027-01-05 »"
     " ou « période scolaire zone B »"
@@ -142,7 +138,7 @@ _DAY_OF_YEAR = re.compile(r"(\d{1,2})(?:er)? ([a-z]+)")
 
 
 def _rule(said: str) -> Rule:
-    term = _TERM.fullmatch(_plain(said))
+    term = _TERM.fullmatch(unaccented(said))
     if term is not None:
         zone = term[1].upper()
         if zone not in SCHOOL_ZONES:
@@ -167,11 +163,11 @@ def _rule(said: str) -> Rule:
 
 def _end(text: str, said: str) -> int | tuple[int, int] | date:
     """One end: a day of the month, a (month, day), or a date."""
-    plain = _plain(text)
+    plain = unaccented(text)
     if monthly := _DAY.fullmatch(plain):
         return _day_of_month(monthly[1])
     if yearly := _DAY_OF_YEAR.fullmatch(plain):
-        names = [_plain(month) for month in MONTHS]
+        names = [unaccented(month) for month in MONTHS]
         if yearly[2] not in names:
             raise ValueError(f"« {yearly[2]} » n'est pas un mois ; {ACCEPTED}")
         return names.index(yearly[2]) + 1, _day_of_month(yearly[1])
@@ -187,12 +183,6 @@ def _day_of_month(digits: str) -> int:
     if not 1 <= int(digits) <= 31:
         raise ValueError(f"le {int(digits)} n'est le jour d'aucun mois (de 1 à 31)")
     return int(digits)
-
-
-def _plain(text: str) -> str:
-    """Lower case, without accents."""
-    parts = unicodedata.normalize("NFD", text.strip().lower())
-    return "".join(part for part in parts if not unicodedata.combining(part))
 
 
 def _in_year(month_day: tuple[int, int], year: int) -> date:

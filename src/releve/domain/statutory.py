@@ -22,7 +22,8 @@ class Event(StrEnum):
     """What happened, as far as the law is concerned. One incident may be several of them."""
 
     MAJOR_INCIDENT = "major-incident"  # a serious or significant incident of the information system
-    DATA_BREACH = "data-breach"  # personal data lost, changed, disclosed or out of reach
+    DATA_BREACH = "data-breach"  # personal data lost, changed or disclosed
+    UNAVAILABLE = "unavailable"  # personal data out of reach for a time, and nothing else known of them
     ATTACK = "attack"  # malicious
     DYSFUNCTION = "dysfunction"  # the care or the support of people suffers, or their safety
 
@@ -30,6 +31,7 @@ class Event(StrEnum):
 EVENT_FR = {
     Event.MAJOR_INCIDENT: "incident grave ou significatif de sécurité du système d'information",
     Event.DATA_BREACH: "violation de données personnelles",
+    Event.UNAVAILABLE: "données personnelles hors d'atteinte",
     Event.ATTACK: "attaque malveillante",
     Event.DYSFUNCTION: "dysfonctionnement grave qui touche les personnes accompagnées",
 }
@@ -111,6 +113,17 @@ DUTIES: tuple[Duty, ...] = (
         "72 h",
         "RGPD, art. 33(1) et 33(4)",
         "sauf si un risque pour les personnes est improbable : alors, le registre suffit",
+    ),
+    # Guidelines 9/2022, v2.0 of 28/03/2023: a loss of availability, even for a time, is a breach, written down in
+    # any case; a planned stop is none. Without access to patients' data, a risk is likely.
+    Duty(
+        "cnil-disponibilite",
+        "À examiner : des données de santé hors d'atteinte sont une violation, à notifier à la CNIL si elle fait courir un risque",
+        frozenset({Event.UNAVAILABLE}),
+        Span(72 * _HOUR),
+        "72 h",
+        "RGPD, art. 4(12), 33(1) et 33(5) ; CEPD, lignes directrices 9/2022",
+        "au registre des violations dans tous les cas ; à notifier sauf si un risque pour les personnes est improbable",
     ),
     Duty(
         "plainte",

@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+SEED = 20_260_101  # of every draw, unless a person asks for another: a figure can be had again
+MAX_SEED = 2_000_000_000  # what the solver takes, with room for one a scenario
+
 
 class Basis(StrEnum):
     """Where a duration comes from. What is assumed is never shown as measured."""

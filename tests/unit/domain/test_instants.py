@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import time as clock
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from releve.domain.instants import read_day, read_instant, zone_of
+from releve.domain.instants import NotOneInstant, read_day, read_instant, say_instant, zone_of
 
 PARIS = ZoneInfo("Europe/Paris")
 TEN = datetime(2026, 11, 30, 9, 0, tzinfo=UTC)
@@ -112,3 +112,28 @@ def test_an_unknown_zone_is_refused_in_french() -> None:
     """A zone that no clock has is never taken for UTC."""
     with pytest.raises(ValueError, match="fuseau horaire inconnu"):
         zone_of("Europe/Atlantide")
+
+
+@pytest.mark.parametrize(
+    ("instant", "said"),
+    [
+        ("2026-11-30T09:00+00:00", "lundi 30 novembre 2026 à 10 h 00"),
+        ("2026-12-01T08:05+00:00", "mardi 1er décembre 2026 à 9 h 05"),
+        ("2026-10-25T00:30+00:00", "dimanche 25 octobre 2026 à 2 h 30 (la première fois)"),
+        ("2026-10-25T01:30+00:00", "dimanche 25 octobre 2026 à 2 h 30 (la seconde fois)"),
+        ("2026-03-29T01:00+00:00", "dimanche 29 mars 2026 à 3 h 00"),
+    ],
+)
+def test_an_instant_is_said_as_on_a_wall(instant: str, said: str) -> None:
+    """The day of the week, the day, the hour; and which one where the clock shows it twice."""
+    assert say_instant(datetime.fromisoformat(instant), ZoneInfo("Europe/Paris")) == said
+
+
+@pytest.mark.parametrize("text", ["2026-10-25T02:30", "2026-03-29T02:30", "29/03/2026 02:00"])
+def test_a_time_that_names_no_one_instant_comes_with_two_that_do(text: str) -> None:
+    """What is proposed can be read, and is the nearest."""
+    paris = ZoneInfo("Europe/Paris")
+    with pytest.raises(NotOneInstant) as caught:
+        read_instant(text, paris)
+    first, second = (read_instant(item, paris) for item in caught.value.instead)
+    assert timedelta(0) < second - first <= timedelta(hours=1)

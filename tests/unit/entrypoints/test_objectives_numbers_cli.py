@@ -101,6 +101,29 @@ def test_the_same_words_give_the_same_document(forty: Path, words: tuple[str, ..
     assert run(forty, *words, "--json").stdout == first.stdout
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("objectives", "predict", "--draws", "200", "-s", "S03"),
+        ("what-if", "srv-dui down", "--at", "2026-11-30T10:00"),
+    ],
+    ids=" ".join,
+)
+def test_a_seed_gives_its_figures_again_and_another_draws_others(forty: Path, words: tuple[str, ...]) -> None:
+    """The text and the document say which draws; without one, the documented draws."""
+    usual, same, other = (value(forty, *words, "--seed", seed) for seed in ("20260101", "20260101", "7"))
+    assert value(forty, *words) == usual == same
+    assert (usual["seed"], other["seed"]) == (20_260_101, 7)
+    assert usual != {**other, "seed": 20_260_101}
+    assert "--seed 7 redonne ces chiffres" in run(forty, *words, "--seed", "7").stdout
+
+
+@pytest.mark.parametrize("seed", ["-1", "2000000001", "x"])
+def test_a_seed_that_no_draw_takes_is_refused(forty: Path, seed: str) -> None:
+    """Before anything is computed, and never as a fault of ours."""
+    assert run(forty, "what-if", "srv-dui down", "--seed", seed).returncode == 2
+
+
 def test_a_choice_says_what_it_buys_and_that_it_is_proven(forty: Path) -> None:
     """Every purchase with its price, the total, the gap."""
     found = value(forty, "objectives", "choose", "--no-why")
@@ -286,7 +309,10 @@ def test_a_change_is_shown_beside_what_it_changes(forty: Path) -> None:
     beside = value(forty, *words, "--people", "1", "--relief-times", "2")
     assert "without_change" not in alone
     assert beside["without_change"] == alone
-    assert "sans cela" in run(forty, *words, "--people", "1").stdout
+    assert "sans la personne de plus" in run(forty, *words, "--people", "1").stdout
+    useless = value(forty, "what-if", "tel down", "--second-link")["changes_nothing"]
+    assert isinstance(useless, list)
+    assert "Un second lien ne change rien ici" in useless[0]
 
 
 def test_means_that_would_hold_it_are_shown_where_those_of_today_do_not(forty: Path) -> None:
@@ -297,7 +323,9 @@ def test_means_that_would_hold_it_are_shown_where_those_of_today_do_not(forty: P
     found = value(forty, *words, "--relief-times", "20")
     assert found["without_change"] is None
     assert "mémoire" in str(found["without_change_refused"])
-    assert run(forty, *words, "--relief-times", "20").stdout.startswith("Sans ces moyens : le secours")
+    assert run(forty, *words, "--relief-times", "20").stdout.startswith(
+        "Sans le secours 20 fois plus grand : le secours"
+    )
 
 
 def test_the_two_instants_of_an_hour_that_comes_twice_are_told_apart(forty: Path) -> None:
@@ -309,6 +337,17 @@ def test_the_two_instants_of_an_hour_that_comes_twice_are_told_apart(forty: Path
         for zone in ("+02:00", "+01:00")
     ]
     assert at[1] - at[0] == timedelta(hours=1)
+
+
+def test_an_hour_that_names_no_one_instant_is_answered_with_two_that_do(forty: Path) -> None:
+    """The hint is what to type, not the format again."""
+    for at, hint in (
+        ("2026-10-25T02:30", "écrivez 2026-10-25T02:30+02:00 ou 2026-10-25T02:30+01:00"),
+        ("2026-03-29T02:30", "écrivez 2026-03-29T01:59+01:00 ou 2026-03-29T03:00+02:00"),
+    ):
+        done = run(forty, "what-if", "srv-dui en panne", "--at", at)
+        assert done.returncode == 2
+        assert f"hint: {hint}" in done.stderr
 
 
 def remember(forty: Path, *incidents: Incident) -> None:

@@ -7,23 +7,22 @@ search forward and one back. `test_due` holds the two to the same second.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from releve.cycle.objectives.need import ALWAYS, Need
-from releve.domain.calendars import Calendar, length, openings
-from releve.domain.periods import Period, active
+from releve.domain.calendars import Calendar, due_at, length, openings
+from releve.domain.periods import Period, intervals
 from releve.domain.units import Clock, Span
 
 if TYPE_CHECKING:
-    from numpy import bool_, float64
+    from numpy import float64
     from numpy.typing import NDArray
 
     Seconds = NDArray[float64]
-    Flags = NDArray[bool_]
 
 AHEAD = timedelta(
     days=400
@@ -83,7 +82,10 @@ def openings_of(calendar: Calendar, first: datetime, until: datetime) -> Opening
 class DueTable:
     """When needs run out, counted from outages at `at` (POSIX seconds, one a draw).
 
-    A need that differs in critical periods takes the strictest of those that are on at that local date.
+    An outage is judged at each instant by what is asked then: the length of the whole year, and those of the
+    critical periods that are on at the local date. A need is broken at the first instant when the time that ran
+    since the outage began reaches one of these lengths. So a period that begins during an outage may break it at
+    its first midnight, and one that is over before its length has run breaks nothing.
     """
 
     def __init__(
@@ -93,17 +95,34 @@ class DueTable:
         self._calendars = calendars
         self._known: dict[tuple[str, Span], Seconds] = {}
         self._openings: dict[str, Openings] = {}
-        self._on = _active(at, periods, timezone)
+        self._periods = {period.id: period for period in periods}
+        self._zone = timezone
+        self._days: dict[str, tuple[float, Seconds, Seconds]] = {}
 
     def of(self, need: Need) -> Seconds:
         """Seconds after each outage at which `need` runs out."""
         import numpy as np
 
         usual = self.span(need.rto_in.get(ALWAYS, need.rto), need.calendar)
+        found = usual
         for period, span in need.rto_in.items():
             if period != ALWAYS:
-                usual = np.where(self._on[period], np.minimum(usual, self.span(span, need.calendar)), usual)
-        return usual
+                ran = self.span(span, need.calendar)
+                # beyond the usual length nothing is left to break
+                found = np.minimum(found, self._on(period, np.minimum(ran, usual), float(usual.max())))
+        return found
+
+    def _on(self, period: str, after: Seconds, furthest: float) -> Seconds:
+        """Seconds after each outage at which the period is first on, `after` seconds or later; inf: not before `furthest`."""
+        import numpy as np
+
+        until = float(self._at.max()) + furthest
+        laid, starts, ends = self._days.get(period, (float("-inf"), self._at, self._at))
+        if laid < until:
+            starts, ends = _days_of(self._periods[period], float(self._at.min()), until, self._zone)
+            self._days[period] = (until, starts, ends)
+        index = np.searchsorted(ends, self._at + after, side="right")
+        return np.maximum(after, np.append(starts, np.inf)[index] - self._at)
 
     def span(self, span: Span, calendar: str) -> Seconds:
         """Seconds after each outage at which `span` has run on `calendar` (wall spans ignore it)."""
@@ -138,16 +157,33 @@ class DueTable:
         return openings_of(self._calendars[calendar], first, last)
 
 
-def _active(at: Seconds, periods: tuple[Period, ...], timezone: str) -> Mapping[str, Flags]:
-    """By period id, whether it is on at the local date of each outage."""
+def _days_of(period: Period, first: float, last: float, timezone: str) -> tuple[Seconds, Seconds]:
+    """The runs of days of a period around two POSIX seconds: the midnights where each begins, and ends."""
     import numpy as np
 
-    if not periods:
-        return {}
     zone = ZoneInfo(timezone)
-    days: dict[date, int] = {}
-    of_draw = np.empty(len(at), dtype=int)
-    for index, seconds in enumerate(at):
-        day = datetime.fromtimestamp(float(seconds), zone).date()
-        of_draw[index] = days.setdefault(day, len(days))
-    return {period.id: np.array([active(period, day) for day in days])[of_draw] for period in periods}
+    runs = intervals(
+        period, datetime.fromtimestamp(first, zone).date(), datetime.fromtimestamp(last, zone).date()
+    )
+    edges = [(_midnight(begin, zone), _midnight(end + timedelta(days=1), zone)) for begin, end in runs]
+    table = np.array([(begin.timestamp(), end.timestamp()) for begin, end in edges], dtype=float)
+    table = table.reshape(-1, 2)
+    return table[:, 0], table[:, 1]
+
+
+def _midnight(day: date, zone: ZoneInfo) -> datetime:
+    return datetime.combine(day, time(), zone)
+
+
+def runs_out(
+    need: Need, at: datetime, calendars: Mapping[str, Calendar], periods: Iterable[Period], timezone: str
+) -> datetime:
+    """The instant (aware) at which `need` runs out for one outage at `at` (aware): `DueTable.of`, exactly."""
+    calendar, zone = calendars.get(need.calendar), ZoneInfo(timezone)
+    found = due_at(at, need.rto_in.get(ALWAYS, need.rto), calendar)
+    for period in periods:
+        if period.id in need.rto_in:
+            ran = due_at(at, need.rto_in[period.id], calendar)
+            runs = intervals(period, ran.astimezone(zone).date(), found.astimezone(zone).date())
+            found = min([found, *(max(ran, _midnight(begin, zone)) for begin, _end in runs[:1])])
+    return found.astimezone(UTC)

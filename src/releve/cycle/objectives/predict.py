@@ -25,7 +25,7 @@ from releve.domain.errors import BadInput
 from releve.domain.objectives import Objectives, Relief
 from releve.domain.plan import Plan
 from releve.domain.runbook import Runbook
-from releve.domain.work import Basis, Due
+from releve.domain.work import SEED, Basis, Due
 
 if TYPE_CHECKING:
     from numpy import float64
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 DRAWS = 10_000  # simulated disasters, over all scenarios
 EFFORT = 0.05  # of the scheduler, a scenario: twenty of them stay below a second for forty applications
-SEED = 20_260_101
 YEARS = range(
     2019, 2090
 )  # of disasters: school holidays are known from 2018 to 2100, a delay may run ten years

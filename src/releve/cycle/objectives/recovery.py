@@ -32,6 +32,7 @@ MEMORY_UNIT = 10**9  # memory is handed out by whole Go
 # Nothing measured, nothing declared: what a first plan assumes of human time (proposed, shown as assumed).
 DETECTION = Spread(300.0, 900.0, 3600.0)
 DECISION = Spread(300.0, 1200.0, 3600.0)
+_UNHARMED = (Damage.NONE, Damage.ABSENCE)  # nothing is lost: it only stops
 _BY_ITSELF = (Damage.NONE, Damage.MACHINE)  # what a battery or a second link makes good
 ASSUMED_LOW, ASSUMED_HIGH = (
     0.7,
@@ -45,7 +46,7 @@ class Way(StrEnum):
     SWITCH = "switch"
     RESTORE = "restore"
     ITSELF = "itself"  # nobody has to do anything
-    MOOT = "moot"  # its site is lost: nobody asks for it back
+    MOOT = "moot"  # it has no sense away from its site, which is lost: it comes back with the site, not with the relief
     FOLLOWS = "follows"  # it only waits for what it stands on
     UNKNOWN = "unknown"
 
@@ -121,7 +122,7 @@ class _Builder:
         self._scenario = scenario
         self._relief = relief
         self._known = known
-        self._runbook = runbook if scenario.replica_safe and scenario.damage is not Damage.NONE else None
+        self._runbook = runbook if scenario.replica_safe and scenario.damage not in _UNHARMED else None
         self._recoveries = {item.application: item for item in objectives.recoveries}
         self._components = {item.id: item for item in objectives.components}
         self._automatic = {
@@ -219,6 +220,9 @@ class _Builder:
 
     def _bring_back(self, node: str) -> None:
         recovery = self._recoveries.get(node)
+        if self._scenario.damage is Damage.ABSENCE and node in self._hit:
+            self._give_up(node, "il dépend du retour de la personne, dont personne ne connaît la date")
+            return
         if self._scenario.damage is Damage.SITE and recovery is not None and recovery.local:
             self._ways[node], self._last[node] = Way.MOOT, DECIDE
             return
@@ -253,7 +257,7 @@ class _Builder:
     @cached_property
     def _held(self) -> frozenset[str]:
         """The data that went with what was lost: they stand below it, and it is not back without them."""
-        if self._scenario.damage is Damage.NONE:
+        if self._scenario.damage in _UNHARMED:
             return frozenset()
         if self._scenario.damage is Damage.DATA:
             return self._stood.below(self._hit) & self._data.keys()
@@ -264,7 +268,7 @@ class _Builder:
     @cached_property
     def _lost(self) -> frozenset[str]:
         """What is hit; of a lost site or machine, all that it carried."""
-        if self._scenario.damage in {Damage.NONE, Damage.DATA}:
+        if self._scenario.damage in {*_UNHARMED, Damage.DATA}:
             return self._hit
         return frozenset(
             node

@@ -4,35 +4,68 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from releve.cycle.objectives.due import runs_out
 from releve.cycle.objectives.flow import NodeKind
-from releve.cycle.objectives.need import ALWAYS, Need
+from releve.cycle.objectives.need import Need
 from releve.cycle.objectives.predict import Prediction, Situation, known_year, predict
 from releve.cycle.objectives.prediction.simulate import Forecast
 from releve.cycle.objectives.recovery import DECIDE, Way, Work
 from releve.cycle.objectives.scenarios import Damage, Scenario, scenarios
 from releve.domain.calendars import due_at
 from releve.domain.errors import BadInput
-from releve.domain.names import nearest
-from releve.domain.objectives import ComponentKind, Relief
-from releve.domain.periods import active
-from releve.domain.plan import SiteRole
+from releve.domain.names import nearest, unaccented
+from releve.domain.plan import DataKind, SiteRole
 from releve.domain.statutory import Duty, Event, deadlines
-from releve.domain.units import Span
+from releve.domain.work import SEED
 
 DRAWS = 2_000  # of one instant: the chance of each application within 2 %
-_VERBS: Mapping[str, tuple[Damage, bool, bool, str]] = {
-    # damage, whether the relief's copy stays sane, whether personal data may be gone, family
-    "down": (Damage.MACHINE, True, False, "materiel"),
-    "slow": (Damage.NONE, True, False, "materiel"),
-    "lost": (Damage.SITE, True, True, "batiment"),
-    "stolen": (Damage.MACHINE, True, True, "malveillance"),
-    "encrypted": (Damage.ALL, False, True, "cyber"),
-    "corrupted": (Damage.DATA, False, False, "materiel"),
-}
-_ASKED = re.compile(r"\s*(?P<what>[A-Za-z0-9_-]+)(?:\s+(?P<verb>[a-z]+))?\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class _Verb:
+    """What happens to something. `safe`: the relief's copy stays sane; `breach`: personal data may be gone.
+
+    `said`: how it is shown; `french`: what people write, without accents nor agreement.
+    """
+
+    damage: Damage
+    family: str
+    said: str
+    french: tuple[str, ...]
+    safe: bool = True
+    breach: bool = False
+
+
+_VERBS: Mapping[str, _Verb] = {
+    "down": _Verb(
+        Damage.MACHINE, "materiel", "en panne",
+        ("en panne", "panne", "hors service", "hs", "arrete", "coupe", "tombe", "eteint"),
+    ),
+    "slow": _Verb(Damage.NONE, "materiel", "ralenti", ("lent", "ralenti")),
+    "lost": _Verb(Damage.SITE, "batiment", "perdu", ("perdu", "brule", "inonde", "detruit"), breach=True),
+    "stolen": _Verb(Damage.MACHINE, "malveillance", "volé", ("vole",), breach=True),
+    "encrypted": _Verb(Damage.ALL, "cyber", "chiffré", ("chiffre", "crypte"), safe=False, breach=True),
+    "corrupted": _Verb(
+        Damage.DATA, "materiel", "corrompu", ("corrompu", "abime", "efface", "supprime"), safe=False
+    ),
+}  # fmt: skip
+_ACCEPTED = (
+    "en panne (arrêté, coupé, hors service), ralenti, perdu (brûlé, inondé, détruit), volé, chiffré, "
+    f"corrompu (effacé) ; ou {', '.join(_VERBS)}"
+)
+_ASKED = re.compile(r"\s*(?P<what>[A-Za-z0-9_-]+)(?:\s+(?:est\s+)?(?P<verb>[^\W\d_]+(?:\s+[^\W\d_]+)?))?\s*")
+
+
+def _verb(text: str) -> str:
+    """The verb that a person wrote in French or English, agreed or not, with or without accents; empty: none known."""
+    said = " ".join(unaccented(text).split())
+    for verb, meant in _VERBS.items():
+        if said == verb or said in {word + end for word in meant.french for end in ("", "e", "s", "es")}:
+            return verb
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,20 +74,6 @@ class Supposed:
 
     scenario: Scenario
     hit: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What one more means would change. `people`: so many more; `times`: the relief's machines, so many times."""
-
-    people: int = 0
-    times: float = 1.0
-    second_link: bool = False
-
-    @property
-    def any(self) -> bool:
-        """Whether it changes anything."""
-        return self != Change()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +100,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Supposition:
-    """All of it. `major_at`: the first need that runs out before its application is back, one time in two."""
+    """All of it. `major_at`: the first need that runs out before its application (`major_for`) is back, one time in two.
+
+    `seed`: of the draws; the same gives the same figures.
+    """
 
     at: datetime
     supposed: Supposed
@@ -90,12 +112,15 @@ class Supposition:
     weight: float  # share of the association's activity that is touched, 0 to 1
     clocks: tuple[tuple[Duty, datetime | None], ...]
     major_at: datetime | None
+    major_for: str
     decide_by: datetime | None
     prediction: Prediction
+    seed: int
+    places: Mapping[str, str]  # the names of the establishments, by id
 
 
 def understood(text: str, situation: Situation) -> Supposed:
-    """What a person supposes: "srv-dui down", "fibre down", "principal lost", "S10". Raises BadInput with what is known."""
+    """What a person supposes: "srv-dui en panne", "principal perdu", "srv-dui down", "S10". Raises BadInput with what is known."""
     match = _ASKED.fullmatch(text)
     if match is None:
         raise BadInput("what-if", f"« {text[:60]} » ne se comprend pas", hint=_hint(situation))
@@ -107,15 +132,25 @@ def understood(text: str, situation: Situation) -> Supposed:
         if not hit:
             raise BadInput("hits-nothing", f"le scénario {scenario.code} ne touche rien de ce plan")
         return Supposed(scenario, hit)
-    if verb not in _VERBS:
-        raise BadInput("what-if", f"« {text[:60]} » ne dit pas ce qui arrive", hint=_hint(situation))
+    if not (known_verb := _verb(verb or "")):
+        what_is_it = f" : « {verb} » n'est pas compris" if verb else ""
+        raise BadInput(
+            "what-if", f"« {text[:60]} » ne dit pas ce qui arrive{what_is_it}", hint=_hint(situation)
+        )
     hit = _hit(what, situation)
-    damage, safe, breach, family = _VERBS[verb]
+    meant = _VERBS[known_verb]
+    damage = meant.damage
     if damage is Damage.SITE and what in situation.stood.needs:
         damage = Damage.MACHINE  # one thing is lost: its site is still there, and what is local with it
-    if verb == "down" and not any(_machine(node, situation) for node in hit):
+    if known_verb == "down" and not any(_machine(node, situation) for node in hit):
         damage = Damage.NONE  # a link, the power, one application: nothing else is lost with it
-    return Supposed(Scenario(text.strip(), text.strip(), family, hit, damage, safe, breach), hit)
+    name = f"{_named(what, situation)} : {meant.said}"
+    return Supposed(Scenario(text.strip(), name, meant.family, hit, damage, meant.safe, meant.breach), hit)
+
+
+def _named(what: str, situation: Situation) -> str:
+    names = {site.id: site.name for site in situation.plan.sites} | dict(situation.stood.names)
+    return names[what]
 
 
 def _hit(what: str, situation: Situation) -> tuple[str, ...]:
@@ -159,28 +194,10 @@ def _machine(node: str, situation: Situation) -> bool:
 
 def _hint(situation: Situation) -> str:
     example = next(iter(situation.stood.needs), "serveur")
-    return f"écrivez « {example} down », « principal lost », ou un scénario : S01 à S20 ; mots : {', '.join(_VERBS)}"
+    return f"écrivez « {example} en panne », « principal perdu », ou un scénario : S01 à S20 ; mots : {_ACCEPTED}"
 
 
-def changed(situation: Situation, supposed: Supposed, change: Change) -> tuple[Situation, Supposed]:
-    """The same with other means. A second link takes over from a link that fails, and doubles what restores get."""
-    relief = situation.relief
-    other: Relief = replace(
-        relief,
-        people=relief.people + change.people,
-        processors=max(1, round(relief.processors * change.times)),
-        memory=round(relief.memory * change.times),
-        restores=max(1, round(relief.restores * change.times)),
-        link=relief.link * (2 if change.second_link else 1),
-    )
-    hit = supposed.hit
-    if change.second_link:
-        links = {item.id for item in situation.objectives.components if item.kind is ComponentKind.LINK}
-        hit = tuple(node for node in hit if node not in links)
-    return replace(situation, relief=other), Supposed(supposed.scenario, hit)
-
-
-def what_if(situation: Situation, supposed: Supposed, at: datetime, *, seed: int = 0) -> Supposition:
+def what_if(situation: Situation, supposed: Supposed, at: datetime, *, seed: int = SEED) -> Supposition:
     """What follows from it at `at` (aware). Raises BadInput as `predict` and `known_year` do."""
     import numpy as np
 
@@ -205,6 +222,7 @@ def what_if(situation: Situation, supposed: Supposed, at: datetime, *, seed: int
         for application in situation.plan.applications
         if application.id in touched and any(need.application == application.id for need in situation.needs)
     )
+    first = _major(lines, at)
     return Supposition(
         at,
         supposed,
@@ -215,10 +233,13 @@ def what_if(situation: Situation, supposed: Supposed, at: datetime, *, seed: int
             if node in touched and situation.stood.kinds[node] is not NodeKind.APPLICATION
         ),
         _share(situation, lines),
-        deadlines(_events(supposed.scenario), at),
-        _major(lines, at),
+        deadlines(_events(situation, supposed.scenario, lines), at),
+        first.due if first is not None else None,
+        first.application if first is not None else "",
         min((line.decide_by for line in lines if line.decide_by is not None), default=None),
         prediction,
+        seed,
+        {place.id: place.name for place in situation.objectives.establishments},
     )
 
 
@@ -228,8 +249,8 @@ def _line(
     application = situation.plan.application(name)
     needs = [need for need in situation.needs if need.application == name]
     dues = {
-        need.establishment: due_at(
-            at, at_instant(situation, need, at), situation.plan.calendars.get(need.calendar)
+        need.establishment: runs_out(
+            need, at, situation.plan.calendars, situation.objectives.periods, situation.plan.timezone
         )
         for need in needs
     }
@@ -273,22 +294,6 @@ def _entries(needs: Iterable[Need]) -> int | None:
     return sum(known) if known else None
 
 
-def at_instant(situation: Situation, need: Need, at: datetime) -> Span:
-    """The need's duration at that instant: the strictest of the critical periods that are on."""
-    if not need.rto_in:
-        return need.rto
-    from zoneinfo import ZoneInfo
-
-    day = at.astimezone(ZoneInfo(situation.plan.timezone)).date()
-    on = [
-        need.rto_in[period.id]
-        for period in situation.objectives.periods
-        if period.id in need.rto_in and active(period, day)
-    ]
-    calendar = situation.plan.calendars.get(need.calendar)
-    return min([need.rto_in.get(ALWAYS, need.rto), *on], key=lambda span: due_at(at, span, calendar))
-
-
 def _decide_by(
     prediction: Prediction, name: str, forecast: Forecast | None, due: datetime, at: datetime
 ) -> datetime | None:
@@ -323,9 +328,10 @@ def _share(situation: Situation, lines: tuple[Line, ...]) -> float:
     return sum(weights[place] for place in places) / (sum(weights.values()) or 1.0)
 
 
-def _major(lines: Iterable[Line], at: datetime) -> datetime | None:
+def _major(lines: Iterable[Line], at: datetime) -> Line | None:
+    """The first that is not back by its need, one time in two. What waits for its site is judged on site."""
     late = [
-        line.due
+        line
         for line in lines
         if line.way is not Way.MOOT
         and (
@@ -334,13 +340,30 @@ def _major(lines: Iterable[Line], at: datetime) -> datetime | None:
             or at + timedelta(seconds=line.forecast.p50) > line.due
         )
     ]
-    return min(late, default=None)
+    return min(late, key=lambda line: line.due, default=None)
 
 
-def _events(scenario: Scenario) -> frozenset[Event]:
-    found = {Event.MAJOR_INCIDENT, Event.DYSFUNCTION}
+def _events(situation: Situation, scenario: Scenario, lines: Iterable[Line]) -> frozenset[Event]:
+    """What happened for the law: nothing that somebody planned, and no incident where nothing stops."""
+    if scenario.planned:
+        return frozenset()
+    stopped = {line.application for line in lines}
+    found = {Event.MAJOR_INCIDENT, Event.DYSFUNCTION} if stopped else set()
     if scenario.breach:
         found.add(Event.DATA_BREACH)
+    elif stopped & _of_health(situation):
+        found.add(Event.UNAVAILABLE)
     if scenario.malicious:
         found.add(Event.ATTACK)
     return frozenset(found)
+
+
+def _of_health(situation: Situation) -> frozenset[str]:
+    """The applications that hold health data, as the plan's data sets or the recoveries say."""
+    kinds = {data.id: data.kind for data in situation.plan.data_sets}
+    said = {item.application for item in situation.objectives.recoveries if item.kind is DataKind.HEALTH}
+    return frozenset(
+        item.id
+        for item in situation.plan.applications
+        if item.id in said or DataKind.HEALTH in (kinds[name] for name in item.data)
+    )

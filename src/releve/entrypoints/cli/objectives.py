@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from releve.domain.units import say_count
+from releve.domain.work import SEED
 from releve.entrypoints.cli.objectives_files import (
     AnswersFolder,
     ObjectivesFile,
@@ -18,6 +19,7 @@ from releve.entrypoints.cli.objectives_files import (
     places,
     today,
 )
+from releve.entrypoints.cli.objectives_predict import Seed
 from releve.entrypoints.cli.speech import Answer, Json, PlanFile, answer
 from releve.entrypoints.cli.telling import columns
 
@@ -169,6 +171,7 @@ def register(app: typer.Typer) -> None:
             max=100.0,
             help="Effort pour chaque ordre de reprise (1 : environ une seconde).",
         ),
+        seed: Seed = SEED,
         plan: PlanFile = "plan.yaml",
         objectives: ObjectivesFile = "",
         answers: AnswersFolder = "",
@@ -180,7 +183,9 @@ def register(app: typer.Typer) -> None:
             from releve.entrypoints.cli.objectives_predict import Effort, predicted
 
             return predicted(
-                places(plan, objectives, answers), scenario, Effort(draws, year or today().year, effort)
+                places(plan, objectives, answers),
+                scenario,
+                Effort(draws, year or today().year, effort, seed),
             )
 
         answer(as_json, body)

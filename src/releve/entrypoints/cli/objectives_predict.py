@@ -5,17 +5,36 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from releve.entrypoints.cli.objectives_files import AnswersFolder, ObjectivesFile, Places, load, places, today
+from releve.domain.work import MAX_SEED, SEED
+from releve.entrypoints.cli.objectives_files import (
+    AnswersFolder,
+    ObjectivesFile,
+    Places,
+    load_all,
+    places,
+    today,
+)
 from releve.entrypoints.cli.speech import Answer, Json, PlanFile, answer, talk
 from releve.entrypoints.cli.telling import columns
 
 if TYPE_CHECKING:
+    from releve.cycle.objectives.means import Beside, Change
     from releve.cycle.objectives.predict import Situation
-    from releve.cycle.objectives.what_if import Change, Supposition
+    from releve.cycle.objectives.what_if import Supposition
+
+Seed = Annotated[
+    int,
+    typer.Option(
+        "--seed",
+        min=0,
+        max=MAX_SEED,
+        help="Quels tirages au sort : le même nombre redonne les mêmes chiffres, un autre dit ce qui tient au hasard.",
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -24,7 +43,7 @@ def register(app: typer.Typer) -> None:
     @app.command(name="what-if")
     def what_if(
         what: str = typer.Argument(
-            help="Ce qui arrive : « srv-dui down », « principal lost », ou un scénario : S10."
+            help="Ce qui arrive : « srv-dui en panne », « principal perdu », ou un scénario : S10."
         ),
         at: str = typer.Option("", "--at", help="À quel instant : 2026-11-30T10:00 ; sinon maintenant."),
         people: int = typer.Option(
@@ -34,6 +53,7 @@ def register(app: typer.Typer) -> None:
             1.0, "--relief-times", min=0.1, max=100.0, help="… avec un secours tant de fois plus grand."
         ),
         second_link: bool = typer.Option(False, "--second-link", help="… avec un second lien."),
+        seed: Seed = SEED,
         plan: PlanFile = "plan.yaml",
         objectives: ObjectivesFile = "",
         answers: AnswersFolder = "",
@@ -42,10 +62,10 @@ def register(app: typer.Typer) -> None:
         """Et si… ? Ce qui s'arrête, qui est touché, quand cela revient, que décider et avant quand ; ne touche à rien."""
 
         def body() -> Answer:
-            from releve.cycle.objectives.what_if import Change
+            from releve.cycle.objectives.means import Change
 
             return _what_if(
-                places(plan, objectives, answers), what, at, Change(people, relief_times, second_link)
+                places(plan, objectives, answers), what, at, Change(people, relief_times, second_link), seed
             )
 
         answer(as_json, body)
@@ -53,15 +73,19 @@ def register(app: typer.Typer) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How much to compute: disasters in all, of which year, and the scheduler's limit for each scenario."""
+    """How much to compute: disasters in all, of which year, the scheduler's limit for each scenario, which draws."""
 
     draws: int
     year: int
     limit: float
+    seed: int
 
 
-def situation(where: Places) -> Situation:
-    """What every prediction starts from; the ledger's measures when this machine has them. Raises `BadInput`."""
+def situation(where: Places) -> tuple[Situation, str]:
+    """What every prediction starts from, and the currency of its costs; the ledger's measures when this machine has them.
+
+    Raises `BadInput`.
+    """
     from releve.app import recovery_runbook
     from releve.cycle.objectives.flow import graph
     from releve.cycle.objectives.history import history
@@ -71,7 +95,7 @@ def situation(where: Places) -> Situation:
     from releve.domain.errors import BadInput
     from releve.entrypoints.cli.session import ledger_here
 
-    plan, objectives = load(where)
+    plan, objectives, bargain = load_all(where)
     if objectives.relief is None:
         raise BadInput(
             "relief-missing",
@@ -80,7 +104,7 @@ def situation(where: Places) -> Situation:
         )
     ledger = ledger_here(plan)
     known = history(ledger.runs.all(), ledger.incidents.all()) if ledger is not None else history([], [])
-    return Situation(
+    based = Situation(
         plan,
         objectives,
         objectives.relief,
@@ -89,14 +113,22 @@ def situation(where: Places) -> Situation:
         known,
         recovery_runbook(plan, ledger),
     )
+    return based, bargain.prices.currency if bargain.prices is not None else "EUR"
 
 
 def predicted(where: Places, wanted: Sequence[str], effort: Effort) -> Answer:
     """Every scenario, or those wanted."""
     from releve.cycle.objectives.predict import predict_all
     from releve.cycle.objectives.scenarios import scenarios
+    from releve.cycle.objectives.show.figures import coarse_value, whole
     from releve.cycle.objectives.show.grid import folded
-    from releve.cycle.objectives.show.prediction import chance_value, chances, chances_text, prediction_value
+    from releve.cycle.objectives.show.prediction import (
+        chance_value,
+        chances,
+        chances_text,
+        fewest,
+        prediction_value,
+    )
     from releve.domain.errors import BadInput
     from releve.domain.units import say_count
 
@@ -104,72 +136,84 @@ def predicted(where: Places, wanted: Sequence[str], effort: Effort) -> Answer:
     unknown = [code for code in wanted if code.upper() not in known]
     if unknown:
         raise BadInput("scenario-unknown", f"scénario inconnu : « {unknown[0]} »", hint=", ".join(known))
-    base = situation(where)
+    base, currency = situation(where)
     chosen = [known[code.upper()] for code in wanted] or list(known.values())
-    talk(f"{say_count(effort.draws, 'sinistre simulé')} sur {say_count(len(chosen), 'scénario')}…")
-    found = predict_all(base, chosen, year=effort.year, draws=effort.draws, limit=effort.limit)
+    talk(f"{whole(effort.draws)} sinistres simulés sur {say_count(len(chosen), 'scénario')}…")
+    found = predict_all(
+        base, chosen, year=effort.year, draws=effort.draws, seed=effort.seed, limit=effort.limit
+    )
     if not found:
         raise BadInput("hits-nothing", "aucun de ces scénarios ne touche une application de ce plan")
     rows = chances(base.plan, found)
     return Answer(
         {
+            "seed": effort.seed,
+            "currency": currency,
+            "coarse": coarse_value(fewest(found)),
             "applications": [chance_value(row) for row in rows],
             "scenarios": [prediction_value(item) for item in found],
         },
-        folded(chances_text(rows, found, width=columns()), columns()),
+        folded(chances_text(rows, found, seed=effort.seed, currency=currency, width=columns()), columns()),
     )
 
 
-def _what_if(where: Places, what: str, at: str, change: Change) -> Answer:
-    from releve.cycle.objectives.show.prediction import supposition_value
-    from releve.cycle.objectives.what_if import changed, understood, what_if
+def _what_if(where: Places, what: str, at: str, change: Change, seed: int) -> Answer:
+    from releve.cycle.objectives.means import Beside, beside, changed
+    from releve.cycle.objectives.show.supposition import supposition_value
+    from releve.cycle.objectives.what_if import understood, what_if
     from releve.domain.errors import BadInput
 
-    base = situation(where)
+    base, _currency = situation(where)
     instant = _instant(at, base.plan.timezone)
     supposed = understood(what, base)
+
+    def asked(means: Change) -> Supposition:
+        return what_if(*changed(base, supposed, means), instant, seed=seed)
+
     if not change.any:
-        found = what_if(base, supposed, instant)
+        found = what_if(base, supposed, instant, seed=seed)
         return Answer(supposition_value(found), _told(found, base.plan.timezone))
     before, refused = None, ""
     try:
-        before = what_if(base, supposed, instant)
+        before = what_if(base, supposed, instant, seed=seed)
     except BadInput as error:  # what there is now cannot hold it: that is why other means are tried
         if error.code != "relief-too-small":
             raise
         refused = error.sentence
-    other_base, other = changed(base, supposed, change)
-    if change.second_link and other.hit == supposed.hit and not base.relief.link:
-        talk(
-            "un second lien ne change rien ici : aucun composant « kind: link » n'est touché, ni aucun débit de lien déclaré"
-        )
-    with_it = what_if(other_base, other, instant)
-    text = _told(with_it, base.plan.timezone, before)
+    with_it = asked(change)
+    if before is None:
+        aside = Beside(change, None)
+    else:
+        aside = beside(base, change, before, lambda means: with_it if means == change else asked(means))
+    text = _told(with_it, base.plan.timezone, aside)
     return Answer(
         {
             **supposition_value(with_it),
             "without_change": supposition_value(before) if before is not None else None,
             "without_change_refused": refused or None,
+            "changes_nothing": list(aside.idle),
         },
-        f"Sans ces moyens : {refused}.\n\n{text}" if refused else text,
+        f"Sans {change.words} : {refused}.\n\n{text}" if refused else text,
     )
 
 
-def _told(found: Supposition, timezone: str, before: Supposition | None = None) -> str:
+def _told(found: Supposition, timezone: str, aside: Beside | None = None) -> str:
     from releve.cycle.objectives.show.grid import folded
-    from releve.cycle.objectives.show.prediction import supposition_text
+    from releve.cycle.objectives.show.supposition import supposition_text
 
-    return folded(supposition_text(found, timezone, before, width=columns()), columns())
+    return folded(supposition_text(found, timezone, aside, width=columns()), columns())
 
 
 def _instant(text: str, timezone: str) -> datetime:
     from releve.app import utc_now
     from releve.domain.errors import BadInput
-    from releve.domain.instants import EXAMPLES, read_instant, zone_of
+    from releve.domain.instants import EXAMPLES, NotOneInstant, read_instant, zone_of
 
     if not text:
         return utc_now()
     try:
         return read_instant(text, zone_of(timezone))
+    except NotOneInstant as error:
+        raise BadInput("instant", str(error), hint=f"écrivez {' ou '.join(error.instead)}") from error
     except ValueError as error:
         raise BadInput("instant", str(error), hint=f"écrivez {EXAMPLES}") from error

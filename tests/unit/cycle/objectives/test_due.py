@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from releve.cycle.objectives.due import DueTable, openings_of
-from releve.cycle.objectives.need import needs
-from releve.domain.calendars import Calendar, Closure, due_at, elapsed
-from releve.domain.periods import active, parse_period
+from releve.cycle.objectives.due import DueTable, openings_of, runs_out
+from releve.cycle.objectives.need import Need, needs
+from releve.domain.calendars import Calendar, Closure, due_at, elapsed, length
+from releve.domain.periods import Period, active, parse_period
 from releve.domain.units import Clock, Span, parse_span
 from tests.fakes.objectives import OFFICE_PLACE, SCALE, at_night, objectives, statement
 from tests.fakes.plans import OFFICE, plan
@@ -121,21 +121,86 @@ def test_a_calendar_without_an_opening_is_an_error() -> None:
         openings_of(OFFICE, datetime(2026, 6, 6, 12, tzinfo=UTC), datetime(2026, 6, 7, tzinfo=UTC))
 
 
-def test_a_critical_period_counts_on_its_own_days() -> None:
-    """In the period the stricter delay, on other days the usual one, by the local date of the outage."""
-    paie = parse_period("du 18 au 5", id="paie", name="Paie")
-    said = replace(objectives(at_night(statement(step=7), "paie", 3)), periods=(paie,))
-    (need,) = needs(plan(), said, SCALE, year=2026)
-    zone = ZoneInfo("Europe/Paris")
-    at = [
-        datetime(2026, 6, 17, 23, 59, tzinfo=zone),
-        datetime(2026, 6, 18, 0, 1, tzinfo=zone),  # still the 17th in UTC
-        datetime(2026, 7, 5, 23, 59, tzinfo=zone),
-        datetime(2026, 7, 6, 0, 1, tzinfo=zone),  # still the 5th in UTC
+PARIS = ZoneInfo("Europe/Paris")
+PAIE = parse_period("du 18 au 5", id="paie", name="Paie")
+
+
+def asked(usual: str, calendar: str = "", **periods: str) -> Need:
+    """A need of these lengths, the usual one and those of critical periods."""
+    (need,) = needs(plan(), objectives(statement()), SCALE, year=2026)
+    spans = {name: parse_span(text) for name, text in periods.items()}
+    return replace(need, calendar=calendar, rto_in={"": parse_span(usual), **spans})
+
+
+def table_and_walk(need: Need, at: list[datetime], *periods: Period) -> list[datetime]:
+    """When the need runs out, and that both ways of finding it agree to the millisecond."""
+    one_by_one = [runs_out(need, item, CALENDARS, periods, "Europe/Paris") for item in at]
+    found = DueTable(np.array([item.timestamp() for item in at]), CALENDARS, periods, "Europe/Paris").of(need)
+    assert found == pytest.approx(
+        [(due - item).total_seconds() for due, item in zip(one_by_one, at, strict=True)], abs=1e-3
+    )
+    return [due.astimezone(PARIS) for due in one_by_one]
+
+
+@pytest.mark.parametrize(
+    ("began", "due"),
+    [
+        ("2026-06-10T10:00", "2026-06-11T10:00"),  # far from any period: the ordinary day
+        ("2026-06-18T00:01", "2026-06-18T01:01"),  # in it: an hour
+        ("2026-06-17T10:00", "2026-06-18T00:00"),  # runs into it, with more than an hour behind it
+        ("2026-06-17T23:30", "2026-06-18T00:30"),  # … with half an hour: as much is left
+        ("2026-06-16T23:00", "2026-06-17T23:00"),  # the ordinary day is over before
+        ("2026-07-05T22:30", "2026-07-05T23:30"),  # its last evening
+        ("2026-07-05T23:59", "2026-07-06T23:59"),  # over before its hour ran: the ordinary day
+        ("2026-07-06T00:01", "2026-07-07T00:01"),
+        ("2026-03-17T12:00", "2026-03-18T00:00"),
+    ],
+)
+def test_an_outage_is_judged_at_each_instant_by_the_need_of_that_day(began: str, due: str) -> None:
+    """A day, and an hour in the period from the 18th to the 5th, by the local date."""
+    at = datetime.fromisoformat(began).replace(tzinfo=PARIS)
+    assert table_and_walk(asked("24 h", paie="1 h"), [at], PAIE) == [
+        datetime.fromisoformat(due).replace(tzinfo=PARIS)
     ]
-    due = DueTable(np.array([item.timestamp() for item in at]), {}, (paie,), "Europe/Paris")
-    assert list(due.of(need)) == [86_400.0, 3600.0, 3600.0, 86_400.0]
-    assert [active(paie, item.date()) for item in at] == [False, True, True, False]
+
+
+def broken_at(need: Need, at: datetime, periods: tuple[Period, ...]) -> datetime:
+    """The rule read aloud, a quarter of an hour at a time: the first when what ran reaches what is asked that day."""
+    calendar, by_id = CALENDARS.get(need.calendar), {item.id: item for item in periods}
+    now = at
+    while True:
+        today = now.astimezone(PARIS).date()
+        for period, span in need.rto_in.items():
+            clock = calendar if span.clock is Clock.BUSINESS else None
+            in_force = not period or active(by_id[period], today)
+            if in_force and elapsed(at, now, clock) >= length(span, calendar):
+                return now
+        now += timedelta(minutes=15)
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    quarters=st.lists(st.integers(0, 4 * 24 * 365 - 1), min_size=1, max_size=3),
+    usual=st.sampled_from(["2 h", "24 h", "3 j"]),
+    paie=st.sampled_from(["0", "30 min", "4 h", "5 j"]),
+    week=st.sampled_from(["1 h", "12 h"]),
+    business=st.booleans(),
+)
+def test_the_table_says_what_the_rule_read_aloud_says(
+    quarters: list[int], usual: str, paie: str, week: str, business: bool
+) -> None:
+    """Overlapping periods of the month and of the year, opening hours, changes of clocks."""
+    turn = parse_period("du 24 octobre au 25 octobre", id="semaine", name="Semaine")
+    lengths = {"paie": paie, "semaine": week}
+    if business:
+        usual = "8 h ouvrées"
+        lengths = {name: f"{text} ouvrées" if "h" in text else text for name, text in lengths.items()}
+    need = asked(usual, "bureau" if business else "", **lengths)
+    # half of them around the days where something begins or ends
+    at = [datetime.fromtimestamp(FIRST + 900 * item, UTC) for item in quarters]
+    at += [datetime(2026, 10, 23, item % 24, tzinfo=UTC) for item in quarters]
+    at += [datetime(2026, 6, 17 if item % 2 else 5, item % 24, tzinfo=UTC) for item in quarters]
+    assert table_and_walk(need, at, PAIE, turn) == [broken_at(need, item, (PAIE, turn)) for item in at]
 
 
 def test_a_period_that_is_less_strict_loosens_nothing() -> None:

@@ -76,6 +76,15 @@ def test_returns_and_tasks_that_did_not_end_well_are_left_out() -> None:
     assert "promote:d" not in history([run("a", (2.0, 1.0), state=TaskState.FAILED)], []).tasks
 
 
+def test_a_task_that_was_skipped_measured_nothing() -> None:
+    """Nothing was done in no time: the task that was done the time before is what counts."""
+    skipped = run("a", (2.0, 0.3), state=TaskState.SKIPPED)
+    assert "promote:d" not in history([skipped], []).tasks
+    assert history([skipped], []).tasks["fence:d"].count == 1
+    found = history([skipped, run("b", (2.0, 60.0))], []).tasks["promote:d"]
+    assert (found.p50, found.count) == (pytest.approx(60.0), 1)
+
+
 def test_nothing_measured_is_nothing() -> None:
     """No record, no spread: the scheduler then says assumed."""
     found = history([], [])

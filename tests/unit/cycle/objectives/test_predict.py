@@ -11,20 +11,22 @@ import pytest
 from releve.app import recovery_runbook
 from releve.cycle.objectives.flow import graph
 from releve.cycle.objectives.history import History, history
+from releve.cycle.objectives.means import Beside, Change, beside, changed
 from releve.cycle.objectives.need import needs
 from releve.cycle.objectives.predict import Situation, instants, predict, predict_all
 from releve.cycle.objectives.read import read_objectives
 from releve.cycle.objectives.recovery import Way
 from releve.cycle.objectives.scale import proposed_scale
 from releve.cycle.objectives.scenarios import scenarios
+from releve.cycle.objectives.show.figures import coarse_value
 from releve.cycle.objectives.show.prediction import (
     Chance,
     chances,
     chances_text,
     prediction_value,
-    supposition_text,
 )
-from releve.cycle.objectives.what_if import Change, changed, understood, what_if
+from releve.cycle.objectives.show.supposition import supposition_text
+from releve.cycle.objectives.what_if import Supposition, understood, what_if
 from releve.cycle.plan.load import read_plan
 from releve.domain.errors import BadInput
 from releve.domain.objectives import DataAnswer, Rate
@@ -67,16 +69,39 @@ def test_every_scenario_that_hits_something_is_predicted(forty: Situation) -> No
     found = predict_all(forty, list(scenarios().values()), year=2026, draws=2_000)
     assert [item.scenario.code for item in found] == list(scenarios())
     for item in found:
+        if item.scenario.code == "S17":  # an absence: nobody knows until when
+            assert item.outlook is None
+            continue
         assert item.outlook is not None
         assert item.outlook.draws == 100
         assert all(one.kept is None or 0 <= one.kept <= 1 for one in item.outlook.applications)
+
+
+@pytest.mark.parametrize(("draws", "points"), [(5, 33), (15, 23), (29, 18)])
+def test_few_draws_are_called_coarse_with_their_margin(forty: Situation, draws: int, points: int) -> None:
+    """The half width of the 95 % interval of a chance of one half."""
+    found = predict_all(forty, [scenarios()["S03"]], year=2026, draws=draws)
+    text = chances_text(chances(forty.plan, found), found)
+    assert f"{draws} tirages par scénario seulement" in text
+    assert f"± {points} points" in text
+    assert coarse_value(draws) == {"draws_each": draws, "margin_points": points}
+
+
+def test_enough_draws_are_not_called_coarse(forty: Situation) -> None:
+    """Thirty of one scenario; and the fewest of several counts."""
+    found = predict_all(forty, [scenarios()["S03"]], year=2026, draws=30)
+    assert "grossiers" not in chances_text(chances(forty.plan, found), found)
+    both = (*found, *predict_all(forty, [scenarios()["S04"]], year=2026, draws=8))
+    assert "8 tirages par scénario" in chances_text(chances(forty.plan, both), both)
 
 
 def test_nothing_measured_is_said_to_be_assumed(forty: Situation) -> None:
     """Every duration of the example is declared: the text says that all is assumed."""
     found = predict_all(forty, [scenarios()["S03"]], year=2026, draws=200)
     assert found[0].assumed == 1.0
-    assert "100 % des durées sont supposées" in chances_text(chances(forty.plan, found), found)
+    text = chances_text(chances(forty.plan, found), found)
+    assert "toutes les durées sont supposées : aucune n'a été mesurée" in text
+    assert "les autres" not in text
 
 
 def test_what_was_measured_replaces_what_was_assumed(forty: Situation) -> None:
@@ -133,6 +158,65 @@ def test_a_second_link_takes_the_link_out_of_what_fails(forty: Situation) -> Non
     assert "rien de ce qui est déclaré ne s'arrête" in supposition_text(found, "Europe/Paris")
 
 
+def tried(base: Situation, text: str, change: Change) -> tuple[Supposition, Beside]:
+    """A supposition with other means, and the same without, beside it."""
+    supposed = understood(text, base)
+    found = what_if(*changed(base, supposed, change), MORNING)
+    aside = beside(
+        base,
+        change,
+        what_if(base, supposed, MORNING),
+        lambda means: what_if(*changed(base, supposed, means), MORNING),
+    )
+    return found, aside
+
+
+@pytest.mark.parametrize(
+    ("text", "change", "why"),
+    [
+        ("srv-dui down", Change(second_link=True), "le débit déclaré suffit déjà"),
+        ("tel down", Change(second_link=True), "rien n'est restauré à travers le lien"),
+        ("fibre down", Change(times=3.0), "rien de cette reprise ne se fait sur ses machines"),
+        ("compta down", Change(people=1), "2 personnes suffisent"),
+    ],
+    ids=["link", "no restore", "no machine", "enough people"],
+)
+def test_a_means_that_changes_nothing_is_said_with_why(
+    forty: Situation, text: str, change: Change, why: str
+) -> None:
+    """On the screen, under the two columns that are the same."""
+    found, aside = tried(forty, text, change)
+    (said,) = aside.idle
+    assert "rien ici" in said
+    assert why in said
+    assert said in supposition_text(found, "Europe/Paris", aside)
+
+
+def test_a_means_that_changes_something_is_not_called_useless(forty: Situation) -> None:
+    """The loss of the site: people count; the column says without what it is."""
+    found, aside = tried(forty, "principal lost", Change(people=1, second_link=True))
+    assert len(aside.idle) <= 1  # the link, at most
+    assert not any("personne de plus" in said for said in aside.idle)
+    assert "sans la personne de plus ni le second lien" in supposition_text(found, "Europe/Paris", aside)
+    found, aside = tried(forty, "fibre down", Change(second_link=True))
+    assert aside.idle == ()
+    assert "sans le second lien : " in supposition_text(found, "Europe/Paris", aside)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (Change(people=1), "la personne de plus"),
+        (Change(people=3, times=1.5), "les 3 personnes de plus ni le secours 1,5 fois plus grand"),
+        (Change(second_link=True), "le second lien"),
+    ],
+    ids=["one", "two", "link"],
+)
+def test_the_means_are_named(change: Change, words: str) -> None:
+    """As they follow "sans"."""
+    assert change.words == words
+
+
 def test_a_link_that_fails_loses_nothing_and_what_stands_on_it_waits(forty: Situation) -> None:
     """No reinstallation for a cut fibre: everything is back when it is."""
     found = what_if(forty, understood("fibre down", forty), MORNING)
@@ -149,6 +233,60 @@ def test_what_is_switched_restored_or_moot_at_the_loss_of_the_site(forty: Situat
     assert ways["dui"] is ways["compta"] is Way.SWITCH
     assert ways["mail"] is Way.RESTORE
     assert ways["tel"] is Way.MOOT
+
+
+def test_what_is_bound_to_a_lost_site_is_told_so_and_left_to_who_is_there(forty: Situation) -> None:
+    """Never a blank: the relief does not bring it back, its delay runs, and a person judges on site."""
+    found = what_if(forty, understood("principal lost", forty), MORNING)
+    text = supposition_text(found, "Europe/Paris")
+    (row,) = (line for line in text.splitlines() if line.startswith("Appel malade") and "EHPAD" in line)
+    assert "ne revient pas avec le secours : dépend du site" in row
+    assert "avec le site" in row
+    assert "pas jugé" in row
+    assert "—" not in text.split("Pendant ce temps")[0]
+    assert "À juger sur place : 13 applications dépendent du site perdu" in text
+    (told,) = (row for row in chances(forty.plan, (found.prediction,)) if row.application == "appel")
+    assert (told.touched, told.local) == (0, (found.supposed.scenario.code,))
+    assert "Ne revient pas avec le secours" in chances_text([told], (found.prediction,))
+
+
+def test_where_all_that_stops_is_bound_to_the_lost_site_no_line_says_that_all_is_well(
+    forty: Situation,
+) -> None:
+    """Only the phones and what is local: no chance is known, and the text does not conclude."""
+    supposed = understood("principal lost", forty)
+    alone = what_if(forty, replace(supposed, hit=("incen",)), MORNING)
+    assert {line.way for line in alone.lines} == {Way.MOOT}
+    text = supposition_text(alone, "Europe/Paris")
+    assert "Incident majeur :" not in text
+    assert "À juger sur place : 1 application dépend du site perdu et ne revient pas" in text
+
+
+def test_an_absence_has_no_end_that_can_be_told(forty: Situation) -> None:
+    """The saving system waits for its person: unknown, and major at its delay; nobody restarts it in an hour."""
+    found = what_if(forty, understood("S17", forty), MORNING)
+    (line,) = found.lines
+    assert (line.way, line.forecast, found.major_at, found.major_for) == (
+        Way.UNKNOWN,
+        None,
+        line.due,
+        "backup",
+    )
+    text = supposition_text(found, "Europe/Paris")
+    assert "si « Système de sauvegarde » n'est pas revenu d'ici là" in text
+    assert "dépend du retour de la personne" in text
+    assert "supposées" not in text  # no duration was used
+    all_of_it = predict_all(forty, [scenarios()["S17"]], year=2026, draws=100)
+    assert "Système de sauvegarde, S17 : il dépend du retour" in chances_text(
+        chances(forty.plan, all_of_it), all_of_it
+    )
+
+
+def test_no_major_incident_is_expected_only_with_how_sure_it_is(forty: Situation) -> None:
+    """The least sure is named with its chance."""
+    text = supposition_text(what_if(forty, understood("tel down", forty), MORNING), "Europe/Paris")
+    assert "Incident majeur : pas attendu" in text
+    assert "le moins sûr est « Téléphonie fixe / IP, DECT », à > 99 %" in text
 
 
 def test_a_ransomware_trusts_no_replica(forty: Situation) -> None:
@@ -211,6 +349,34 @@ def test_legal_clocks_start_with_what_happened(forty: Situation) -> None:
     assert loud["cnil"] == loud["plainte"] == MORNING + timedelta(hours=72)
 
 
+def told_of_law(base: Situation, text: str) -> dict[str, datetime | None]:
+    """The duties of a supposition, each with its last instant."""
+    return {duty.code: due for duty, due in what_if(base, understood(text, base), MORNING).clocks}
+
+
+def test_health_data_out_of_reach_are_a_breach_to_examine(forty: Situation) -> None:
+    """The record stops: 72 hours, to examine; so do data of no data set; not the accounts, nor twice when data leaked."""
+    code = "cnil-disponibilite"
+    assert told_of_law(forty, "srv-dui down")[code] == MORNING + timedelta(hours=72)
+    assert code in told_of_law(forty, "mss down")
+    assert code not in told_of_law(forty, "compta down")
+    leaked = told_of_law(forty, "S10")
+    assert "cnil" in leaked
+    assert code not in leaked
+    text = supposition_text(what_if(forty, understood("mss down", forty), MORNING), "Europe/Paris")
+    assert "À examiner : des données de santé hors d'atteinte" in text
+    assert "CEPD, lignes directrices 9/2022" in text
+
+
+def test_no_law_asks_anything_of_a_planned_stop_nor_of_a_link_that_is_taken_over(forty: Situation) -> None:
+    """Maintenance is no breach, and where nothing stops nothing is to be told."""
+    assert told_of_law(forty, "S20") == {}
+    other, supposed = changed(forty, understood("fibre down", forty), Change(second_link=True))
+    found = what_if(other, supposed, MORNING)
+    assert found.clocks == ()
+    assert "légaux" not in supposition_text(found, "Europe/Paris")
+
+
 @pytest.mark.parametrize(
     ("text", "code"),
     [
@@ -228,6 +394,75 @@ def test_what_cannot_be_understood_is_said_with_what_can(forty: Situation, text:
         understood(text, forty)
     assert caught.value.code == code
     assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "english"),
+    [
+        ("srv-dui en panne", "srv-dui down"),
+        ("srv-dui est en panne", "srv-dui down"),
+        ("  compta  arrêtée ", "compta down"),
+        ("fibre coupée", "fibre down"),
+        ("dui LENT", "dui slow"),
+        ("principal brûlé", "principal lost"),
+        ("principal perdu", "principal lost"),
+        ("baie inondee", "baie lost"),
+        ("poste volés", "poste stolen"),
+        ("fich chiffré", "fich encrypted"),
+        ("dossiers corrompues", "dossiers corrupted"),
+    ],
+)
+def test_what_happens_is_said_in_french_or_in_english(forty: Situation, text: str, english: str) -> None:
+    """Agreed or not, with accents or without: the same is supposed, and called the same."""
+    said, meant = understood(text, forty), understood(english, forty)
+    assert replace(said.scenario, code="") == replace(meant.scenario, code="")
+    assert said.hit == meant.hit
+
+
+@pytest.mark.parametrize("verb", ["explosée", "pan", "en", "downn", "panne en"])
+def test_an_unknown_word_is_named_with_those_that_are_known(forty: Situation, verb: str) -> None:
+    """In French, and in English."""
+    with pytest.raises(BadInput) as caught:
+        understood(f"compta {verb}", forty)
+    assert f"« {verb} » n'est pas compris" in caught.value.sentence
+    for word in ("en panne", "arrêté", "perdu", "brûlé", "volé", "chiffré", "corrompu", "down", "stolen"):
+        assert word in str(caught.value.hint)
+
+
+def test_what_a_person_reads_has_names_and_whole_dates_and_no_bare_id(forty: Situation) -> None:
+    """Establishments and what fails go by their names, instants by the day and the hour of the wall."""
+    text = supposition_text(what_if(forty, understood("srv-dui down", forty), MORNING), "Europe/Paris")
+    first = text.splitlines()[0]
+    assert first.startswith(
+        "« Serveur du dossier de l'usager : en panne » le lundi 30 novembre 2026 à 10 h 00"
+    )
+    assert "lundi 30 novembre 2026 à 14 h 00 (EHPAD fictif Les Tilleuls)" in text
+    assert "tous les établissements" in text
+    for bare in ("ehpad", "siege", "srv-dui", "2026-11", "30/11/2026"):
+        assert bare not in text
+
+
+def test_the_figures_of_a_prediction_are_french(forty: Situation) -> None:
+    """A decimal comma, the currency, thousands apart, and each scenario with its title."""
+    rated = declared(forty, rates=(Rate("S03", 1.0),))
+    found = list(predict_all(rated, [scenarios()["S03"]], year=2026, draws=1_000))
+    assert found[0].timetable is not None
+    found[0] = replace(found[0], timetable=replace(found[0].timetable, proven=False, gap=0.099))
+    text = chances_text(chances(rated.plan, found), found)
+    assert "ailleurs, à 9,9 % au plus du meilleur possible" in text
+    assert "1\N{NARROW NO-BREAK SPACE}000 sinistres simulés" in text
+    assert f"  S03 {scenarios()['S03'].name}" in text
+    (row,) = (line for line in text.splitlines() if line.startswith("Dossier de l'usager"))
+    assert row.endswith(" €")
+    assert "CHF" in chances_text(chances(rated.plan, found), found, currency="CHF")
+    assert "." not in row
+
+
+def test_a_prediction_fits_a_screen_of_110_columns(forty: Situation) -> None:
+    """No figure is pushed below its row: the table is no wider than the screen, all columns at their widest."""
+    found = predict_all(forty, list(scenarios().values()), year=2026, draws=200)
+    table = chances_text(chances(forty.plan, found), found, width=110).split("\n\n")[0]
+    assert max(len(line) for line in table.splitlines()) <= 110
 
 
 def test_a_critical_period_shortens_the_delay_at_that_instant(forty: Situation) -> None:

@@ -20,6 +20,7 @@ class Damage(StrEnum):
     """What is lost of the things that a scenario hits."""
 
     NONE = "none"
+    ABSENCE = "absence"  # nothing: whoever does it is not there, for a time that nobody can declare
     MACHINE = "machine"
     DATA = "data"
     SITE = "site"
@@ -28,7 +29,10 @@ class Damage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One kind of disaster. `targets`: catalogue codes, or ids of the plan; `breach`: personal data may have leaked or gone."""
+    """One kind of disaster. `targets`: catalogue codes, or ids of the plan; `breach`: personal data may have leaked or gone.
+
+    `planned`: people stop it on purpose: no incident, as long as it ends when it was said to.
+    """
 
     code: str
     name: str
@@ -37,6 +41,7 @@ class Scenario:
     damage: Damage
     replica_safe: bool
     breach: bool
+    planned: bool = False
 
     def hit(self, known: Iterable[str]) -> tuple[str, ...]:
         """The nodes that it hits first, of those that are known; codes and ids meet whatever their case."""
@@ -65,6 +70,7 @@ def scenarios() -> Mapping[str, Scenario]:
             Damage(item["damage"]),
             item["replica"] == "safe",
             item["breach"],
+            item.get("planned", False),
         )
         for item in values["scenarios"]
     }
