@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import shlex
 import signal
 import subprocess
 import sys
@@ -244,7 +245,7 @@ def test_json_of_a_questionnaire_is_one_document(house: Path) -> None:
     asked = run(*asks(house), "--json", stdin=typed(*IMPACTS, *ENDING))
     found = json.loads(asked.stdout)
     assert found["statement"]["impact"]["SECU"] == [1, 1, 1, 2, 3, 3, 4, 4, 4, 4]
-    assert "à partir de quand" in asked.stderr
+    assert "au bout de combien de temps" in asked.stderr
 
 
 def test_spaces_around_a_function_are_nobody_else(house: Path) -> None:
@@ -286,7 +287,7 @@ def test_a_killed_process_loses_nothing(house: Path) -> None:
         first.stdin.write(typed(*IMPACTS[:3]))
         first.stdin.flush()
         seen = ""
-        while "[4/" not in seen:
+        while "[thème 2 sur" not in seen:
             seen += first.stderr.read(1)
         first.kill()
     assert first.returncode == -signal.SIGKILL
@@ -312,10 +313,52 @@ def test_going_back_at_the_first_question_stays_there(house: Path) -> None:
 
 
 def test_help_is_told_and_counts_for_no_answer(house: Path) -> None:
-    """`?` shows what the level means and asks again."""
+    """`?` says what the question means and all that may be typed, and asks again."""
     asked = run(*asks(house), stdin=typed("?", "!"))
     assert asked.stderr.count("Retard ou confort dégradé, sans risque pour la santé") == 3
+    assert "par exemple : la toilette est décalée" in asked.stderr
+    told = asked.stderr.split("Ce qui peut être tapé :")[1].split("[thème")[0]
+    assert all(f"  {key}   " in told for key in "<?!")
     assert "0 réponse gardée" in asked.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "code"), [("", "not-finished"), ("!\n", "not-finished"), (None, "interrupted")]
+)
+def test_whoever_stops_is_told_what_to_type(
+    house: Path, capsys: pytest.CaptureFixture[str], line: str | None, code: str
+) -> None:
+    """The end of the input, `!`, Ctrl-C: on a line of its own, the very command that goes on."""
+    from datetime import date
+
+    from releve.entrypoints.cli.objectives_ask import ask
+    from releve.entrypoints.cli.objectives_files import places
+    from releve.entrypoints.cli.telling import outcome
+
+    def read() -> str:
+        if line is None:
+            raise KeyboardInterrupt
+        return line
+
+    plan = str(house / "plan.yaml")
+    where = places(plan, "", str(house / "ailleurs"))
+    code_given = outcome(False, lambda: ask(where, "dui", "", "l'infirmière", date(2026, 10, 5), read=read))
+    said = capsys.readouterr().err
+    assert code_given == (130 if line is None else 2)
+    lines = said.splitlines()
+    (error,) = [text for text in lines if f"[{code}]" in text]
+    assert error.startswith("erreur: ") is (line != "!\n")  # "!" brings the line feed of its own echo
+    command = lines[-1].split("pour continuer : ")[1]
+    words = shlex.split(command)
+    assert words[:4] == ["releve", "objectives", "ask", "dui"]
+    given = dict(zip(words[4::2], words[5::2], strict=True))
+    assert given == {
+        "--establishment": "ehpad",
+        "--by": "l'infirmière",
+        "--on": "2026-10-05",
+        "--plan": plan,
+        "--answers": str(house / "ailleurs"),
+    }
 
 
 @pytest.mark.parametrize("line", ["9" * 5000, "peut-être", "0", "-1", "\x1b[A", "²"])

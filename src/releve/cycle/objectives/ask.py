@@ -1,12 +1,12 @@
 """The questionnaire: questions as values, and the answers to them as a form that can be undone. Pure.
 
-People are not asked for sixty figures: for each criterion they say from when it becomes significant,
-important, critical. A curve made that way cannot fall. The words of each level come from the scale.
+People are not asked for sixty figures: for each criterion they say after how long each level is reached.
+A curve made that way cannot fall. The words of each level, and its example, come from the scale.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 
@@ -21,14 +21,15 @@ YES, NO = "oui", "non"
 USUAL = ""  # outside critical periods
 ENOUGH = 4000  # characters of a text, as files of answers take them
 LONGEST = {"data:kinds": 200}
-LEVEL_NAMES = {2: "significative", 3: "importante", 4: "critique"}
+LEVEL_NAMES = {1: "mineur", 2: "significatif", 3: "important", 4: "critique"}
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
     """What is asked. `choices`: what may be answered, by number or by word; empty: free text.
 
-    `default`: what an empty answer means; None: an answer is needed.
+    `default`: what an empty answer means; None: an answer is needed. `help` is always seen, `about` when
+    asked for: one line each.
     """
 
     key: str
@@ -36,6 +37,21 @@ class Question:
     help: str = ""
     choices: tuple[str, ...] = ()
     default: str | None = None
+    about: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the next question stands. `sections` is known from the start and never changes, whatever is answered.
+
+    `question`: its number in its section, out of `most` at most.
+    """
+
+    section: int
+    sections: int
+    title: str
+    question: int
+    most: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +93,14 @@ def next_question(subject: Subject, form: Form) -> Question | None:
     return None
 
 
-def progress(subject: Subject, form: Form) -> tuple[int, int]:
-    """How many questions are answered, out of how many as things stand."""
-    asked = list(_questions(subject, form))
-    return sum(question.key in form.answered for question in asked), len(asked)
+def place(subject: Subject, form: Form) -> Place | None:
+    """Where the next question stands; None when all are answered."""
+    sections = _sections(subject, form)
+    for number, section in enumerate(sections, start=1):
+        for index, question in enumerate(section.questions, start=1):
+            if question.key not in form.answered:
+                return Place(number, len(sections), section.title, index, section.most)
+    return None
 
 
 def answer(subject: Subject, form: Form, text: str) -> Form | Mistake:
@@ -156,84 +176,166 @@ def _data(said: Mapping[str, str]) -> DataAnswer | None:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Section:
+    """Questions about one thing: those asked as things stand, and how many they can become."""
+
+    title: str
+    questions: tuple[Question, ...]
+    most: int
+
+
 def _questions(subject: Subject, form: Form) -> list[Question]:
-    name = subject.application.name
-    found: list[Question] = []
-    for criterion in subject.scale.criteria:
-        found += _of_criterion(subject, form, criterion, USUAL, "")
-    for period in subject.periods:
-        found.append(
-            Question(
-                f"{period.id}:other",
-                f"Pendant « {period.name} », l'arrêt de « {name} » serait-il plus grave ?",
-                choices=(YES, NO),
-                default=NO,
-            )
-        )
-        if form.answered.get(f"{period.id}:other") == YES:
-            for criterion in subject.scale.criteria:
-                found += _of_criterion(subject, form, criterion, period.id, f"Pendant « {period.name} » : ")
-    found += [
-        Question(
-            "why",
-            "Que se passe-t-il quand ce n'est plus acceptable ? (une phrase)",
-            "elle sera citée à côté du délai",
-        ),
-        Question(
-            "copes",
-            f"Combien de temps pouvez-vous travailler sans « {name} », sur papier ? (Entrée : je ne sais pas)",
-            "par exemple : 4 h, 1 j, 3 j",
-            default="",
-        ),
-        Question("data", f"Saisissez-vous des données dans « {name} » ?", choices=(YES, NO)),
+    return [question for section in _sections(subject, form) for question in section.questions]
+
+
+def _sections(subject: Subject, form: Form) -> list[_Section]:
+    """As many whatever was answered: what an answer adds goes below its own section."""
+    levels = LEVELS - 1
+    found = [
+        _Section(criterion.name, tuple(_of_criterion(subject, form, criterion)), levels)
+        for criterion in subject.scale.criteria
     ]
-    if form.answered.get("data") == YES:
-        found += [
-            Question("data:kinds", "Lesquelles ?", "par exemple : transmissions, prescriptions, factures"),
-            Question("data:entries", "Combien de saisies par jour, à peu près ?", "un nombre entier"),
-            Question(
-                "data:paper",
-                "Si une journée était perdue, pourriez-vous la ressaisir à partir de quelque chose (papier, autre logiciel) ?",
-                choices=(YES, NO),
-            ),
-            Question(
-                "data:hours",
-                "En combien d'heures de travail pour ressaisir une journée ?",
-                "par exemple : 3 ou 1,5",
-            ),
-            Question(
-                "data:volume",
-                "Quel volume de données, si vous le savez ? (Entrée : je ne sais pas)",
-                "par exemple : 40 Go",
-                default="",
-            ),
-        ]
+    for period in subject.periods:
+        asked = tuple(_of_period(subject, form, period))
+        found.append(_Section(f"Pendant « {period.name} »", asked, 1 + levels * len(subject.scale.criteria)))
+    found.append(_Section("Ce qui se passe alors", tuple(_of_work(subject)), 2))
+    found.append(_Section("Ce qui serait à ressaisir", tuple(_of_data(subject, form)), 6))
     return found
+
+
+def _of_period(subject: Subject, form: Form, period: Period) -> Iterator[Question]:
+    key = f"{period.id}:other"
+    yield Question(
+        key,
+        f"Pendant « {period.name} », l'arrêt de « {subject.application.name} » serait-il plus grave ?",
+        "Entrée : non",
+        choices=(YES, NO),
+        default=NO,
+        about=(
+            "oui : ces jours-là, un arrêt devient grave plus vite ; les mêmes thèmes sont demandés pour eux",
+            "non : ces jours-là sont comme les autres",
+        ),
+    )
+    if form.answered.get(key) == YES:
+        for criterion in subject.scale.criteria:
+            yield from _of_criterion(subject, form, criterion, period)
+
+
+def _of_work(subject: Subject) -> Iterator[Question]:
+    name = subject.application.name
+    yield Question(
+        "why",
+        "Que se passe-t-il quand ce n'est plus acceptable ? (une phrase)",
+        "elle sera citée à côté du délai",
+        about=(
+            "Avec vos mots : ce qui ne peut plus se faire, et pour qui.",
+            "Par exemple : « le traitement du soir ne peut plus être vérifié ».",
+        ),
+    )
+    yield Question(
+        "copes",
+        f"Combien de temps pouvez-vous travailler sans « {name} », sur papier ? (Entrée : je ne sais pas)",
+        "par exemple : 4 h, 1 j, 3 j",
+        default="",
+        about=(
+            "Le temps pendant lequel le travail se fait quand même, même mal, avec du papier ou le téléphone.",
+            "Une durée s'écrit avec son unité : 30 min, 4 h, 1 j.",
+        ),
+    )
+
+
+def _of_data(subject: Subject, form: Form) -> Iterator[Question]:
+    yield Question(
+        "data",
+        f"Saisissez-vous des données dans « {subject.application.name} » ?",
+        choices=(YES, NO),
+        about=(
+            "oui : vous y écrivez quelque chose qui manquerait si cela s'effaçait",
+            "non : vous y lisez seulement",
+        ),
+    )
+    if form.answered.get("data") != YES:
+        return
+    yield Question(
+        "data:kinds",
+        "Lesquelles ?",
+        "par exemple : transmissions, prescriptions, factures",
+        about=("Quelques mots : ce que vous y écrivez le plus souvent.",),
+    )
+    yield Question(
+        "data:entries",
+        "Combien de saisies par jour, à peu près ?",
+        "un nombre entier",
+        about=(
+            "Pour tout l'établissement, un jour ordinaire ; une saisie : une fiche, une transmission, une ligne.",
+            "Par exemple : 40.",
+        ),
+    )
+    yield Question(
+        "data:paper",
+        "Si une journée était perdue, pourriez-vous la ressaisir à partir de quelque chose (papier, autre logiciel) ?",
+        choices=(YES, NO),
+        about=(
+            "oui : tout existe aussi ailleurs, il faut seulement le taper de nouveau",
+            "non : ce qui serait perdu ne se retrouverait pas",
+        ),
+    )
+    yield Question(
+        "data:hours",
+        "En combien d'heures de travail pour ressaisir une journée ?",
+        "par exemple : 3 ou 1,5",
+        about=(
+            "Pour une seule journée de saisies perdue, les heures de tous ceux qui la retapent, additionnées.",
+            "Deux personnes pendant trois heures : 6.",
+        ),
+    )
+    yield Question(
+        "data:volume",
+        "Quel volume de données, si vous le savez ? (Entrée : je ne sais pas)",
+        "par exemple : 40 Go",
+        default="",
+        about=("La place que tout cela prend sur le serveur ; le service informatique le sait.",),
+    )
 
 
 def _of_criterion(
-    subject: Subject, form: Form, criterion: Criterion, period: str, lead: str
-) -> list[Question]:
+    subject: Subject, form: Form, criterion: Criterion, period: Period | None = None
+) -> Iterator[Question]:
     """From when each level is reached: never earlier than the level below, and no further once it is never."""
     steps = [say_span(step) for step in subject.scale.ladder(subject.establishment.calendar)]
-    found = []
+    lead = f"Pendant « {period.name} », {criterion.ask} : si" if period else "Si"
+    asked = (
+        f"{lead} « {subject.application.name} » s'arrête, au bout de combien de temps en arrive-t-on à ceci ?"
+    )
     first = 0
     for level in range(2, LEVELS + 1):
-        key = f"{period}:{criterion.code}:{level}"
-        found.append(
-            Question(
-                key,
-                f"{lead or criterion.ask[0].upper()}{criterion.ask if lead else criterion.ask[1:]}, sans « {subject.application.name} », à partir de quand la gêne serait-elle"
-                f" {LEVEL_NAMES[level]} ?",
-                criterion.levels[level - 1],
-                (*steps[first:], NEVER),
-            )
+        key = f"{period.id if period else USUAL}:{criterion.code}:{level}"
+        yield Question(
+            key,
+            asked,
+            f"→ {criterion.levels[level - 1]} (niveau {level} sur {LEVELS} : {LEVEL_NAMES[level]})",
+            (*steps[first:], NEVER),
+            about=_levels(criterion, level, steps[-1]),
         )
         given = form.answered.get(key)
         if given is None or given == NEVER:
-            break
+            return
         first = steps.index(given)
-    return found
+
+
+def _levels(criterion: Criterion, asked: int, longest: str) -> tuple[str, ...]:
+    """What a criterion means, and each of its levels with an example; the one that is asked stands out."""
+    lines = [criterion.name, f"  c'est-à-dire {criterion.means}", f"Ses {LEVELS} niveaux :"]
+    for level, (said, example) in enumerate(zip(criterion.levels, criterion.examples, strict=True), start=1):
+        mark = "→" if level == asked else " "
+        lines.append(f"{mark} {level}, {LEVEL_NAMES[level]} : {said}")
+        lines.append(f"     par exemple : {example}")
+    return (
+        *lines,
+        f"La question porte sur le niveau {asked} : le premier moment où l'on y est.",
+        f"{NEVER} : même au bout de {longest}, on n'en arrive pas là",
+    )
 
 
 def _chosen(question: Question, given: str) -> str | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -18,17 +19,18 @@ from typing import TYPE_CHECKING
 from releve.domain.errors import BadInput
 from releve.domain.names import nearest
 from releve.domain.units import say_count
-from releve.entrypoints.cli.objectives_files import Places, alone, load, replace_whole
-from releve.entrypoints.cli.telling import Answer, talk
+from releve.entrypoints.cli.objectives_files import Places, alone, load, places, replace_whole, today
+from releve.entrypoints.cli.telling import Answer, Interrupted, talk
 
 if TYPE_CHECKING:
-    from releve.cycle.objectives.ask import Form, Question, Subject
+    from releve.cycle.objectives.ask import Form, Place, Question, Subject
     from releve.cycle.objectives.need import Need
     from releve.domain.objectives import Objectives, Statement
     from releve.domain.plan import Plan
 
 LONGEST_NAME = 200  # characters of a name in a file of answers
 BACK, LATER, HELP = "<", "!", "?"
+_LEAD = " " * 6
 
 
 def ask(
@@ -55,7 +57,12 @@ def ask(
         talk(
             f"reprise : {say_count(len(form.answered), 'réponse déjà donnée', 'réponses déjà données')} ({BACK} pour revenir en arrière)"
         )
-    form = _dialogue(subject, form, draft, read or _typed)
+    again = _same_command(where, subject)
+    try:
+        form = _dialogue(subject, form, draft, read or _typed, again)
+    except KeyboardInterrupt as stop:
+        talk("")  # what follows is no answer to the question
+        raise Interrupted(f"ce qui a été répondu est gardé ; pour continuer : {again}") from stop
     said = statement(subject, form)
     file = where.answers / f"{application}-{subject.establishment.id}.yaml"
     with alone(file):
@@ -140,26 +147,40 @@ def _subject(
     return Subject(known[application], places[establishment], scale, by.strip(), on, objectives.periods)
 
 
-def _dialogue(subject: Subject, form: Form, draft: Path, read: Callable[[], str]) -> Form:
-    from releve.cycle.objectives.ask import Mistake, answer, next_question, progress
+def _same_command(where: Places, subject: Subject) -> str:
+    """What is typed to go on, from the same folder."""
+    words = ["releve", "objectives", "ask", subject.application.id]
+    words += ["--establishment", subject.establishment.id, "--by", subject.by]
+    words += ["--on", subject.on.isoformat()] if subject.on != today() else []
+    words += ["--plan", where.plan] if where.plan != "plan.yaml" else []
+    usual = places(where.plan, "", "")
+    words += ["--objectives", str(where.objectives)] if where.objectives != usual.objectives else []
+    usual = places(where.plan, str(where.objectives), "")
+    words += ["--answers", str(where.answers)] if where.answers != usual.answers else []
+    return shlex.join(words)
+
+
+def _dialogue(subject: Subject, form: Form, draft: Path, read: Callable[[], str], again: str) -> Form:
+    from releve.cycle.objectives.ask import Mistake, answer, next_question, place
 
     while (question := next_question(subject, form)) is not None:
-        done, whole = progress(subject, form)
-        _show(question, done + 1, whole)
+        _show(question, place(subject, form))
         try:
             line = read()
         except UnicodeDecodeError:
             talk("  ce qui a été tapé n'est pas lisible (UTF-8 est attendu)")
             continue
-        if line in {"", f"{LATER}\n"}:  # the end of the input, or "later"
+        text = line.strip()
+        if not line or text == LATER:
+            if not line:
+                talk("")  # the end of the input leaves the cursor behind the question
             raise BadInput(
                 "not-finished",
-                f"{say_count(done, 'réponse gardée')}, il en manque encore",
-                hint="relancez la même commande pour continuer",
+                f"{say_count(len(form.answered), 'réponse gardée')}, il en manque encore",
+                hint=f"pour continuer : {again}",
             )
-        text = line.strip()
         if text == HELP:
-            talk(question.help or "pas d'aide pour cette question")
+            _help(question)
             continue
         if text == BACK:
             form = form.back()
@@ -174,18 +195,40 @@ def _dialogue(subject: Subject, form: Form, draft: Path, read: Callable[[], str]
     return form
 
 
-def _show(question: Question, number: int, whole: int) -> None:
+def _show(question: Question, place: Place | None) -> None:
     talk("")
-    talk(f"[{number}/{whole}] {question.text}")
+    if place is not None:
+        most = f" ({place.most} au plus)" if place.most > 1 else ""
+        talk(f"[thème {place.section} sur {place.sections}] {place.title} — question {place.question}{most}")
+    talk(_LEAD + question.text)
     if question.help:
-        talk(f"      {question.help}")
+        talk(_LEAD + question.help)
     if question.choices:
         talk(
-            "      "
-            + "   ".join(f"{index} {choice}" for index, choice in enumerate(question.choices, start=1))
+            _LEAD + "   ".join(f"{index} {choice}" for index, choice in enumerate(question.choices, start=1))
         )
-    sys.stderr.write(f"      ({BACK} revenir, {LATER} plus tard) > ")
+    sys.stderr.write(f"{_LEAD}({HELP} aide, {BACK} revenir, {LATER} plus tard) > ")
     sys.stderr.flush()
+
+
+def _help(question: Question) -> None:
+    """What the question means, and everything that may be typed."""
+    typed = "votre réponse, sur une ligne"
+    if question.choices:
+        typed = f"un numéro de la liste, ou la réponse en toutes lettres (« {question.choices[0]} »)"
+    empty = "" if question.default is None else " ; Entrée seule : " + (question.default or "je ne sais pas")
+    lines = (
+        *question.about,
+        "",
+        "Ce qui peut être tapé :",
+        f"  {typed}{empty}",
+        f"  {BACK}   revenir à la question d'avant",
+        f"  {HELP}   cette aide",
+        f"  {LATER}   s'arrêter là (ou Ctrl-C) : tout est gardé, la même commande reprend à cette question",
+    )
+    talk("")
+    for line in lines:
+        talk((_LEAD + line).rstrip())
 
 
 def _typed() -> str:

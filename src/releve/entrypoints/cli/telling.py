@@ -28,6 +28,14 @@ class Answer:
     exit_code: Exit = Exit.DONE
 
 
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C where there is something to do next."""
+
+    def __init__(self, hint: str) -> None:
+        super().__init__(hint)
+        self.hint = hint
+
+
 def outcome(as_json: bool, body: Callable[[], Answer]) -> int:
     """Run `body`, print its answer or its error; the exit code of the table."""
     try:
@@ -35,8 +43,9 @@ def outcome(as_json: bool, body: Callable[[], Answer]) -> int:
     except ReleveError as error:
         print_error(error, as_json=as_json)
         return int(error.exit_code)
-    except KeyboardInterrupt:
-        print_error(ReleveError("interrupted", "interrompu au clavier"), as_json=as_json)
+    except KeyboardInterrupt as stop:
+        hint = stop.hint if isinstance(stop, Interrupted) else ""
+        print_error(ReleveError("interrupted", "interrompu au clavier", hint=hint), as_json=as_json)
         return 130
     except Exception as error:  # noqa: BLE001 (the last net: a fault of ours is shown whole, and never exits 0)
         traceback.print_exc()

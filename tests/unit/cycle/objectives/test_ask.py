@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from releve.cycle.objectives.ask import Form, Mistake, Subject, answer, next_question, progress, statement
+from releve.cycle.objectives.ask import Form, Mistake, Subject, answer, next_question, place, statement
 from releve.cycle.objectives.read import read_objectives
 from releve.cycle.objectives.written import HEAD, written
 from releve.domain.objectives import DataAnswer
@@ -119,7 +119,53 @@ def test_a_critical_period_is_asked_only_when_it_is_graver() -> None:
     yes = answered(subject, *ALL[:8], "oui")
     assert next_question(subject, no).key == "why"  # type: ignore[union-attr]
     assert next_question(subject, yes).key == "paie:SECU:2"  # type: ignore[union-attr]
-    assert progress(subject, yes)[1] > progress(subject, no)[1]
+
+
+def test_the_count_of_sections_never_grows_while_one_answers() -> None:
+    """The number of themes said first is the number said last, and questions go forward to the end of it."""
+    subject = replace(SUBJECT, periods=(parse_period("du 18 au 5", id="paie", name="Paie"),))
+    given = (*ALL[:3], *["1 h", "2 h", "4 h"] * 5, "oui", "1 h", *["jamais"] * 6, *ALL[8:], *DATA)
+    form, seen = Form(), []
+    for text in given:
+        here = place(subject, form)
+        assert here is not None
+        assert 1 <= here.question <= here.most
+        seen.append((here.section, here.question))
+        found = answer(subject, form, text)
+        assert isinstance(found, Form), found
+        assert here.sections == 9
+        form = found
+    assert seen == sorted(set(seen))
+    assert seen[-1] == (9, 6)
+    assert place(subject, form) is None
+
+
+def test_the_help_of_a_level_explains_its_criterion_and_gives_an_example_of_each() -> None:
+    """More than the line already seen: what the criterion means, four levels, four examples, the one asked pointed at."""
+    for criterion in SCALE.criteria:
+        assert len(set(criterion.examples)) == len(criterion.levels) == 4
+    safety = SCALE.criterion("SECU")
+    question = next_question(SUBJECT, answered(SUBJECT, "2 h"))
+    assert question is not None
+    told = "\n".join(question.about)
+    for words in (safety.means, *safety.levels, *safety.examples):
+        assert words in told
+    assert f"→ 3, important : {safety.levels[2]}" in told
+    assert "même au bout de 30 j" in told
+
+
+def test_every_question_has_help_of_its_own() -> None:
+    """Whoever types `?` learns something, at each question."""
+    subject = replace(SUBJECT, periods=(parse_period("du 18 au 5", id="paie", name="Paie"),))
+    form = Form()
+    for text in (*ALL[:8], "non", *ALL[8:], *DATA):
+        question = next_question(subject, form)
+        assert question is not None
+        assert question.about, question.key
+        assert question.help not in question.about
+        found = answer(subject, form, text)
+        assert isinstance(found, Form)
+        form = found
 
 
 def test_what_is_written_is_read_again_to_the_same_statement(tmp_path: Path) -> None:

@@ -21,7 +21,10 @@ LEVELS = 4
 
 @dataclass(frozen=True, slots=True)
 class Criterion:
-    """One kind of harm. `unacceptable`: the level (1-4) from which an outage may not last."""
+    """One kind of harm. `unacceptable`: the level (1-4) from which an outage may not last.
+
+    `means` and `examples` (one a level) explain it to whoever is asked.
+    """
 
     code: str
     name: str
@@ -29,6 +32,8 @@ class Criterion:
     weight: float
     unacceptable: int
     levels: tuple[str, ...]
+    means: str
+    examples: tuple[str, ...]
     proposed: bool = True  # False once the association settled its weight and threshold
 
 
@@ -91,6 +96,8 @@ def proposed_scale() -> Scale:
                 item["weight"],
                 item["unacceptable"],
                 tuple(item["levels"]),
+                item["means"],
+                tuple(item["examples"]),
             )
             for item in values["criteria"]
         ),
