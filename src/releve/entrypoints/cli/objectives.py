@@ -314,7 +314,7 @@ def _compare(where: Places) -> Answer:
     from releve.app import utc_now
     from releve.cycle.objectives.compare import compared
     from releve.cycle.objectives.history import lost
-    from releve.cycle.objectives.show.needs import compared_text, compared_value
+    from releve.cycle.objectives.show.compare import compared_text, compared_value
     from releve.entrypoints.cli.session import ledger_here
 
     plan, objectives, found, accepted = _needs(where)

@@ -10,7 +10,7 @@ import pytest
 from releve.cycle.objectives.compare import Band, Commitment, band_of, compared
 from releve.cycle.objectives.history import Lost
 from releve.cycle.objectives.need import needs
-from releve.cycle.objectives.show.needs import compared_text
+from releve.cycle.objectives.show.compare import compared_text
 from releve.domain.incident import Incident
 from releve.domain.objectives import Supplier, SupplierPromise
 from releve.domain.periods import parse_period

@@ -9,9 +9,8 @@ import pytest
 
 from releve.cycle.objectives.compare import compared
 from releve.cycle.objectives.need import needs
+from releve.cycle.objectives.show.compare import compared_text, compared_value
 from releve.cycle.objectives.show.needs import (
-    compared_text,
-    compared_value,
     need_text,
     need_value,
     needs_text,
