@@ -16,7 +16,7 @@ from releve.domain.objectives import Supplier, SupplierPromise
 from releve.domain.periods import parse_period
 from releve.domain.plan import Application, Tolerance
 from releve.domain.units import Span, parse_span
-from tests.fakes.objectives import OFFICE_PLACE, SCALE, at_night, objectives, statement
+from tests.fakes.objectives import HOME, OFFICE_PLACE, SCALE, at_night, objectives, statement
 from tests.fakes.plans import application, plan
 
 MONDAY = datetime(2026, 6, 1, 8, 0, tzinfo=UTC)  # 10:00 in Paris
@@ -202,3 +202,17 @@ def test_data_lost_are_compared_with_what_may_be(seconds: float, at_most: bool, 
     text = compared_text([found, silent], said, {})
     assert "jamais prouvé" in text
     assert ("au plus" in text.split("Données perdues")[1]) is (at_most and seconds > 0)
+
+
+def test_the_sum_is_above_the_table_and_what_is_said_alike_is_one_row() -> None:
+    """Two establishments of one need share a row; the third has its own, and three are counted."""
+    places = (HOME, replace(HOME, id="foyer", name="Foyer fictif"), OFFICE_PLACE)
+    said = objectives(*(statement(establishment=place.id) for place in places), places=places)
+    the_plan = plan((application("dui", data=("dossiers",)),))
+    lines = compared(the_plan, said, needs(the_plan, said, SCALE, year=2026), [], {}, MONDAY)
+    head, _titles, _rule, *rows = compared_text(
+        [replace(item, loss=None) for item in lines], said, {}
+    ).splitlines()
+    assert head.endswith("(3 besoins : 3 jamais prouvé)")
+    assert len(rows) == 2
+    assert "EHPAD fictif, Foyer fictif" in rows[0]

@@ -8,10 +8,10 @@ from releve.cycle.objectives.choice.arbitration import say_arbitration
 from releve.cycle.objectives.choice.wishes import Objective
 from releve.cycle.objectives.compare import Band, Commitment, Compared, LossLine
 from releve.cycle.objectives.gaps import Accepted, accepted_of
-from releve.cycle.objectives.show.grid import WIDE, grid
+from releve.cycle.objectives.show.grid import WIDE, Row, grid
 from releve.cycle.objectives.show.needs import NOTHING, say_loss, say_rto
 from releve.domain.objectives import Objectives
-from releve.domain.units import say_seconds, say_span
+from releve.domain.units import say_count, say_seconds, say_span
 
 BANDS: Mapping[Band, str] = {
     Band.EASY: "tenu largement",
@@ -23,6 +23,9 @@ BANDS: Mapping[Band, str] = {
 }
 
 
+TITLES = ("Application", "Établissements", "Besoin", "Engagement", "Mesure", "Mesure ÷ besoin", "Verdict")
+
+
 def compared_text(
     lines: Iterable[Compared], objectives: Objectives, accepted: Accepted, *, width: int = WIDE
 ) -> str:
@@ -30,41 +33,61 @@ def compared_text(
     found = list(lines)
     outages = [
         (
-            line.name,
-            objectives.establishment(line.establishment).name,
-            say_rto(line.need) + ("" if line.answered else " (plan)"),
-            _promises(line, [_rto(item) for item in line.commitments]),
-            _measure(line),
-            _ratio(line.ratio),
-            BANDS[line.band] + _gap(accepted, line, Objective.RTO),
+            line,
+            (
+                say_rto(line.need) + ("" if line.answered else " (plan)"),
+                _promises(line, [_rto(item) for item in line.commitments]),
+                _measure(line),
+                _ratio(line.ratio),
+                BANDS[line.band] + _gap(accepted, line, Objective.RTO),
+            ),
         )
         for line in found
     ]
-    titles = ("Application", "Établissement", "Besoin", "Engagement", "Mesure", "Mesure ÷ besoin", "Verdict")
-    tables = [
-        "Arrêt : combien de temps sans",
-        grid(titles, outages, right=frozenset({4, 5}), width=width),
-    ]
     losses = [
         (
-            line.name,
-            objectives.establishment(line.establishment).name,
-            say_loss(line.loss.need) + ("" if line.answered else " (plan)"),
-            _promises(line, [_rpo(item) for item in line.commitments]),
-            _lost(line.loss),
-            _ratio(line.loss.ratio),
-            BANDS[line.loss.band] + _gap(accepted, line, Objective.RPO),
+            line,
+            (
+                say_loss(line.loss.need) + ("" if line.answered else " (plan)"),
+                _promises(line, [_rpo(item) for item in line.commitments]),
+                _lost(line.loss),
+                _ratio(line.loss.ratio),
+                BANDS[line.loss.band] + _gap(accepted, line, Objective.RPO),
+            ),
         )
         for line in found
         if line.loss is not None
     ]
+    tables = [
+        f"Arrêt : combien de temps sans ({_count(line.band for line in found)})",
+        _table(outages, objectives, width),
+    ]
+    lost = [line.loss.band for line in found if line.loss is not None]
     if losses:
         tables += [
             "",
-            "Données perdues : l'âge de la plus ancienne écriture qui manque",
-            grid(titles, losses, right=frozenset({4, 5}), width=width),
+            f"Données perdues : l'âge de la plus ancienne écriture qui manque ({_count(lost)})",
+            _table(losses, objectives, width),
         ]
     return "\n".join(tables)
+
+
+def _count(bands: Iterable[Band]) -> str:
+    """How many needs are in each band, the worst first; a table of a hundred lines needs its sum."""
+    found = list(bands)
+    counts = {band: found.count(band) for band in reversed(Band)}
+    said = [f"{count} {BANDS[band]}" for band, count in counts.items() if count]
+    return f"{say_count(len(found), 'besoin')} : {', '.join(said)}"
+
+
+def _table(rows: Iterable[tuple[Compared, Row]], objectives: Objectives, width: int) -> str:
+    """One row for the establishments of an application of which the same is said."""
+    together: dict[tuple[str, Row], list[str]] = {}
+    for line, cells in rows:
+        place = objectives.establishment(line.establishment).name
+        together.setdefault((line.name, cells), []).append(place)
+    every = [(name, ", ".join(places), *cells) for (name, cells), places in together.items()]
+    return grid(TITLES, every, right=frozenset({4, 5}), width=width)
 
 
 def _promises(line: Compared, said: Iterable[str]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import zip_longest
 from textwrap import wrap
 
-Row = Sequence[str]
+Row = tuple[str, ...]
 WIDE = 10_000  # columns where there is no screen: one row a line, for whoever searches or cuts
 _LEAST = 12  # columns below which a cell cannot be read any more
 _GAP = "  "
