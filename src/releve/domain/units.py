@@ -143,6 +143,12 @@ def say_clock_hours(length: timedelta) -> str:
     return f"{hours} h" if hours < 240 else f"{hours} h, soit {ceil(hours / 24)} j"
 
 
+def say_promise(seconds: float) -> str:
+    """A duration that somebody will count on, never shown shorter than it is: whole minutes, from a day whole hours."""
+    grain = 1 if seconds <= 60 else 60 if seconds <= 86_400 else 3600
+    return say_seconds(ceil(seconds / grain) * grain)
+
+
 def say_count(count: int, one: str, many: str = "") -> str:
     """A count of things in French, where 0 and 1 are singular: "1 bloc perdu", "3 blocs perdus".
 

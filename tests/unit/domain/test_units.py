@@ -16,6 +16,7 @@ from releve.domain.units import (
     say_bytes,
     say_clock_hours,
     say_count,
+    say_promise,
     say_seconds,
     say_span,
 )
@@ -151,3 +152,13 @@ def test_a_count_agrees_with_its_noun() -> None:
 def test_a_worst_case_is_said_in_hours_of_the_clock(hours: float, said: str) -> None:
     """Hours, never rounded down, with days beside them from ten days on."""
     assert say_clock_hours(timedelta(hours=hours)) == said
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0, "0"), (0.2, "1 s"), (59.5, "1 min"), (61, "2 min"), (3600, "1 h"), (3648, "1 h 1 min"), (86_400, "1 j"),
+     (86_401, "1 j 1 h"), (3 * 86_400, "3 j")],
+)  # fmt: skip
+def test_a_promise_is_never_said_shorter_than_it_is(seconds: float, said: str) -> None:
+    """Rounded up, to the minute below a day and to the hour above."""
+    assert say_promise(seconds) == said

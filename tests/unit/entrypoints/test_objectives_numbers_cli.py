@@ -253,9 +253,11 @@ def test_a_picture_that_cannot_be_written_is_said(forty: Path) -> None:
 
 
 def test_a_curve_of_nothing_is_bad_input(forty: Path) -> None:
-    """An unknown application is named."""
+    """An unknown application is named, with the nearest one, and nothing is said to be computed."""
     done = run(forty, "objectives", "curve", "duii")
     assert (done.returncode, "[subject-unknown]" in done.stderr) == (2, True)
+    assert "vouliez-vous dire « dui » ?" in done.stderr
+    assert "calcul" not in done.stderr
 
 
 def test_without_a_relief_nothing_is_predicted(forty: Path) -> None:

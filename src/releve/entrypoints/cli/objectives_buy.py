@@ -73,7 +73,7 @@ def curve(where: Places, application: str, picture: str) -> Answer:
     """The curve of one application, or of the whole association; `picture`: where its SVG goes."""
     from releve.cycle.objectives.choice.arbitration import arbitrated
     from releve.cycle.objectives.choice.conflict import Conflict
-    from releve.cycle.objectives.choice.curve import curve_of, curve_of_all
+    from releve.cycle.objectives.choice.curve import curve_of, curve_of_all, must_be_known
     from releve.cycle.objectives.choice.picture import svg
     from releve.cycle.objectives.choice.show import conflict_text, conflict_value, curve_text, curve_value
     from releve.cycle.objectives.choice.solve import choose as chosen
@@ -86,6 +86,8 @@ def curve(where: Places, application: str, picture: str) -> Answer:
             hint="faites-le, ou donnez un autre chemin",
         )
     market = _market(where)
+    if application:
+        must_be_known(application, market.subjects)
     talk("calcul de la courbe : un choix optimal par point…")
     relaxed, _reasons = arbitrated(market.wishes, market.arbitrations, today())
     current = chosen(market.subjects, relaxed, market.prices)
@@ -98,7 +100,7 @@ def curve(where: Places, application: str, picture: str) -> Answer:
         )
     if isinstance(found, Conflict):
         return Answer(conflict_value(found), folded(conflict_text(found), columns()), Exit.PROMISE_NOT_KEPT)
-    text = curve_text(found)
+    text = folded(curve_text(found), columns())
     if picture:
         replace_whole(Path(picture), svg(found))
         text = f"{text.rstrip()}\n\nimage : {picture}\n"

@@ -14,7 +14,8 @@ from releve.cycle.objectives.choice.prices import PriceList
 from releve.cycle.objectives.choice.solve import LIMITS, Choice, Limits, cheapest
 from releve.cycle.objectives.choice.wishes import RULES, Loss, Objective, Subject, Wish
 from releve.domain.errors import BadInput
-from releve.domain.units import MAX_SPAN_SECONDS
+from releve.domain.names import nearest
+from releve.domain.units import MAX_SPAN_SECONDS, say_promise
 
 MOST_POINTS = 60  # more steps than a person reads; `complete` says when some are missing
 STEP = Fraction(1, 10)  # of the whole association: one point at least for each tenth less
@@ -37,7 +38,9 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """Points from long to short: `seconds` falls, `total` rises, both strictly.
+    """Points from long to short: `seconds` falls, `total` rises, both strictly. Totals are the whole association's.
+
+    Nothing slower than the first point: what must be bought for other reasons gives that delay already.
 
     `subject` empty: the association; then `seconds` is that of its most pressing application. `need`:
     seconds wished, None where nobody said. `today`: seconds and total of the choice in hand. `proven`:
@@ -53,6 +56,21 @@ class Curve:
     today: tuple[int, int] | None = None
     proven: bool = True
     complete: bool = True
+
+    @property
+    def legible(self) -> tuple[Point, ...]:
+        """The points as a person reads them: of those that are said alike, the cheapest."""
+        said = {say_promise(point.seconds): point for point in reversed(self.points)}
+        return tuple(reversed(said.values()))
+
+
+def must_be_known(subject: str, subjects: Iterable[Subject]) -> None:
+    """Raises BadInput, with the nearest names, where none of the subjects is `subject`."""
+    known = {item.id for item in subjects}
+    if subject not in known:
+        raise BadInput(
+            "subject-unknown", f"« {subject} » n'est pas dans le plan", hint=nearest(subject, known, "")
+        )
 
 
 def curve_of(
@@ -71,10 +89,9 @@ def curve_of(
 
     The totals are those of all the subjects given. Raises BadInput on an unknown subject, and as `estate`.
     """
-    asked = list(wishes)
-    home, own = _without(lambda w: w.subject == subject and w.loss is loss, subjects, asked, prices, rules)
-    if subject not in home.subjects:
-        raise BadInput("subject-unknown", f"« {subject} » n'est pas dans le plan")
+    asked, there = list(wishes), tuple(subjects)
+    must_be_known(subject, there)
+    home, own = _without(lambda w: w.subject == subject and w.loss is loss, there, asked, prices, rules)
     against = conflict(home)
     if against is not None:
         return against
@@ -102,7 +119,8 @@ def curve_of_all(
     """The curve of the whole association: every RTO wish (but those of zero) longer or shorter by one factor.
 
     Each point is at least `step` (0 ≤ step < 1) shorter than the one before: every point is the least
-    total for its delay, and points closer than that are left out (0 for every one of them).
+    total for its delay, and points closer than that are left out (0 for every one of them), but the choice in
+    hand (`today`) never is.
     `seconds` of a point is that factor times its shortest wish. Raises BadInput where nobody wished an RTO.
     """
     asked = list(wishes)
@@ -125,7 +143,10 @@ def curve_of_all(
     if today is not None:
         got = [today.obtained(wish) for wish in own]
         if None not in got:
-            mark = (placed([seconds for seconds in got if seconds is not None])[0], today.total)
+            seconds, factor = placed([seconds for seconds in got if seconds is not None])
+            mark = (seconds, today.total)
+            here = Point(seconds, today.total, today.initial, today.yearly, float(factor))
+            points = _with(points, here)
     return Curve("", name, points, prices.years, prices.currency, shortest, mark, proven, complete)
 
 
@@ -175,6 +196,14 @@ def _walk(
         if min(bounds) < 0:
             return tuple(points), proven, True
     return tuple(points), proven, False
+
+
+def _with(points: tuple[Point, ...], point: Point) -> tuple[Point, ...]:
+    """The staircase with one more step, unless a step is as short and as cheap already."""
+    if any(other.seconds <= point.seconds and other.total <= point.total for other in points):
+        return points
+    kept = [p for p in points if p.seconds < point.seconds or p.total < point.total]
+    return tuple(sorted((*kept, point), key=lambda p: -p.seconds))
 
 
 def _obtained(home: Estate, picks: Iterable[Pick], wishes: list[Wish]) -> list[int]:

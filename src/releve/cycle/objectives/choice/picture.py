@@ -1,7 +1,7 @@
 """The curve as a picture (SVG): a staircase read from right to left. Readable without colour, and offline.
 
-Of one application it shows what each delay adds to the cheapest purchase: beside the total of the whole
-association its steps could not be seen. Of the association it shows the total.
+The cost is always that of the whole association. Of one application it shows what each delay adds to the
+cheapest purchase: beside the total its steps could not be seen.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 from releve.cycle.objectives.choice.curve import Curve
 from releve.cycle.objectives.choice.money import say_money
-from releve.domain.units import say_seconds
+from releve.domain.units import say_promise, say_seconds
 
 FONT = "Liberation Sans, Arial, Helvetica, sans-serif"  # the first one comes with the renderer
 _TICKS = (60, 300, 900, 3600, 4 * 3600, 86_400, 3 * 86_400, 7 * 86_400, 30 * 86_400)
@@ -47,17 +47,12 @@ def spec(curve: Curve) -> dict[str, Any]:
         layers += _need(alt, curve.need, axes, top)
     if curve.today is not None:
         layers += _today(alt, curve, axes)
-    about = f"Coût de toutes les protections sur {curve.years} ans, tous les délais bougeant ensemble"
-    if curve.subject:
-        base = say_money(_whole(_base(curve)), curve.currency)
-        about = f"En plus du choix le moins cher pour toute l'association ({base} sur {curve.years} ans)"
-    proof = "" if curve.proven else " ; coûts à peu près, preuve incomplète"
     chart = alt.layer(*layers).properties(
         width=_WIDTH,
         height=_HEIGHT,
         title=alt.Title(
-            f"{curve.name} : ce que coûte chaque délai de reprise",
-            subtitle=about + proof,
+            _title(curve),
+            subtitle=_about(curve),
         ),
     )
     chart = chart.configure(font=FONT, background="white", padding=16).configure_view(stroke=None)
@@ -70,6 +65,28 @@ def spec(curve: Curve) -> dict[str, Any]:
     return dict(chart.to_dict())
 
 
+def _title(curve: Curve) -> str:
+    if curve.subject:
+        return f"Ce que coûte à l'association chaque délai de reprise de « {curve.name} »"
+    return f"{curve.name} : ce que coûte chaque délai de reprise"
+
+
+def _about(curve: Curve) -> list[str]:
+    """Whose cost it is, and why nothing slower is drawn."""
+    proof = "" if curve.proven else " ; coûts à peu près, preuve incomplète"
+    first = say_promise(curve.points[0].seconds)
+    if not curve.subject:
+        return [
+            f"Coût de toutes les protections sur {curve.years} ans, tous les délais bougeant ensemble{proof}",
+            f"Rien au-delà de {first} : ce qu'il faut acheter de toute façon (règles, données) le donne déjà",
+        ]
+    base = say_money(_whole(_base(curve)), curve.currency)
+    return [
+        f"En plus des {base} sur {curve.years} ans que coûte le choix le moins cher pour tout le reste{proof}",
+        f"Rien au-delà de {first} : ce qui est acheté pour le reste le donne déjà",
+    ]
+
+
 def _y(curve: Curve, total: int) -> float:
     return (total - _base(curve)) / 100
 
@@ -79,6 +96,8 @@ def _base(curve: Curve) -> int:
 
 
 def _amount(curve: Curve, total: int) -> str:
+    if curve.subject and total == _base(curve):
+        return "sans rien de plus"
     sign = "+ " if curve.subject and total > _base(curve) else ""
     return sign + say_money(_whole(total - _base(curve)), curve.currency)
 
@@ -102,7 +121,7 @@ def _axes(alt: Any, curve: Curve, span: tuple[float, float], top: float) -> dict
         ),
         "y": alt.Y(
             "y:Q",
-            title=f"Coût{' en plus' if curve.subject else ''}, sur {curve.years} ans",
+            title=f"Coût{' en plus' if curve.subject else ''} pour l'association, sur {curve.years} ans",
             scale=alt.Scale(domain=[0, top * 1.15], nice=False),
             axis=alt.Axis(
                 tickCount=5,
@@ -126,13 +145,13 @@ def _ends(alt: Any, curve: Curve, axes: dict[str, Any]) -> list[Any]:
     """The shortest delay and the cheapest purchase, in words, unless the choice in hand stands there."""
     notes = []
     for point, how in (
-        (curve.points[-1], {"align": "left", "dx": 8, "dy": -12}),
+        (curve.legible[-1], {"align": "left", "dx": 8, "dy": -12}),
         (curve.points[0], {"align": "right", "dx": 40, "dy": -14}),
     ):
         if curve.today is None or abs(curve.today[0] - point.seconds) > point.seconds / 2:
-            text = f"{say_seconds(point.seconds)} : {_amount(curve, point.total)}"
+            text = f"{say_promise(point.seconds)} : {_amount(curve, point.total)}"
             notes.append(_note(alt, point.seconds, _y(curve, point.total), text, axes, **how))
-        if len(curve.points) == 1:
+        if len(curve.legible) == 1:
             break
     return notes
 
@@ -153,7 +172,7 @@ def _today(alt: Any, curve: Curve, axes: dict[str, Any]) -> list[Any]:
     mark = alt.Chart(data).mark_point(
         shape="diamond", size=220, color=_INK, fill="white", strokeWidth=2, opacity=1
     )
-    text = f"choix : {say_seconds(seconds)}, {_amount(curve, total)}"
+    text = f"choix : {say_promise(seconds)}, {_amount(curve, total)}"
     return [
         mark.encode(**axes),
         _note(alt, seconds, _y(curve, total), text, axes, align="left", dx=14, dy=-14, fontWeight="bold"),

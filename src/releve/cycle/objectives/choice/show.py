@@ -14,7 +14,7 @@ from releve.cycle.objectives.choice.money import say_money
 from releve.cycle.objectives.choice.prices import KIND_FR
 from releve.cycle.objectives.choice.solve import Choice, Kept
 from releve.cycle.objectives.choice.wishes import Duty, Objective, Wish, say_rule
-from releve.domain.units import say_count, say_seconds
+from releve.domain.units import say_count, say_promise, say_seconds
 
 _OBJECTIVE_FR = {Objective.RTO: "arrêt", Objective.RPO: "perte"}
 
@@ -234,22 +234,49 @@ def conflict_value(conflict: Conflict) -> dict[str, Any]:
 
 
 def curve_text(curve: Curve) -> str:
-    """The figures of a curve, from long to short, with what each step adds."""
-    said = [f"{curve.name} : ce que coûte chaque délai de reprise (sur {curve.years} ans)", ""]
+    """The figures of a curve, from long to short, with what each step adds, and whose cost it is."""
+    said = [*_whose(curve), ""]
     before: int | None = None
-    for point in curve.points:
+    for point in curve.legible:
         more = "" if before is None else f"   + {say_money(point.total - before, curve.currency)}"
+        chosen = "   ← le choix" if curve.today is not None and curve.today[1] == point.total else ""
         said.append(
-            f"  {say_seconds(point.seconds):>14}   {say_money(point.total, curve.currency):>18}{more}"
+            f"  {say_promise(point.seconds):>14}   {say_money(point.total, curve.currency):>18}{more}{chosen}"
         )
         before = point.total
+    if curve.points:
+        said += ["", _why_no_slower(curve)]
     if curve.need is not None:
-        said += ["", f"besoin : {say_seconds(curve.need)}"]
+        whose = "" if curve.subject else " de l'application la plus pressée"
+        said.append(f"besoin{whose} : {say_seconds(curve.need)}")
     if not curve.complete:
         said.append("la suite de la courbe n'a pas été calculée")
     if not curve.proven:
         said.append("preuve incomplète : un délai pourrait coûter un peu moins")
     return "\n".join(said) + "\n"
+
+
+def _whose(curve: Curve) -> list[str]:
+    if not curve.subject:
+        return [
+            f"{curve.name} : ce que coûte chaque délai de reprise (sur {curve.years} ans)",
+            "Tous les délais bougent ensemble ; celui de la ligne est celui de l'application la plus pressée.",
+        ]
+    return [
+        f"Ce que coûte à toute l'association chaque délai de reprise de « {curve.name} » (sur {curve.years} ans)",
+        "Chaque montant est celui de tout ce que l'association achète, les autres besoins étant tenus.",
+        f"Ce n'est pas le prix de « {curve.name} » seul ; ce qu'un délai plus court ajoute suit le signe +.",
+    ]
+
+
+def _why_no_slower(curve: Curve) -> str:
+    first = say_promise(curve.points[0].seconds)
+    why = (
+        f"ce qui est acheté pour le reste ramène déjà « {curve.name} » en {first}"
+        if curve.subject
+        else f"ce qu'il faut acheter de toute façon (règles, données à ne pas perdre) donne déjà {first} ou mieux"
+    )
+    return f"rien de plus lent n'est montré : {why} ; attendre plus n'économiserait rien"
 
 
 def curve_value(curve: Curve) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -96,8 +97,9 @@ def test_a_curve_can_be_cut_and_says_so() -> None:
 
 def test_what_cannot_be_drawn_is_refused() -> None:
     """An unknown application, an association that wished nothing, a conflict among the others, no point."""
-    with pytest.raises(BadInput, match="n'est pas dans le plan"):
-        curve_of("x", SUBJECTS, [], PRICES)
+    with pytest.raises(BadInput, match="n'est pas dans le plan") as refused:
+        curve_of("Paye", SUBJECTS, [], PRICES)
+    assert "d" in refused.value.hint and "Paie" in refused.value.hint
     with pytest.raises(BadInput, match="aucun délai"):
         curve_of_all(SUBJECTS, [rpo("d", DAY)], PRICES)
     assert isinstance(curve_of("Paie", SUBJECTS, [rpo("d", 0)], PRICES), Conflict)
@@ -128,7 +130,10 @@ def test_the_picture_says_its_words_and_needs_no_network() -> None:
     text = svg(_drawn())
     words = " ".join(ET.fromstring(text).itertext())  # noqa: S314
     for word in (
-        "Paie : ce que coûte chaque délai de reprise",
+        "Ce que coûte à l'association chaque délai de reprise de « Paie »",
+        "que coûte le choix le moins cher pour tout le reste",
+        "Coût en plus pour l'association",
+        "ce qui est acheté pour le reste le donne déjà",
         "besoin : 4 h",
         "choix : ",
         "1 h",
@@ -143,11 +148,68 @@ def test_the_picture_says_its_words_and_needs_no_network() -> None:
     }
 
 
+def test_the_picture_of_the_docs_is_drawn_with_the_words_of_today() -> None:
+    """`curve --svg` on the example: where its sentences are others, it is to be drawn again."""
+    kept = Path(__file__).parents[5] / "docs/images/courbe.svg"
+    words = set(ET.fromstring(kept.read_text(encoding="utf-8")).itertext())  # noqa: S314
+    points = (Point(8 * DAY, 33_838_00, 0, 0), Point(240, 87_438_00, 0, 0))
+    drawn = svg(Curve("", "Association fictive Les Tilleuls", points, 5, "EUR", need=300))
+    said = {text for text in ET.fromstring(drawn).itertext() if len(text) > 12}  # noqa: S314
+    assert len(said) >= 5
+    assert said - words <= {"4 min : 87 438 €"}  # the choice stands beside it there
+
+
 def test_the_picture_shows_extreme_curves() -> None:
     """One point, a delay of nothing, another currency: a picture all the same."""
     alone = svg(Curve("a", "A", (Point(0, 0, 0, 0),), 5, "CHF", need=0, today=(0, 0), proven=False))
     assert "preuve incomplète" in alone
     assert "CHF" in alone
+
+
+def test_the_text_says_whose_cost_it_is_and_why_it_begins_there() -> None:
+    """The first figure is the association's, not the application's; nothing slower is cheaper."""
+    found = _drawn()
+    text = curve_text(found)
+    first = text.splitlines()[0]
+    assert first == "Ce que coûte à toute l'association chaque délai de reprise de « Paie » (sur 5 ans)"
+    assert "n'est pas le prix de « Paie » seul" in text
+    assert "rien de plus lent n'est montré" in text
+    assert text.count("← le choix") == 1
+    whole = replace(found, subject="", name="Les Tilleuls")
+    assert curve_text(whole).startswith("Les Tilleuls : ce que coûte chaque délai de reprise")
+    assert "de l'application la plus pressée : 4 h" in curve_text(whole)
+    assert "tous les délais bougeant ensemble" in svg(whole)
+
+
+def test_a_delay_is_shown_no_shorter_than_it_is_and_once() -> None:
+    """61 s are said 2 min; of two points said alike the cheaper one is shown; JSON keeps both as they are."""
+    points = (
+        Point(90_000 + 1, 100, 0, 0),
+        Point(353, 80_258_00, 0, 0),
+        Point(313, 81_758_00, 0, 0),
+        Point(61, 90_000_00, 0, 0),
+    )
+    drawn = Curve("a", "A", points, 5, "EUR")
+    rows = [line.split("   ")[0].strip() for line in curve_text(drawn).splitlines() if "€" in line]
+    text = curve_text(drawn)
+    assert [said in text for said in ("1 j 2 h", " 6 min ", " 2 min ")] == [True] * 3
+    assert len(rows) == 3
+    assert "81 758" not in text
+    assert [p["seconds"] for p in curve_value(drawn)["points"]] == [90_001, 353, 313, 61]
+    assert "2 min : +" in svg(drawn).replace("\u00a0", " ")
+
+
+def test_the_choice_is_a_point_of_the_coarse_curve_too() -> None:
+    """Between two points of a tenth the choice would cost less than the curve says: it is one of them."""
+    subjects, wishes, prices = invented(59, wide=True)
+    today = choose(subjects, wishes, prices)
+    assert isinstance(today, Choice)
+    coarse = curve_of_all(subjects, wishes, prices, step=Fraction(1, 2), today=today)
+    assert isinstance(coarse, Curve) and coarse.today is not None
+    assert coarse.today in [(point.seconds, point.total) for point in coarse.points]
+    totals = [point.total for point in coarse.points]
+    assert totals == sorted(set(totals))
+    assert [p.seconds for p in coarse.points] == sorted({p.seconds for p in coarse.points}, reverse=True)
 
 
 def test_the_figures_are_ready_for_others() -> None:
@@ -159,7 +221,7 @@ def test_the_figures_are_ready_for_others() -> None:
     ]
     assert value["today"] == {"seconds": found.today[0], "total_cents": found.today[1]}
     text = curve_text(found)
-    assert text.count(" + ") == len(found.points) - 1
+    assert text.count(" + ") == len(found.legible) - 1
     assert "besoin : 4 h" in text
 
 
