@@ -6,6 +6,7 @@ cheapest purchase: beside the total its steps could not be seen.
 
 from __future__ import annotations
 
+from textwrap import wrap
 from typing import Any
 
 from releve.cycle.objectives.choice.curve import Curve
@@ -16,6 +17,7 @@ FONT = "Liberation Sans, Arial, Helvetica, sans-serif"  # the first one comes wi
 _TICKS = (60, 300, 900, 3600, 4 * 3600, 86_400, 3 * 86_400, 7 * 86_400, 30 * 86_400)
 _FLOOR = 60  # seconds: a logarithm has no zero; shorter delays stand on the first tick
 _INK, _PALE, _WIDTH, _HEIGHT = "#1a1a1a", "#767676", 640, 340
+_LINE = 64  # characters of a title that fit above the picture
 
 
 def svg(curve: Curve) -> str:
@@ -46,7 +48,7 @@ def spec(curve: Curve) -> dict[str, Any]:
     if curve.need is not None:
         layers += _need(alt, curve.need, axes, top)
     if curve.today is not None:
-        layers += _today(alt, curve, axes)
+        layers += _today(alt, curve, axes, rightmost=_x(curve.today[0]) > (low * high**3) ** 0.25)
     chart = alt.layer(*layers).properties(
         width=_WIDTH,
         height=_HEIGHT,
@@ -65,10 +67,11 @@ def spec(curve: Curve) -> dict[str, Any]:
     return dict(chart.to_dict())
 
 
-def _title(curve: Curve) -> str:
+def _title(curve: Curve) -> list[str]:
+    """In lines that fit above the picture: names of applications are long."""
     if curve.subject:
-        return f"Ce que coûte à l'association chaque délai de reprise de « {curve.name} »"
-    return f"{curve.name} : ce que coûte chaque délai de reprise"
+        return ["Ce que coûte à l'association chaque délai de reprise de", *wrap(f"« {curve.name} »", _LINE)]
+    return [*wrap(curve.name, _LINE), "Ce que coûte chaque délai de reprise"]
 
 
 def _about(curve: Curve) -> list[str]:
@@ -166,14 +169,16 @@ def _need(alt: Any, need: int, axes: dict[str, Any], top: float) -> list[Any]:
     return [rule, _note(alt, need, top * 1.11, f"besoin : {say_seconds(need)}", axes, align="left", dx=6)]
 
 
-def _today(alt: Any, curve: Curve, axes: dict[str, Any]) -> list[Any]:
+def _today(alt: Any, curve: Curve, axes: dict[str, Any], *, rightmost: bool) -> list[Any]:
+    """The choice in hand; `rightmost`: in the last quarter of the picture, where words only fit to its left."""
     seconds, total = curve.today or (0, 0)
     data = alt.Data(values=[{"x": _x(seconds), "y": _y(curve, total)}])
     mark = alt.Chart(data).mark_point(
         shape="diamond", size=220, color=_INK, fill="white", strokeWidth=2, opacity=1
     )
-    text = f"choix : {say_promise(seconds)}, {_amount(curve, total)}"
+    text = f"choix : {say_promise(seconds)}\n{_amount(curve, total)}"
+    side = {"align": "right", "dx": -14} if rightmost else {"align": "left", "dx": 14}
     return [
         mark.encode(**axes),
-        _note(alt, seconds, _y(curve, total), text, axes, align="left", dx=14, dy=-14, fontWeight="bold"),
+        _note(alt, seconds, _y(curve, total), text, axes, **side, dy=-26, fontWeight="bold"),
     ]
