@@ -50,9 +50,6 @@ ASK_HINT = "releve objectives ask pose les questions et l'écrit"
 
 
 Marks = Places[Hashable, Mark]  # values -> where they are written in the objectives file
-LOOKED_UP = frozenset(
-    {"establishment-unknown", "period-unknown", "answer-not-used"}
-)  # in the objectives file
 PRICED = "prices"  # the mark of the price list
 
 
@@ -127,9 +124,9 @@ def judge_objectives(
 ) -> Judgement:
     """Every fault and remark of the objectives file and of each file of answers. Never raises for bad input.
 
-    `today` judges the dates of answers and of arbitrations; None leaves them alone.
+    `today` judges the dates of arbitrations; None leaves them alone.
     """
-    reader = _Reader(plan, proposed_scale(), today)
+    reader = _Reader(plan, proposed_scale())
     objectives = reader.objectives(path)
     bargain = reader.bargain(str(path), objectives, today) if objectives is not None else Bargain(None, ())
     given = list(recorded)
@@ -142,9 +139,9 @@ def judge_objectives(
     return Judgement(whole, (), remarks, bargain, reader.marks)
 
 
-def read_answers(path: Path, objectives: Path, plan: Plan, today: date) -> tuple[Statement, ...]:
+def read_answers(path: Path, objectives: Path, plan: Plan) -> tuple[Statement, ...]:
     """The answers of one file, judged against the objectives. Raises PlanError."""
-    reader = _Reader(plan, proposed_scale(), today)
+    reader = _Reader(plan, proposed_scale())
     reader.objectives(objectives)
     given = reader.answers(path)
     if reader.faults:
@@ -156,7 +153,7 @@ def read_answers(path: Path, objectives: Path, plan: Plan, today: date) -> tuple
 
 def judge_answers_text(text: bytes, name: str, objectives: Path, plan: Plan) -> tuple[Fault, ...]:
     """What is wrong with a file of answers that is not written yet."""
-    reader = _Reader(plan, proposed_scale(), None)
+    reader = _Reader(plan, proposed_scale())
     reader.objectives(objectives)
     reader.answers_of(text, name)
     return in_order_of_file(reader.faults)
@@ -173,11 +170,9 @@ def in_order_of_file(faults: Iterable[Fault]) -> tuple[Fault, ...]:
 class _Reader:
     """Reads the files one after the other and gathers what is wrong with them."""
 
-    def __init__(self, plan: Plan, scale: Scale, today: date | None) -> None:
+    def __init__(self, plan: Plan, scale: Scale) -> None:
         self._plan = plan
         self._scale = scale
-        self._today = today
-        self._sound = False  # whether the objectives file had no fault: what answers name can be looked up
         self._draft = Draft()
         self.faults: list[Fault] = []
         self.remarks: list[Fault] = []
@@ -208,8 +203,7 @@ class _Reader:
         findings += objectives_rules(self._draft, self._plan, self._scale)
         if relief is not None:
             findings += relief_rules(relief, self._draft, self._plan)
-        self._sound = self._keep(findings, root, str(path))
-        if not self._sound:
+        if not self._keep(findings, root, str(path)):
             return None
         self.places = {item.item.id: mark_of(root, item.path) for item in self._draft.establishments}
         built = build(self._draft, relief, budget)
@@ -257,8 +251,7 @@ class _Reader:
         findings += decimal_commas(root)
         items, found = listed(root, "answers", lambda _path: AnswerBlock)
         findings += found
-        judged = answers_rules(items, self._draft, self._plan, self._scale, self._today)
-        findings += [item for item in judged if self._sound or item.code not in LOOKED_UP]
+        findings += answers_rules(items, self._draft, self._plan, self._scale)
         return (
             [statement(item, f"{name}:{mark_of(root, item.path).line}") for item in items]
             if self._keep(findings, root, name)

@@ -7,7 +7,6 @@ are faults with a place; an answer that nobody gave yet is a remark.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import date
 from itertools import pairwise
 from typing import TypeVar
 
@@ -120,33 +119,13 @@ def _promise(promise: PromiseBlock, known: _Known, path: Path) -> Iterator[Findi
             )
 
 
-HOURS_A_DAY = 24
-
-
 def answers_rules(
-    answers: Iterable[Placed[AnswerBlock]], draft: Draft, plan: Plan, scale: Scale, today: date | None
+    answers: Iterable[Placed[AnswerBlock]], draft: Draft, plan: Plan, scale: Scale
 ) -> Iterator[Finding]:
-    """Every finding of one file of answers. No day: no dates judged."""
+    """Every finding of one file of answers."""
     known = _Known(draft, plan)
     for placed in answers:
         item, path = placed.item, placed.path
-        if today is not None and item.on > today:  # the newest answer counts: this one would count for ever
-            yield Finding(
-                (*path, "on"),
-                "answer-future",
-                f"la réponse est datée du {item.on:%d/%m/%Y}, qui n'est pas encore venu",
-                "la date où la personne a répondu",
-            )
-        if item.data is not None and item.data.retype_hours > HOURS_A_DAY:
-            yield Finding(
-                (*path, "data", "retype_hours"),
-                "retype-long",
-                f"{item.data.retype_hours:g} h pour ressaisir un seul jour de travail : plus d'une journée".replace(
-                    ".", ","
-                ),
-                "le temps de ressaisir UN jour ; à plusieurs, le temps de tous additionné",
-                grave=False,
-            )
         yield from known.application(item.application, (*path, "application"))
         yield from known.establishment(item.establishment, (*path, "establishment"))
         yield from known.not_used(item.application, item.establishment, path)

@@ -66,7 +66,6 @@ _TYPES_FR = {
 _PATTERNS = {
     "url": ("une adresse http://…, https://… ou tcp://hôte:port", ""),
     "path": ("un chemin qui commence par « / »", ""),
-    "currency": ("un code de monnaie en trois majuscules", "EUR pour l'euro, XPF pour le franc Pacifique"),
     "finess": ("un numéro FINESS de 9 caractères, ou rien", "celui de l'entité juridique (EJ)"),
 }
 

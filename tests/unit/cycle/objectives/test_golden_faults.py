@@ -7,7 +7,6 @@ the texts again: read the difference before you keep it.
 from __future__ import annotations
 
 import os
-from datetime import date
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,6 @@ from tests.fakes.plans import application, plan
 
 GOLDEN = Path(__file__).parents[3] / "golden" / "objectives"
 CASES = sorted(path.stem for path in GOLDEN.glob("*.yaml"))
-TODAY = date(2026, 11, 20)
 PLAN = plan((application("dui", data=("dossiers",)), application("mail", moved=False)))
 
 
@@ -36,9 +34,7 @@ def say(judgement: Judgement, folder: Path) -> str:
 def test_a_bad_file_is_named_with_its_line_and_what_to_write(case: str) -> None:
     """The golden text of a case is what is said, and something is said of each."""
     answers = GOLDEN / f"{case}.answers"
-    judgement = judge_objectives(
-        GOLDEN / f"{case}.yaml", [answers] if answers.exists() else [], PLAN, today=TODAY
-    )
+    judgement = judge_objectives(GOLDEN / f"{case}.yaml", [answers] if answers.exists() else [], PLAN)
     said = say(judgement, GOLDEN)
     golden = GOLDEN / f"{case}.txt"
     if os.environ.get("RELEVE_GOLDEN") == "write":
