@@ -33,7 +33,7 @@ from releve.cycle.objectives.schema import (
 )
 from releve.cycle.plan.blocks import Block, block, decimal_commas, listed, sections, version
 from releve.cycle.plan.finding import Finding, in_order, placed
-from releve.cycle.plan.source import MAX_BYTES, Mapping, Mark, mark_of, read_source
+from releve.cycle.plan.source import MAX_BYTES, Mapping, Mark, Sequence, is_null, mark_of, read_source
 from releve.cycle.plan.source import Path as Steps
 from releve.domain.errors import Fault, PlanError
 from releve.domain.objectives import Objectives, Statement
@@ -124,12 +124,13 @@ def judge_objectives(
 ) -> Judgement:
     """Every fault and remark of the objectives file and of each file of answers. Never raises for bad input.
 
-    `today` judges the dates of arbitrations; None leaves them alone.
+    `today` judges the dates of arbitrations and answers; None leaves them alone. An answer of a ledger, where
+    nothing is taken back, only waits for its day.
     """
-    reader = _Reader(plan, proposed_scale())
+    reader = _Reader(plan, proposed_scale(), today)
     objectives = reader.objectives(path)
     bargain = reader.bargain(str(path), objectives, today) if objectives is not None else Bargain(None, ())
-    given = list(recorded)
+    given = list(reader.arrived(recorded))
     for file in answers:
         given += reader.answers(file)
     if reader.faults or objectives is None:
@@ -170,9 +171,10 @@ def in_order_of_file(faults: Iterable[Fault]) -> tuple[Fault, ...]:
 class _Reader:
     """Reads the files one after the other and gathers what is wrong with them."""
 
-    def __init__(self, plan: Plan, scale: Scale) -> None:
+    def __init__(self, plan: Plan, scale: Scale, today: date | None = None) -> None:
         self._plan = plan
         self._scale = scale
+        self._today = today
         self._draft = Draft()
         self.faults: list[Fault] = []
         self.remarks: list[Fault] = []
@@ -194,6 +196,8 @@ class _Reader:
             items, found = listed(root, name, partial(_model, model))
             getattr(self._draft, name).extend(items)
             findings += found
+            if _read_whole(root, name, len(items)):
+                self._draft.unread.discard(name)
         relief: ReliefBlock | None = None
         if "relief" in root.entries:
             relief, found = block(root, ("relief",), ReliefBlock)
@@ -236,6 +240,16 @@ class _Reader:
         self.marks |= {value: mark_of(root, item.path) for value, item in zip(built, accepted, strict=True)}
         return Bargain(build_prices(prices) if prices is not None else None, built)
 
+    def arrived(self, recorded: Iterable[Statement]) -> Iterable[Statement]:
+        """The answers of a ledger that are not dated after today, with a remark for each that is."""
+        for said in recorded:
+            if self._today is None or said.on <= self._today:
+                yield said
+                continue
+            sentence = f"réponse de {said.by} pour « {said.application} », datée du {said.on} : ce jour n'est pas encore arrivé"
+            hint = "elle ne compte pas avant ; au registre rien ne s'efface : répondez de nouveau, à la bonne date"
+            self.remarks.append(Fault("registre", 0, 0, "answer-future", sentence, hint))
+
     def answers(self, path: Path) -> list[Statement]:
         """The answers of one file; those that can be used when something is wrong."""
         data = self._bytes(path, ASK_HINT)
@@ -251,7 +265,7 @@ class _Reader:
         findings += decimal_commas(root)
         items, found = listed(root, "answers", lambda _path: AnswerBlock)
         findings += found
-        findings += answers_rules(items, self._draft, self._plan, self._scale)
+        findings += answers_rules(items, self._draft, self._plan, self._scale, self._today)
         return (
             [statement(item, f"{name}:{mark_of(root, item.path).line}") for item in items]
             if self._keep(findings, root, name)
@@ -276,13 +290,36 @@ class _Reader:
 
     def _root(self, data: bytes, name: str, hint: str) -> Mapping | None:
         source = read_source(data, name)
-        self.faults += source.faults
+        # what the reader of a file says of an empty one is meant for the plan
+        self.faults += [
+            replace(fault, line=1, column=1, hint=f"supprimez-le ; {hint}")
+            if fault.code == "file-empty"
+            else fault
+            for fault in source.faults
+        ]
         if source.root is None or source.faults:
             return None
         if not isinstance(source.root, Mapping):
-            self.faults.append(Fault(name, 1, 1, "wrong-type", "un bloc « clé: valeur » est attendu", hint))
+            self.faults.append(
+                Fault(
+                    name,
+                    1,
+                    1,
+                    "wrong-type",
+                    "ceci ne ressemble pas à un tel fichier : des lignes « clé: valeur » sont attendues",
+                    "la première est « version: 1 » ; la suite est dans docs/guides/objectifs.md",
+                )
+            )
             return None
         return source.root
+
+
+def _read_whole(root: Mapping, section: str, count: int) -> bool:
+    """Whether all the blocks of that section could be read. One that is absent may stand under a misspelt key."""
+    node = root.entries.get(section)
+    if node is None or is_null(node):
+        return section != "establishments" and not root.entries.keys() - {*SINGLE, *LISTS}
+    return isinstance(node, Sequence) and len(node.items) == count
 
 
 def _budget(root: Mapping) -> tuple[Span | None, list[Finding]]:

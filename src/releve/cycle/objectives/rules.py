@@ -7,6 +7,7 @@ are faults with a place; an answer that nobody gave yet is a remark.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import date
 from itertools import pairwise
 from typing import TypeVar
 
@@ -29,6 +30,7 @@ from releve.domain.plan import Plan, SiteRole
 from releve.domain.units import Clock, Span, say_span
 
 T = TypeVar("T", bound=Block)
+DAY_HOURS = 24
 
 
 def objectives_rules(draft: Draft, plan: Plan, scale: Scale) -> Iterator[Finding]:
@@ -120,9 +122,9 @@ def _promise(promise: PromiseBlock, known: _Known, path: Path) -> Iterator[Findi
 
 
 def answers_rules(
-    answers: Iterable[Placed[AnswerBlock]], draft: Draft, plan: Plan, scale: Scale
+    answers: Iterable[Placed[AnswerBlock]], draft: Draft, plan: Plan, scale: Scale, today: date | None = None
 ) -> Iterator[Finding]:
-    """Every finding of one file of answers."""
+    """Every finding of one file of answers. `today` judges their dates; None leaves them alone."""
     known = _Known(draft, plan)
     for placed in answers:
         item, path = placed.item, placed.path
@@ -142,6 +144,23 @@ def answers_rules(
                     f"la période « {other.period} » est répondue deux fois",
                 )
             seen.add(other.period)
+        if today is not None and item.on > today:  # the newest counts: one of the year 2062 would for ever
+            yield Finding(
+                (*path, "on"),
+                "answer-future",
+                f"cette réponse est datée du {item.on} : ce jour n'est pas encore arrivé",
+                "écrivez la date où la personne a répondu",
+            )
+        if item.data is not None and item.data.retype_hours > DAY_HOURS:
+            yield Finding(
+                (*path, "data", "retype_hours"),
+                "retype-long",
+                f"ressaisir une seule journée prendrait {item.data.retype_hours:g} h : plus que n'en compte un jour".replace(
+                    ".", ","
+                ),
+                "est-ce bien pour une journée ? à plusieurs, c'est la somme de leurs heures : laissez alors ce nombre",
+                grave=False,
+            )
         if not item.why:
             yield Finding(
                 path,
@@ -255,6 +274,7 @@ class _Known:
         self._establishments = {placed.item.id: placed.item for placed in draft.establishments}
         self._periods = {placed.item.id for placed in draft.periods}
         self._components = {placed.item.id for placed in draft.components}
+        self._unread = draft.unread
 
     def application(self, name: str, path: Path) -> Iterator[Finding]:
         yield from self._one(
@@ -266,12 +286,14 @@ class _Known:
             yield from self.application(name, (*path, index))
 
     def establishment(self, name: str, path: Path) -> Iterator[Finding]:
-        yield from self._one(
-            name, set(self._establishments), path, "establishment-unknown", "établissement inconnu"
-        )
+        if "establishments" not in self._unread:
+            yield from self._one(
+                name, set(self._establishments), path, "establishment-unknown", "établissement inconnu"
+            )
 
     def period(self, name: str, path: Path) -> Iterator[Finding]:
-        yield from self._one(name, self._periods, path, "period-unknown", "période critique inconnue")
+        if "periods" not in self._unread:
+            yield from self._one(name, self._periods, path, "period-unknown", "période critique inconnue")
 
     def calendar(self, name: str, path: Path) -> Iterator[Finding]:
         if name:
@@ -301,6 +323,8 @@ class _Known:
             )
 
     def components(self, names: list[str], path: Path) -> Iterator[Finding]:
+        if "components" in self._unread:
+            return
         for index, name in enumerate(names):
             yield from self._one(
                 name, self._components, (*path, index), "component-unknown", "composant inconnu"
@@ -317,13 +341,14 @@ class _Known:
             )
 
     def promised(self, name: str, path: Path) -> Iterator[Finding]:
-        yield from self._one(
-            name,
-            self._applications | self._components,
-            path,
-            "promise-unknown",
-            "ni application du plan ni composant",
-        )
+        if "components" not in self._unread:
+            yield from self._one(
+                name,
+                self._applications | self._components,
+                path,
+                "promise-unknown",
+                "ni application du plan ni composant",
+            )
 
     def calendar_of(self, establishment: str) -> str:
         """The calendar of that establishment; empty: day and night, or unknown."""
@@ -346,9 +371,11 @@ class _Known:
             )
 
     def hours(self, establishment: str) -> bool:
-        """Whether that establishment has opening hours."""
+        """Whether that establishment has opening hours, as far as can be read."""
         item = self._establishments.get(establishment)
-        return item is not None and bool(item.calendar)
+        if item is None:
+            return bool(establishment) and "establishments" in self._unread
+        return bool(item.calendar)
 
     @staticmethod
     def _one(name: str, known: set[str], path: Path, code: str, said: str) -> Iterator[Finding]:

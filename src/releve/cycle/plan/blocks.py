@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 import typing
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -20,6 +22,8 @@ from releve.cycle.plan.source import Mapping, Node, Path, Scalar, Sequence, find
 from releve.domain.names import among, did_you_mean
 
 T = TypeVar("T")
+_ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_FRENCH_DAY = re.compile(r"(\d{1,2})[/. -](\d{1,2})[/. -](\d{4})")
 _CUT_NUMBER = re.compile(r"\d+(?: ?[a-zé]+)?", re.IGNORECASE)  # what follows a comma: "5", "5 Go"
 
 # What people write from habit or from the trade's French, and how it is written here.
@@ -58,14 +62,14 @@ _TYPES_FR = {
     "model_type": "un bloc « clé: valeur »",
     "model_attributes_type": "un bloc « clé: valeur »",
     "dict_type": "un bloc « clé: valeur »",
-    "date_type": "une date",
-    "date_parsing": "une date",
-    "date_from_datetime_parsing": "une date",
-    "date_from_datetime_inexact": "une date",
 }
 _PATTERNS = {
     "url": ("une adresse http://…, https://… ou tcp://hôte:port", ""),
     "path": ("un chemin qui commence par « / »", ""),
+    "currency": (
+        "un code de monnaie : trois lettres majuscules",
+        "écrivez EUR pour l'euro, CHF pour le franc suisse",
+    ),
     "finess": ("un numéro FINESS de 9 caractères, ou rien", "celui de l'entité juridique (EJ)"),
 }
 
@@ -168,15 +172,35 @@ def _finding(detail: ErrorDetails, path: Path, model: type[Block], node: Node | 
         here = find(node, loc[:-1]) if node is not None else None
         empty = isinstance(here, Mapping) and key in here.entries
         return missing_key(place, key, _model_at(model, loc[:-1]).TITLE, empty=empty)
+    if kind.startswith("date_"):
+        return Finding(place, "wrong-type", *_no_date(key, detail["input"]))
     if kind in _TYPES_FR:
         sentence = f"« {key} » : {_TYPES_FR[kind]} est attendu" + ("e" if "une " in _TYPES_FR[kind] else "")
-        hint = "une date s'écrit 2027-12-31" if kind.startswith("date") else _type_hint(kind, detail["input"])
         return Finding(
-            place, "wrong-type", sentence.replace("true ou false est attendu", "true ou false attendu"), hint
+            place,
+            "wrong-type",
+            sentence.replace("true ou false est attendu", "true ou false attendu"),
+            _type_hint(kind, detail["input"]),
         )
     if kind in {"enum", "literal_error"}:
         return _not_in_list(detail, place, key)
     return Finding(place, "wrong-value", *_value(kind, key, ctx, detail["input"]))
+
+
+def _no_date(key: str, given: Any) -> tuple[str, str]:
+    """What is wrong with a date: its day does not exist, or it is written another way."""
+    usual = "une date s'écrit 2027-12-31"
+    if not isinstance(given, str):
+        return f"« {key} » : une date est attendue", usual
+    said = quote(given)
+    if _ISO_DAY.fullmatch(given.strip()):
+        return f"« {key} » : le jour {said} n'existe pas", "vérifiez le jour et le mois : année-mois-jour"
+    french = _FRENCH_DAY.fullmatch(given.strip())
+    if french is not None:
+        day, month, year = (int(part) for part in french.groups())
+        with suppress(ValueError):  # the day may not exist either
+            usual = f"écrivez {date(year, month, day).isoformat()}"
+    return f"« {key} » : une date est attendue, pas « {said} »", usual
 
 
 def _type_hint(kind: str, given: Any) -> str:
@@ -208,7 +232,9 @@ def _value(kind: str, key: str, ctx: dict[str, Any], given: Any) -> tuple[str, s
         case "string_too_long":
             return f"« {key} » est trop long (plus de {ctx['max_length']} caractères)", ""
         case "string_pattern_mismatch":
-            what, hint = _PATTERNS.get(key, ("une autre forme", ""))
+            if key not in _PATTERNS:
+                return f"« {key} » : « {said} » n'a pas la forme attendue", f"elle est : {ctx['pattern']}"
+            what, hint = _PATTERNS[key]
             return f"« {key} » : « {said} » n'est pas {what}", hint
         case _:
             return f"« {key} » : valeur incorrecte « {said} »", ""

@@ -7,11 +7,14 @@ the texts again: read the difference before you keep it.
 from __future__ import annotations
 
 import os
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from releve.cycle.objectives.read import Judgement, judge_objectives
+from tests.fakes.objectives import statement
 from tests.fakes.plans import application, plan
 
 GOLDEN = Path(__file__).parents[3] / "golden" / "objectives"
@@ -54,6 +57,41 @@ def test_a_file_that_is_not_there_says_how_to_write_one(tmp_path: Path) -> None:
     assert judgement.objectives is None
     (fault,) = judgement.faults
     assert (fault.code, fault.hint) == ("file-missing", "écrivez-en un premier : releve objectives init")
+
+
+@pytest.mark.parametrize("case", ["duplicate-key", "block-unread", "section-misspelt", "empty", "not-yaml"])
+def test_what_cannot_be_read_is_said_alone(case: str) -> None:
+    """Answers name establishments and periods that stand in what could not be read: only the cause is said."""
+    told = judge_objectives(GOLDEN / f"{case}.yaml", [GOLDEN / f"{case}.answers"], PLAN)
+    assert told.faults
+    assert all(fault.line and fault.column and fault.hint for fault in told.faults)
+    assert {Path(fault.file).name for fault in told.faults} == {f"{case}.yaml"}
+    assert not [fault.code for fault in told.faults if fault.code.endswith("-unknown")]
+
+
+def test_an_answer_of_a_day_to_come_is_a_fault_with_its_place(tmp_path: Path) -> None:
+    """The newest answer counts: one dated 2062 would count for ever. Of today it is taken; without a today too."""
+    file = tmp_path / "r.yaml"
+    file.write_bytes((GOLDEN / "retype-long.answers").read_bytes())
+    objectives = GOLDEN / "retype-long.yaml"
+    eve = judge_objectives(objectives, [file], PLAN, today=date(2026, 10, 4))
+    (fault,) = eve.faults
+    assert (fault.file, fault.line, fault.column, fault.code) == (str(file), 6, 9, "answer-future")
+    assert "2026-10-05" in fault.sentence and fault.hint
+    for day in (date(2026, 10, 5), None):
+        assert judge_objectives(objectives, [file], PLAN, today=day).faults == ()
+
+
+def test_a_row_of_the_ledger_waits_for_its_day() -> None:
+    """Nothing is taken back there: the row is named and counts for nothing yet."""
+    said, later = statement(), replace(statement(by="médecin"), on=date(2062, 1, 1))
+    told = judge_objectives(
+        GOLDEN / "retype-long.yaml", [], PLAN, recorded=[said, later], today=date(2026, 10, 5)
+    )
+    assert told.objectives is not None
+    assert [item.by for item in told.objectives.statements] == [said.by]
+    (remark,) = [item for item in told.remarks if item.code == "answer-future"]
+    assert "médecin" in remark.sentence and "2062-01-01" in remark.sentence
 
 
 def test_one_bad_file_of_answers_hides_nothing_of_another(tmp_path: Path) -> None:
