@@ -140,9 +140,9 @@ def judge_objectives(
     return Judgement(whole, (), remarks, bargain, reader.marks)
 
 
-def read_answers(path: Path, objectives: Path, plan: Plan) -> tuple[Statement, ...]:
-    """The answers of one file, judged against the objectives. Raises PlanError."""
-    reader = _Reader(plan, proposed_scale())
+def read_answers(path: Path, objectives: Path, plan: Plan, today: date) -> tuple[Statement, ...]:
+    """The answers of one file, judged against the objectives and on that day. Raises PlanError."""
+    reader = _Reader(plan, proposed_scale(), today)
     reader.objectives(objectives)
     given = reader.answers(path)
     if reader.faults:

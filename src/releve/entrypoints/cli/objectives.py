@@ -337,7 +337,9 @@ def _record(where: Places) -> Answer:
     home = relief_house(where.plan)
     now = utc_now()
     # every answer, and not only each person's newest: what was said before stays said
-    said = [item for file in where.answer_files() for item in read_answers(file, where.objectives, plan)]
+    said = [
+        item for file in where.answer_files() for item in read_answers(file, where.objectives, plan, today())
+    ]
     new = sum(home.ledger.statements.record(statement, now) for statement in said)
     if new:
         home.ledger.evidence.append(
