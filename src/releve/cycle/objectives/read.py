@@ -204,7 +204,7 @@ class _Reader:
             findings += found
         budget, found = _budget(root)
         findings += found
-        findings += objectives_rules(self._draft, self._plan, self._scale)
+        findings += objectives_rules(self._draft, self._plan, self._scale, self._today)
         if relief is not None:
             findings += relief_rules(relief, self._draft, self._plan)
         if not self._keep(findings, root, str(path)):

@@ -33,8 +33,8 @@ T = TypeVar("T", bound=Block)
 DAY_HOURS = 24
 
 
-def objectives_rules(draft: Draft, plan: Plan, scale: Scale) -> Iterator[Finding]:
-    """Every finding of the objectives file that needs more than one block, or the plan."""
+def objectives_rules(draft: Draft, plan: Plan, scale: Scale, today: date | None) -> Iterator[Finding]:
+    """Every finding of the objectives file that needs more than one block, the plan, or the day (None: not judged)."""
     known = _Known(draft, plan)
     yield from _twice(draft.establishments, lambda item: item.id, "id", "establishments")
     yield from _twice(draft.periods, lambda item: item.id, "id", "periods")
@@ -55,6 +55,13 @@ def objectives_rules(draft: Draft, plan: Plan, scale: Scale) -> Iterator[Finding
         if settled.item.establishment:
             yield from known.establishment(settled.item.establishment, (*settled.path, "establishment"))
             yield from known.not_used(settled.item.application, settled.item.establishment, settled.path)
+        if today is not None and settled.item.on > today:
+            yield Finding(
+                (*settled.path, "on"),
+                "settled-future",
+                f"ceci est tranché le {settled.item.on:%d/%m/%Y} : ce jour n'est pas encore arrivé",
+                "écrivez la date où la personne a tranché",
+            )
         yield from _business(settled.item, known, settled.path)
         hours = known.calendar_of(settled.item.establishment)
         yield from known.fits(settled.item.rto, hours, (*settled.path, "rto"))

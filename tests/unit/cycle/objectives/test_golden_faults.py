@@ -104,3 +104,15 @@ def test_one_bad_file_of_answers_hides_nothing_of_another(tmp_path: Path) -> Non
         file.write_text("version: 1\nanswers:\n  - {application: dui}\n", encoding="utf-8")
     judgement = judge_objectives(tmp_path / "objectifs.yaml", files, PLAN)
     assert {fault.file for fault in judgement.faults} == {str(file) for file in files}
+
+
+def test_a_need_settled_tomorrow_is_refused_with_its_line(tmp_path: Path) -> None:
+    """It would count before it is decided; on its own day it does."""
+    file = tmp_path / "objectifs.yaml"
+    file.write_text(
+        'version: 1\nestablishments: [{id: ehpad, name: "EHPAD fictif"}]\nsettled:\n'
+        '  - {application: dui, establishment: ehpad, rto: 8 h, by: directrice, on: 2026-10-20, why: "x"}\n'
+    )
+    (fault,) = judge_objectives(file, [], PLAN, today=date(2026, 10, 19)).faults
+    assert (fault.code, fault.line) == ("settled-future", 4)
+    assert judge_objectives(file, [], PLAN, today=date(2026, 10, 20)).faults == ()
