@@ -54,6 +54,7 @@ def subjects(plan: Plan, objectives: Objectives) -> tuple[Subject, ...]:
                 primary,
                 uses=uses,
                 needs=tuple(name for name in application.needs if application.id in here or name not in here),
+                bound=application.id in here,
             )
         )
     return tuple(found)

@@ -18,6 +18,7 @@ from releve.cycle.objectives.choice.wishes import (
     SubjectKind,
     Wish,
     duties,
+    elsewhere,
     forbids,
 )
 from releve.domain.errors import BadInput
@@ -56,7 +57,9 @@ class Estate:
         return tuple(
             offer
             for offer in self.prices.offers
-            if offer.serves is serves and (not offer.only or subject.id in offer.only)
+            if offer.serves is serves
+            and (not offer.only or subject.id in offer.only)
+            and not (subject.bound and serves is Serves.APPLICATION and elsewhere(offer, subject))
         )
 
     def implied(self, pick: Pick) -> tuple[Pick, ...]:

@@ -248,7 +248,9 @@ def curve_text(curve: Curve) -> str:
         said += ["", _why_no_slower(curve)]
     if curve.need is not None:
         whose = "" if curve.subject else " de l'application la plus pressée"
-        said.append(f"besoin{whose} : {say_seconds(curve.need)}")
+        best = curve.points[-1].seconds if curve.points and curve.complete else 0
+        beyond = f", hors d'atteinte : le mieux possible est {say_promise(best)}" if best > curve.need else ""
+        said.append(f"besoin{whose} : {say_seconds(curve.need)}{beyond}")
     if not curve.complete:
         said.append("la suite de la courbe n'a pas été calculée")
     if not curve.proven:

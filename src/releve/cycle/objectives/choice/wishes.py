@@ -41,7 +41,8 @@ class Subject:
     """An application or a data set. Ids are unique over both kinds.
 
     `volume`: bytes (data sets). `uses`: data set ids, `needs`: application ids (applications).
-    `site`: where it works on an ordinary day. `medium`: on what the data lies there.
+    `site`: where it works on an ordinary day. `medium`: on what the data lies there. `bound`: it has no
+    sense away from there (heating, nurse call): a relief that stands elsewhere relieves nothing.
     """
 
     id: str
@@ -54,6 +55,7 @@ class Subject:
     uses: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     medium: Medium = Medium.DISK
+    bound: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,11 +152,11 @@ def test_the_picture_of_the_docs_is_drawn_with_the_words_of_today() -> None:
     """`curve --svg` on the example: where its sentences are others, it is to be drawn again."""
     kept = Path(__file__).parents[5] / "docs/images/courbe.svg"
     words = set(ET.fromstring(kept.read_text(encoding="utf-8")).itertext())  # noqa: S314
-    points = (Point(8 * DAY, 33_838_00, 0, 0), Point(240, 87_438_00, 0, 0))
+    points = (Point(6 * HOUR + 120, 55_988_00, 0, 0), Point(240, 88_818_00, 0, 0))
     drawn = svg(Curve("", "Association fictive Les Tilleuls", points, 5, "EUR", need=300))
     said = {text for text in ET.fromstring(drawn).itertext() if len(text) > 12}  # noqa: S314
     assert len(said) >= 5
-    assert said - words <= {"4 min : 87 438 €"}  # the choice stands beside it there
+    assert said - words <= {"4 min : 88 818 €"}  # the choice stands beside it there
 
 
 def test_the_picture_shows_extreme_curves() -> None:
@@ -241,3 +241,11 @@ def test_the_curve_of_all_marks_the_choice() -> None:
     zero = curve_of_all(SUBJECTS, [rto("Paie", 0), rto("d", HOUR)], PriceList(never.offers, reaction=0))
     assert isinstance(zero, Curve)
     assert [point.seconds for point in zero.points] == [0]
+
+
+def test_a_need_beyond_the_shortest_is_said_to_be_out_of_reach() -> None:
+    """Only where the curve was drawn to its end."""
+    found = replace(_drawn(), need=1)
+    assert "hors d'atteinte : le mieux possible est" in curve_text(replace(found, complete=True))
+    assert "hors d'atteinte" not in curve_text(replace(found, complete=False))
+    assert "hors d'atteinte" not in curve_text(replace(found, need=found.points[0].seconds, complete=True))

@@ -16,6 +16,7 @@ from releve.cycle.objectives.choice.parts import parts
 from releve.cycle.objectives.choice.prices import PriceList
 from releve.cycle.objectives.choice.reasons import reasons
 from releve.cycle.objectives.choice.solve import Choice, Limits, cheapest, choose
+from releve.cycle.objectives.choice.wishes import Loss
 from tests.choices import (
     DAILY,
     DAY,
@@ -237,3 +238,17 @@ def test_a_pick_that_another_requires_stays_used() -> None:
     assert basket.drop(("d", "live")) == []
     assert basket.chosen["d"] == {"live"}
     assert basket.add(("d", "live")) == []
+
+
+def test_what_is_bound_to_its_site_is_not_relieved_from_another() -> None:
+    """Heating restarted in Lyon heats nobody in Paris: only what stands here counts, and it is bought even if dearer."""
+    here = replace(SPARE, id="here", initial=900_00, site="paris")
+    heating = application("heating", bound=True)
+    wish = rto("heating", 2 * DAY, Loss.MACHINE)
+    assert isinstance(choose([heating], [wish], PRICES), Conflict)
+    found = choose([heating], [wish], replace(PRICES, offers=(*PRICES.offers, here)))
+    assert isinstance(found, Choice)
+    assert found.picks == (("heating", "here"),)
+    free = choose([replace(heating, bound=False)], [wish], replace(PRICES, offers=(*PRICES.offers, here)))
+    assert isinstance(free, Choice)
+    assert free.picks == (("heating", "spare"),)
