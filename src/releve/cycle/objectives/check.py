@@ -9,7 +9,7 @@ from datetime import date
 from releve.cycle.objectives.buying import usual_reaction
 from releve.cycle.objectives.choice.arbitration import Arbitration
 from releve.cycle.objectives.contradictions import Contradiction, contradictions
-from releve.cycle.objectives.flow import graph, required
+from releve.cycle.objectives.flow import graph, mended, required
 from releve.cycle.objectives.gaps import gaps, idle, tolerated
 from releve.cycle.objectives.need import Need, needs
 from releve.cycle.objectives.reach import unreachable
@@ -55,7 +55,8 @@ def checked(
     accepted = gaps(found, arbitrations, today)
     left = tuple(tolerated(need, accepted) for need in found)
     stood = graph(plan, objectives)
-    clashes = contradictions(plan, objectives, stood, required(stood, left), left, year=today.year)
+    asked = required(mended(stood, left), left)
+    clashes = contradictions(plan, objectives, stood, asked, left, year=today.year)
     return Checked(
         objectives,
         found,

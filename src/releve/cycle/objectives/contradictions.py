@@ -103,7 +103,8 @@ def contradictions(
 ) -> tuple[Contradiction, ...]:
     """Everything that does not meet, the graph over; in a stable order.
 
-    `needs`, and `asked` which flows from them: what is left to keep once gaps were accepted.
+    `needs`, and `asked` which flows from them: what is left to keep once gaps were accepted, and once what is
+    too slow by itself is mended (`flow.mended`).
     """
     offers = promised(objectives, plan.calendars, year=year)
     needs = tuple(needs)

@@ -11,7 +11,7 @@ rebuild; the loss of a whole site is for `predict`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from graphlib import TopologicalSorter
 
@@ -148,6 +148,28 @@ def required(stood: Graph, needs: Iterable[Need]) -> Mapping[str, Required]:
                     asked[below][origin] = left
                     path[below][origin] = (*path[node][origin], below)
     return {node: _required(stood, node, asked[node], path[node]) for node in stood.needs}
+
+
+def mended(stood: Graph, needs: Iterable[Need]) -> Graph:
+    """The same graph, where what is too slow by itself takes no time.
+
+    It has to be mended whatever stands below it: that is judged as if it were, so that a cause is not said
+    again of everything that it stands on.
+    """
+    own = dict(stood.own)
+    left: dict[str, float] = {}
+    for need in needs:
+        seconds = need.least.total_seconds()
+        left[need.application] = min(seconds, left.get(need.application, seconds))
+    for node in reversed(stood.order()):  # whoever needs comes before what is needed
+        if node not in left:
+            continue
+        if own.get(node, 0.0) > left[node]:
+            own[node] = 0.0
+        after = left[node] - own.get(node, 0.0)
+        for below in stood.needs[node]:
+            left[below] = min(after, left.get(below, after))
+    return replace(stood, own=own)
 
 
 def _required(

@@ -86,6 +86,13 @@ def idle(needs: Iterable[Need], arbitrations: Iterable[Arbitration], today: date
                     f"il faut maintenant {say_seconds(least) if least else 'que ce soit aussitôt'}",
                     f"à décider de nouveau par {item.who} ; d'ici là, ce besoin reste entier",
                 )
+            elif least > item.wanted:
+                yield Idle(
+                    item,
+                    f"{about} : l'écart parle de {say_seconds(item.wanted) if item.wanted else 'rien'} demandé ; le plus "
+                    f"strict demande maintenant {say_seconds(least)}",
+                    "corrigez « wanted » : un écart porte sur ce qui est demandé",
+                )
 
 
 def _asked(need: Need) -> Iterator[tuple[Objective, int]]:

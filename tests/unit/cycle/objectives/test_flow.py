@@ -8,7 +8,7 @@ from datetime import date
 import pytest
 
 from releve.cycle.objectives.contradictions import Contradiction, availability, contradictions
-from releve.cycle.objectives.flow import graph, required
+from releve.cycle.objectives.flow import graph, mended, required
 from releve.cycle.objectives.need import needs
 from releve.cycle.objectives.priority import class_of, ranked
 from releve.domain.objectives import (
@@ -329,3 +329,29 @@ def test_what_a_host_may_lose_is_held_against_those_whose_data_it_carries(
         item == "Hébergeur peut perdre 1 j de « Baie » ; ceux qui s'en servent n'en admettent aucune"
         for item in found
     )
+
+
+def test_a_cause_is_not_said_again_of_what_it_stands_on() -> None:
+    """The record takes longer than its need: the store below is judged as if that were mended."""
+    slow = Recovery("dui", parse_span("9 h"), Span(), Span())
+    quick = replace(SERVER, rebuild=parse_span("1 h"))
+    the_plan, said = estate(said=objectives(statement("dui", step=5)), components=(quick, FIBRE))
+    said = replace(said, recoveries=(slow,))
+    found = needs(the_plan, said, SCALE, year=2026)
+    stood = graph(the_plan, said)
+    raw, freed = required(stood, found), required(mended(stood, found), found)
+    assert (raw["baie"].seconds, freed["baie"].seconds) == (0.0, 2 * 3600.0)
+    flagged = [
+        item.node
+        for item in contradictions(the_plan, said, stood, freed, found, year=2026)
+        if item.code == "no-time-left"
+    ]
+    assert flagged == ["dui"]
+
+
+def test_what_fits_still_takes_its_time() -> None:
+    """Nothing too slow above: both readings are one."""
+    the_plan, said = estate()
+    found = needs(the_plan, said, SCALE, year=2026)
+    stood = graph(the_plan, replace(said, components=(replace(SERVER, rebuild=Span(60.0)), FIBRE)))
+    assert required(mended(stood, found), found) == required(stood, found)

@@ -88,6 +88,7 @@ def test_a_gap_covers_each_establishment_on_its_own() -> None:
         (gap(wanted=1, accepted=4), "personne ne demande moins (le plus strict : 4 h)"),
         (gap(wanted=5), "il faut maintenant 4 h"),
         (gap(subject="dossiers"), "personne n'y demande rien"),
+        (gap(wanted=2), "le plus strict demande maintenant 4 h"),
     ],
 )
 def test_an_acceptance_that_nothing_asks_for_is_said(arbitration: Arbitration, words: str) -> None:

@@ -137,8 +137,12 @@ def _period(wanted: str, objectives: Objectives) -> str:
 def ranks_text(ranks: Iterable[Rank], *, width: int = WIDE) -> str:
     """The order of restart, each line with its reason."""
     rows = [(str(rank.place), rank.priority, rank.name, _within(rank.seconds), rank.why) for rank in ranks]
-    return grid(
+    table = grid(
         ("Rang", "Classe", "Quoi", "À revenir en", "Pourquoi"), rows, right=frozenset({0}), width=width
+    )
+    return (
+        f"{table}\n\n« À revenir en » : heures d'horloge, au plus court ; un délai en heures ouvrées peut durer plus "
+        "(releve objectives show)"
     )
 
 
