@@ -501,6 +501,7 @@ def test_answers_go_to_the_ledger_and_come_back(house: Path) -> None:
     run(*asks(house), stdin=typed(*IMPACTS, *ENDING))
     run(*asks(house, by="médecin"), stdin=typed("jamais", *["jamais"] * 5, *ENDING[:2], "non"))
     plan = ("--plan", str(house / "plan.yaml"))
+    (house / "etat").mkdir()
     first = json.loads(run("record", *plan, "--json").stdout)
     again = run("record", *plan)
     assert (first["new"], first["known"]) == (2, 0)
@@ -576,3 +577,18 @@ def test_an_export_of_many_answers_is_in_files_that_can_be_read(house: Path) -> 
     assert made["files"] == sorted(made["files"])
     checked = json.loads(run("check", *plan, "--json").stdout)
     assert checked["statements"] == 400
+
+
+@pytest.mark.parametrize("words", [("record",), ("export", "tout.yaml")], ids=["record", "export"])
+def test_a_machine_that_is_not_the_relief_makes_no_ledger_of_its_own(
+    house: Path, words: tuple[str, ...]
+) -> None:
+    """It is refused with what to do, and nothing is made; once the folder is there, it goes."""
+    given = [words[0], *(str(house / word) for word in words[1:]), "--plan", str(house / "plan.yaml")]
+    refused = run(*given)
+    assert refused.returncode == 6
+    assert "[ledger-elsewhere]" in refused.stderr
+    assert "sur la machine du secours" in refused.stderr
+    assert sorted(path.name for path in house.iterdir()) == ["objectifs.yaml", "plan.yaml"]
+    (house / "etat").mkdir()
+    assert run(*given).returncode == 0
