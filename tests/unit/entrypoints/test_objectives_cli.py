@@ -592,3 +592,32 @@ def test_a_machine_that_is_not_the_relief_makes_no_ledger_of_its_own(
     assert sorted(path.name for path in house.iterdir()) == ["objectifs.yaml", "plan.yaml"]
     (house / "etat").mkdir()
     assert run(*given).returncode == 0
+
+
+@pytest.mark.parametrize("words", [("check",), ("show",), ("record",)], ids=["check", "show", "record"])
+@pytest.mark.parametrize("by", ["option", "variable"])
+def test_a_folder_of_answers_that_was_named_must_be_there(
+    house: Path, words: tuple[str, ...], by: str
+) -> None:
+    """A slip of the fingers is no folder without answers: it is refused, with the folder that was meant."""
+    (house / "reponses").mkdir()
+    given = ["objectives", *words, "--plan", str(house / "plan.yaml")]
+    wrong = str(house / "reponse")
+    refused = here(
+        [*given, *(["--answers", wrong] if by == "option" else [])],
+        {**environment(), **({"RELEVE_ANSWERS": wrong} if by == "variable" else {})},
+    )
+    assert refused.returncode == 2
+    assert f"le dossier de réponses {wrong} n'existe pas [answers-missing]" in refused.stderr
+    assert f"vouliez-vous dire « {house / 'reponses'} » ?" in refused.stderr
+
+
+def test_the_usual_folder_of_answers_may_be_absent_and_ask_makes_one_that_was_named(house: Path) -> None:
+    """Nobody answered yet; the first answer makes the folder, and says so before the questions."""
+    plan = ("--plan", str(house / "plan.yaml"))
+    assert run("show", *plan).returncode == 0
+    elsewhere = ("--answers", str(house / "ailleurs"))
+    asked = run(*asks(house), *elsewhere, stdin=typed(*IMPACTS, *ENDING))
+    assert asked.returncode == 0, asked.stderr
+    assert f"le dossier {house / 'ailleurs'} n'existe pas encore" in asked.stderr
+    assert json.loads(run("check", *plan, *elsewhere, "--json").stdout)["statements"] == 1

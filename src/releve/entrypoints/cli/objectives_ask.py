@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator
@@ -49,6 +50,7 @@ def ask(
     from releve.cycle.objectives.scale import proposed_scale
     from releve.cycle.objectives.written import HEAD, written
 
+    where = _made_if_absent(where)
     plan, objectives = load(where)
     subject = _subject(plan, objectives, application, establishment, by, on)
     draft = where.answers / f".brouillon-{application}-{subject.establishment.id}-{_slug(subject.by)}.json"
@@ -94,6 +96,13 @@ def ask(
         ]
     )
     return Answer({"file": str(file), "statement": _value(said)}, text)
+
+
+def _made_if_absent(where: Places) -> Places:
+    """The first answer makes the folder that was named, and says so: it may be a slip of the fingers."""
+    if where.named and not where.recorded and not os.path.lexists(where.answers):
+        talk(f"le dossier {where.answers} n'existe pas encore : il sera fait")
+    return replace(where, named=False)
 
 
 def _standing(need: Need, *, explained: bool) -> str:
