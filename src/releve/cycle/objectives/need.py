@@ -6,7 +6,7 @@ sides. An answer in a critical period counts in that period; the need for the wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -19,6 +19,7 @@ from releve.domain.plan import Application, Plan, Sensitivity
 from releve.domain.units import Span, say_span
 
 ALWAYS = ""  # the period of an answer that holds all year
+_COUNTS = {2: "deux", 3: "trois", 4: "quatre"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Voice:
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
-    """Two things that do not say the same. `kind`: "rules" or "people".
+    """Things that do not say the same. `kind`: "rules", "people", or "self" (one person, twice on one day).
 
     `explained`: the person said why; rules that differ ask for no more, people who differ ask for a decision.
     """
@@ -207,17 +208,50 @@ def _disagreements(voices: tuple[Voice, ...], scale: Scale, place: Establishment
                 bool(voice.answer.why),
             )
     for period in sorted({voice.period for voice in voices}):
-        of_period = sorted(
-            (v for v in voices if v.period == period), key=lambda v: (v.bearable.threshold, v.answer.by)
+        of_period = [voice for voice in voices if voice.period == period]
+        yield from _with_oneself(of_period, scale, place)
+        yield from _between(of_period, scale, place)
+
+
+def _with_oneself(voices: list[Voice], scale: Scale, place: Establishment) -> Iterator[Disagreement]:
+    """A person whose answers of one day differ: in a file nobody can tell which came last."""
+    for by in dict.fromkeys(voice.answer.by for voice in voices):
+        own = [voice for voice in voices if voice.answer.by == by]
+        if len({voice.bearable.threshold for voice in own}) == 1:
+            continue
+        steps = [say_step(voice.bearable.threshold, place, scale) for voice in own]
+        yield Disagreement(
+            "self",
+            f"{by} a donné {_COUNTS.get(len(own), str(len(own)))} réponses le même jour : {_and(steps)}{_when(own[0])}",
+            (
+                *(reason_of(voice, scale, place) for voice in own),
+                "laissez dans le fichier celle qui compte, ou faites trancher",
+            ),
         )
-        if len(of_period) > 1 and of_period[0].bearable.threshold != of_period[-1].bearable.threshold:
-            low, high = of_period[0], of_period[-1]
-            yield Disagreement(
-                "people",
-                f"{low.answer.by} dit {say_step(low.bearable.threshold, place, scale)}, "
-                f"{high.answer.by} dit {say_step(high.bearable.threshold, place, scale)}{_when(low)}",
-                (reason_of(low, scale, place), reason_of(high, scale, place)),
+
+
+def _between(voices: list[Voice], scale: Scale, place: Establishment) -> Iterator[Disagreement]:
+    """Every person's strictest answer, where they are not the same; the strictest first."""
+    said: dict[str, Voice] = {}
+    for voice in sorted(voices, key=lambda item: (item.bearable.threshold, item.answer.by)):
+        said.setdefault(voice.answer.by, voice)
+    groups: dict[int, list[str]] = {}
+    for by, voice in said.items():
+        groups.setdefault(voice.bearable.threshold, []).append(by)
+    if len(groups) > 1:
+        yield Disagreement(
+            "people",
+            ", ".join(
+                f"{_and(people)} {'dit' if len(people) == 1 else 'disent'} {say_step(step, place, scale)}"
+                for step, people in groups.items()
             )
+            + _when(voices[0]),
+            tuple(reason_of(voice, scale, place) for voice in said.values()),
+        )
+
+
+def _and(words: list[str]) -> str:
+    return " et ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def _weighted(found: Bearable, place: Establishment, scale: Scale) -> str:

@@ -94,6 +94,20 @@ def test_a_row_of_the_ledger_waits_for_its_day() -> None:
     assert "médecin" in remark.sentence and "2062-01-01" in remark.sentence
 
 
+def test_the_last_recorded_of_a_day_corrects_those_before() -> None:
+    """A ledger knows its order: one answer a person, a thing and a day; another person's, or a later day's, is another."""
+    first, other = statement(step=5), statement(by="médecin")
+    corrected = statement(step=3, why="je m'étais trompée")
+    told = judge_objectives(GOLDEN / "retype-long.yaml", [], PLAN, recorded=[first, other, corrected])
+    assert told.objectives is not None
+    assert {said.why for said in told.objectives.statements} == {corrected.why, other.why}
+    assert len(told.objectives.statements) == 2
+    later = replace(first, on=date(2026, 10, 6))
+    told = judge_objectives(GOLDEN / "retype-long.yaml", [], PLAN, recorded=[later, corrected])
+    assert told.objectives is not None
+    assert told.objectives.statements == (later,)
+
+
 def test_one_bad_file_of_answers_hides_nothing_of_another(tmp_path: Path) -> None:
     """Each respondent's faults are said, file by file."""
     (tmp_path / "objectifs.yaml").write_text(

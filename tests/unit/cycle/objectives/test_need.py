@@ -153,3 +153,31 @@ def test_the_weighted_rule_says_or_more_only_where_nothing_exceeds_its_limit() -
     (never,) = needs(plan(), objectives(statement(step=7)), SCALE, year=2026)
     assert at_last.disagreements[0].sentence.endswith("la règle pondérée 30 j")
     assert never.disagreements[0].sentence.endswith("la règle pondérée 30 j ou plus")
+
+
+def test_one_person_s_two_answers_of_a_day_are_a_disagreement_with_herself() -> None:
+    """Files do not tell which came last: the strictest counts, and it is open until it is settled."""
+    said = objectives(statement(by="lingère", step=5), statement(by="lingère", step=4))
+    (need,) = needs(plan(), said, SCALE, year=2026)
+    (own,) = [item for item in need.disagreements if item.kind != "rules"]
+    assert own.kind == "self"
+    assert own.sentence == "lingère a donné deux réponses le même jour : 4 h et 2 h"
+    assert need.rto == parse_span("2 h")
+    assert need.open
+    (same,) = needs(plan(), objectives(statement(why="a"), statement(why="b")), SCALE, year=2026)
+    assert not [item for item in same.disagreements if item.kind != "rules"]
+
+
+def test_a_disagreement_names_every_person_with_what_they_say() -> None:
+    """Not only the two ends: those who say the same together, each with a reason, and a person once."""
+    said = objectives(
+        statement(by="médecin", step=7),
+        statement(by="lingère", step=5),
+        statement(by="lingère", step=4),
+        statement(by="cadre", step=4),
+        statement(by="directeur", step=6),
+    )
+    (need,) = needs(plan(), said, SCALE, year=2026)
+    (people,) = [item for item in need.disagreements if item.kind == "people"]
+    assert people.sentence == "cadre et lingère disent 2 h, directeur dit 8 h, médecin dit 1 j"
+    assert len(people.reasons) == 4
