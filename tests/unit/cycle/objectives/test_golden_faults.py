@@ -130,3 +130,23 @@ def test_a_need_settled_tomorrow_is_refused_with_its_line(tmp_path: Path) -> Non
     (fault,) = judge_objectives(file, [], PLAN, today=date(2026, 10, 19)).faults
     assert (fault.code, fault.line) == ("settled-future", 4)
     assert judge_objectives(file, [], PLAN, today=date(2026, 10, 20)).faults == ()
+
+
+@pytest.mark.parametrize(
+    ("second", "faults"),
+    [
+        ("establishment: ehpad, rto: 4 h, by: cadre, on: 2026-10-20", [("settled-twice", 5)]),
+        ("establishment: ehpad, rto: 4 h, by: cadre, on: 2026-10-21", []),
+        ("rto: 4 h, by: cadre, on: 2026-10-20", []),
+    ],
+    ids=["same day", "another day", "everywhere"],
+)
+def test_a_thing_is_settled_once_a_day(tmp_path: Path, second: str, faults: list[tuple[str, int]]) -> None:
+    """Of two days the newest counts; of one day nobody knows which."""
+    file = tmp_path / "objectifs.yaml"
+    file.write_text(
+        'version: 1\nestablishments: [{id: ehpad, name: "EHPAD fictif"}]\nsettled:\n'
+        '  - {application: dui, establishment: ehpad, rto: 8 h, by: directrice, on: 2026-10-20, why: "x"}\n'
+        f'  - {{application: dui, {second}, why: "y"}}\n'
+    )
+    assert [(item.code, item.line) for item in judge_objectives(file, [], PLAN).faults] == faults
