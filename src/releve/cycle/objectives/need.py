@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from releve.cycle.objectives.impact import Bearable, bearable
-from releve.cycle.objectives.loss import Losable, class_bound, losable
+from releve.cycle.objectives.loss import Losable, class_bound, losable, planned
 from releve.cycle.objectives.scale import Scale
 from releve.domain.calendars import Calendar, least_wall, worst_wall
 from releve.domain.objectives import Establishment, Objectives, Settled, Statement
@@ -51,8 +51,8 @@ class Need:
 
     `rto`: the strictest of all periods, or what was settled; `rto_in`: by critical period where it
     is another. Both run on `calendar` (empty: day and night). `least`, `worst`: the shortest and the
-    longest that `rto` can last on the clock. `rpo` None: nobody said what is lost. `voices` are what it
-    comes from; none: nobody answered, and `rto` is the plan's own.
+    longest that `rto` can last on the clock. `rpo`: the plan's own while nobody described the data. `voices` are
+    what it comes from; none: nobody answered, and `rto` is the plan's own.
     """
 
     application: str
@@ -159,7 +159,7 @@ def _need(
         least,
         worst,
         {ALWAYS: usual.rto, **by_period} if usual and by_period and not settled else {},
-        min(spans, key=lambda span: span.seconds, default=None if answers else application.need.rpo),
+        min(spans, key=lambda span: span.seconds, default=application.need.rpo),
         tuple(item.why for item in loss),
         voices,
         settled,
@@ -187,11 +187,18 @@ def _settled(items: Iterable[Settled], application: str, place: str) -> Settled 
 def _loss(
     plan: Plan, objectives: Objectives, application: Application, answers: list[Statement]
 ) -> list[Losable]:
+    """What bounds the loss: what people typed, or the plan's own while nobody described it, and the class of the data."""
+    if not answers:
+        return []
     said = [losable(answer.data, objectives.retype_budget) for answer in answers if answer.data is not None]
     classes = sorted(
         {plan.data_set(name).sensitivity for name in application.data}, key=list(Sensitivity).index
     )
-    return [*said, *(class_bound(item) for item in classes[:1])] if said or answers else said
+    asked = [class_bound(item) for item in classes[:1]]
+    if said:
+        return [*said, *asked]
+    # the strictest last: it is the one that is quoted for the need
+    return sorted([planned(application.need.rpo), *asked], key=lambda item: item.seconds, reverse=True)
 
 
 def _disagreements(voices: tuple[Voice, ...], scale: Scale, place: Establishment) -> Iterable[Disagreement]:

@@ -6,9 +6,11 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 from releve.cycle.objectives.need import needs
+from releve.cycle.objectives.show.needs import need_value, say_loss
 from releve.domain.objectives import DataAnswer, Objectives, Settled
 from releve.domain.periods import parse_period
-from releve.domain.units import Span, parse_span
+from releve.domain.plan import Tolerance
+from releve.domain.units import MAX_SPAN_SECONDS, Span, parse_span
 from tests.fakes.objectives import HOME, OFFICE_PLACE, SCALE, at_night, impact, objectives, statement
 from tests.fakes.plans import application, plan
 
@@ -131,12 +133,40 @@ def test_the_strictest_of_what_is_said_and_of_the_class_bounds_the_loss() -> Non
     assert len(need.loss) == 2
 
 
-def test_an_answer_without_data_says_only_what_the_class_says() -> None:
-    """Nobody said what is typed: the class of the data alone speaks, the plan's own value does not come back."""
-    (need,) = needs(
-        plan((application("mail", rto="6 h"),), ()), objectives(statement("mail")), SCALE, year=2026
+def test_an_answer_without_data_never_weakens_the_loss_of_the_plan() -> None:
+    """While nobody described the data the plan's own value counts, beside the class; a description replaces it."""
+    silent = statement()
+    (need,) = needs(plan(), objectives(silent), SCALE, year=2026)
+    assert need.rpo == Span()
+    assert need.loss == (
+        "données critiques : au plus 15 min, hors du site",
+        "valeur du plan : rien (aucune réponse ne décrit les données)",
     )
-    assert need.rpo is None
+    data = DataAnswer("transmissions", 400, 8.0, paper=True)
+    (told,) = needs(
+        plan(), objectives(silent, replace(statement(by="médecin"), data=data)), SCALE, year=2026
+    )
+    assert told.rpo == Span(900.0)
+    assert not [why for why in told.loss if "valeur du plan" in why]
+
+
+def test_a_plan_that_admits_more_than_the_class_gives_way_to_it() -> None:
+    """The strictest of the two counts, and stands last: it is the one that is quoted."""
+    loose = replace(
+        application("dui", data=("dossiers",)), need=Tolerance(parse_span("4 h"), parse_span("1 h"))
+    )
+    (need,) = needs(plan((loose,)), objectives(statement()), SCALE, year=2026)
+    assert need.rpo == Span(900.0)
+    assert need.loss[0].startswith("valeur du plan : 1 h")
+    assert "critiques" in need.loss[-1]
+
+
+def test_a_plan_without_data_has_nothing_to_lose_whatever_is_answered() -> None:
+    """It is said in words, and JSON gives no figure for it."""
+    bare = replace(application("mail"), need=Tolerance(parse_span("4 h"), Span(MAX_SPAN_SECONDS)))
+    (need,) = needs(plan((bare,), ()), objectives(statement("mail")), SCALE, year=2026)
+    assert say_loss(need.rpo) == "rien à perdre"
+    assert need_value(need, {})["rpo"] is None
 
 
 def test_unacceptable_at_once_asks_for_no_outage_at_all() -> None:

@@ -184,7 +184,7 @@ def need_value(need: Need, accepted: Accepted) -> dict[str, object]:
         "rto_least_seconds": need.least.total_seconds(),
         "rto_worst_seconds": need.worst.total_seconds(),
         "rto_in_periods": {period or "usual": say_span(span) for period, span in need.rto_in.items()},
-        "rpo": say_span(need.rpo) if need.rpo is not None else None,
+        "rpo": say_span(need.rpo) if need.rpo is not None and need.rpo.seconds < MAX_SPAN_SECONDS else None,
         "rpo_reasons": list(need.loss),
         "answered": need.answered,
         "open": need.open,
