@@ -45,7 +45,7 @@ def losable(data: DataAnswer | None, budget: Span) -> Losable:
         return Losable(None, "rien n'a été dit des données")
     if data.entries == 0:
         return Losable(Span(DAY), "rien n'est saisi chaque jour : la copie du jour suffit")
-    if not data.paper:
+    if not data.paper or data.retype_hours is None:
         return Losable(Span(), f"{data.kinds} : rien ne permet de les ressaisir")
     if data.retype_hours == 0:
         return Losable(LADDER[-1], f"{data.kinds} : un jour se ressaisit sans y passer de temps")

@@ -159,11 +159,12 @@ def answers_rules(
                 f"cette réponse est datée du {item.on} : ce jour n'est pas encore arrivé",
                 "écrivez la date où la personne a répondu",
             )
-        if item.data is not None and item.data.retype_hours > DAY_HOURS:
+        hours = item.data.retype_hours if item.data is not None else None
+        if hours is not None and hours > DAY_HOURS:
             yield Finding(
                 (*path, "data", "retype_hours"),
                 "retype-long",
-                f"ressaisir une seule journée prendrait {item.data.retype_hours:g} h : plus que n'en compte un jour".replace(
+                f"ressaisir une seule journée prendrait {hours:g} h : plus que n'en compte un jour".replace(
                     ".", ","
                 ),
                 "est-ce bien pour une journée ? à plusieurs, c'est la somme de leurs heures : laissez alors ce nombre",

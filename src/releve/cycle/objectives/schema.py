@@ -224,9 +224,19 @@ class DataBlock(Block):
     TITLE = "les données d'une réponse"
     kinds: Name
     entries_per_day: Annotated[int, Field(ge=0, le=10**9)]
-    retype_hours: Annotated[Number, Field(ge=0, le=10_000)]
+    retype_hours: Annotated[Number, Field(ge=0, le=10_000)] | None = None
     paper: Truth
     volume: Bytes | None = None
+
+    @model_validator(mode="after")
+    def _hours_of_what_can_be_typed(self) -> DataBlock:
+        if self.paper and self.retype_hours is None:
+            raise wrong(
+                "retype-missing",
+                "il manque « retype_hours » : ce qui se ressaisit prend du temps",
+                "écrivez les heures de travail pour ressaisir une journée, ou « paper: non » si rien ne le permet",
+            )
+        return self
 
 
 class InPeriodBlock(Block):
