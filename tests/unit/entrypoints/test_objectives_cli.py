@@ -195,7 +195,7 @@ def test_a_need_is_shown_with_who_said_it_when_and_why() -> None:
     shown = run("show", "dui", "--plan", str(PLAN)).stdout
     assert "infirmière coordinatrice, 2026-10-0" in shown
     assert "« le traitement du tour suivant ne peut plus être vérifié »" in shown
-    assert "somme pondérée : " in shown
+    assert "règle pondérée, en contrôle : la somme des niveaux" in shown
 
 
 @pytest.mark.parametrize(
@@ -539,6 +539,7 @@ def test_only_what_is_open_is_to_be_settled(house: Path) -> None:
     """A reason given explains the two rules; two people who differ are to be settled; a decision ends it."""
     alone = run(*asks(house), stdin=typed(*IMPACTS, *ENDING)).stdout
     assert "Écart expliqué : infirmière : la règle du seuil donne 2 h" in alone
+    assert "  règle pondérée, en contrôle : la somme des niveaux de tous les critères" in alone
     assert "À trancher" not in alone
     plan = ("--plan", str(house / "plan.yaml"))
     assert "à trancher" not in run("check", *plan).stdout
@@ -551,7 +552,7 @@ def test_only_what_is_open_is_to_be_settled(house: Path) -> None:
     with (house / "objectifs.yaml").open("a", encoding="utf-8") as file:
         file.write('settled: [{application: dui, rto: 4 h, by: "directrice", on: 2026-10-20, why: "x"}]\n')
     third = run(*asks(house, by="cadre"), stdin=typed(*IMPACTS, *ENDING)).stdout
-    assert "Déjà tranché par directrice : cadre dit 2 h, médecin dit 8 h" in third
+    assert "Déjà tranché par directrice : cadre et infirmière disent 2 h, médecin dit 8 h" in third
     assert "À trancher" not in third
 
 

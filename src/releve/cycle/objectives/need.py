@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from releve.cycle.objectives.impact import Bearable, bearable
+from releve.cycle.objectives.impact import WEIGHTED_SHARE, Bearable, bearable
 from releve.cycle.objectives.loss import Losable, class_bound, losable, planned
-from releve.cycle.objectives.scale import Scale
+from releve.cycle.objectives.scale import LEVELS, Scale
 from releve.domain.calendars import Calendar, least_wall, worst_wall
 from releve.domain.objectives import Establishment, Objectives, Settled, Statement
 from releve.domain.plan import Application, Plan, Sensitivity
@@ -208,10 +208,7 @@ def _disagreements(voices: tuple[Voice, ...], scale: Scale, place: Establishment
                 "rules",
                 f"{voice.answer.by}{_when(voice)} : la règle du seuil donne {say_step(voice.bearable.threshold, place, scale)}, "
                 f"la règle pondérée {_weighted(voice.bearable, place, scale)}",
-                (
-                    reason_of(voice, scale, place),
-                    f"somme pondérée : {' ; '.join(_figure(total) for total in voice.bearable.sums)} (limite : {_figure(voice.bearable.limit)})",
-                ),
+                (reason_of(voice, scale, place), _sum_of(voice.bearable, place, scale)),
                 bool(voice.answer.why),
             )
     for period in sorted({voice.period for voice in voices}):
@@ -262,10 +259,26 @@ def _and(words: list[str]) -> str:
 
 
 def _weighted(found: Bearable, place: Establishment, scale: Scale) -> str:
-    """The cross-check's length; "ou plus" only where no length of the ladder exceeds the limit."""
-    if found.sums[found.weighted] > found.limit:
-        return say_span(scale.ladder(place.calendar)[found.weighted])
-    return say_step(found.weighted, place, scale)
+    """The cross-check's length: the first that exceeds the limit, where one does."""
+    said = say_span(scale.ladder(place.calendar)[found.weighted])
+    return said if found.crosses else f"aucune limite, même au bout de {said}"
+
+
+def _sum_of(found: Bearable, place: Establishment, scale: Scale) -> str:
+    """What the cross-check adds up, where it exceeds its limit, and what that limit is; in one sentence."""
+    least = sum(item.weight for item in scale.criteria)
+    said = say_span(scale.ladder(place.calendar)[found.weighted])
+    total, limit = _figure(found.sums[found.weighted]), _figure(found.limit)
+    seen = (
+        f"à {said} elle fait {total} et dépasse la limite de {limit}"
+        if found.crosses
+        else f"même à {said} elle fait {total} et ne dépasse jamais la limite de {limit}"
+    )
+    return (
+        "règle pondérée, en contrôle : la somme des niveaux de tous les critères, chacun fois son poids, va de"
+        f" {_figure(least)} (tous mineurs) à {_figure(LEVELS * least)} (tous critiques) ; {seen}"
+        f" ({WEIGHTED_SHARE * 100:.0f} % du maximum)"
+    )
 
 
 def _figure(number: float) -> str:

@@ -25,7 +25,7 @@ from releve.entrypoints.cli.telling import Answer, Interrupted, talk
 
 if TYPE_CHECKING:
     from releve.cycle.objectives.ask import Form, Place, Question, Subject
-    from releve.cycle.objectives.need import Need
+    from releve.cycle.objectives.need import Disagreement, Need
     from releve.domain.objectives import Objectives, Statement
     from releve.domain.plan import Plan
 
@@ -89,10 +89,7 @@ def ask(
             f"écrit dans {file}",
             f"De cette réponse : on peut s'en passer {say_step(voice.bearable.threshold, subject.establishment, scale)}",
             f"  {reason_of(voice, scale, subject.establishment)}",
-            *(
-                f"{_standing(need, explained=item.explained)} : {item.sentence}"
-                for item in need.disagreements
-            ),
+            *(line for item in need.disagreements for line in _told(need, item)),
         ]
     )
     return Answer({"file": str(file), "statement": _value(said)}, text)
@@ -103,6 +100,13 @@ def _made_if_absent(where: Places) -> Places:
     if where.named and not where.recorded and not os.path.lexists(where.answers):
         talk(f"le dossier {where.answers} n'existe pas encore : il sera fait")
     return replace(where, named=False)
+
+
+def _told(need: Need, item: Disagreement) -> Iterator[str]:
+    """A disagreement, and what it takes to understand it beside the answers themselves."""
+    yield f"{_standing(need, explained=item.explained)} : {item.sentence}"
+    if item.kind != "people":
+        yield f"  {item.reasons[-1]}"
 
 
 def _standing(need: Need, *, explained: bool) -> str:

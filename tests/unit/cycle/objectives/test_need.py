@@ -176,13 +176,13 @@ def test_unacceptable_at_once_asks_for_no_outage_at_all() -> None:
     assert need.least == timedelta(0)
 
 
-def test_the_weighted_rule_says_or_more_only_where_nothing_exceeds_its_limit() -> None:
-    """A sum that exceeds at the very last length is that length; one that never does is that length or more."""
+def test_the_weighted_rule_says_it_has_no_limit_only_where_nothing_exceeds_its_limit() -> None:
+    """A sum that exceeds at the very last length is that length; one that never does is said to."""
     last = {code: (*curve[:-1], 4) for code, curve in impact(SECU=7).items()}
     (at_last,) = needs(plan(), objectives(replace(statement(), impact=last)), SCALE, year=2026)
     (never,) = needs(plan(), objectives(statement(step=7)), SCALE, year=2026)
     assert at_last.disagreements[0].sentence.endswith("la règle pondérée 30 j")
-    assert never.disagreements[0].sentence.endswith("la règle pondérée 30 j ou plus")
+    assert never.disagreements[0].sentence.endswith("la règle pondérée aucune limite, même au bout de 30 j")
 
 
 def test_one_person_s_two_answers_of_a_day_are_a_disagreement_with_herself() -> None:
