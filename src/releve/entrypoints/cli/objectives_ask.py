@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 LONGEST_NAME = 200  # characters of a name in a file of answers
 BACK, LATER, HELP = "<", "!", "?"
+UNKNOWN = "je ne sais pas"  # what an empty answer says where one may be empty
 _LEAD = " " * 6
 
 
@@ -43,8 +44,8 @@ def ask(
     *,
     read: Callable[[], str] | None = None,
 ) -> Answer:
-    """Ask every question that is left, then write the answer. `read` gives the lines typed; "" at the end of them."""
-    from releve.cycle.objectives.ask import statement
+    """Ask every question that is left, then write the answer; nothing is written while some are. `read` gives the lines typed; "" at the end of them."""
+    from releve.cycle.objectives.ask import next_question, statement
     from releve.cycle.objectives.impact import bearable
     from releve.cycle.objectives.need import Voice, needs, reason_of, say_step, step_span
     from releve.cycle.objectives.scale import proposed_scale
@@ -65,6 +66,11 @@ def ask(
     except KeyboardInterrupt as stop:
         talk("")  # what follows is no answer to the question
         raise Interrupted(f"ce qui a été répondu est gardé ; pour continuer : {again}") from stop
+    if next_question(subject, form) is not None:  # put off: nothing went wrong
+        return Answer(
+            {"finished": False, "answered": len(form.answered), "again": again},
+            f"{_kept(form)} ; pour continuer : {again}",
+        )
     said = statement(subject, form)
     file = where.answers / f"{application}-{subject.establishment.id}.yaml"
     with alone(file):
@@ -92,7 +98,7 @@ def ask(
             *(line for item in need.disagreements for line in _told(need, item)),
         ]
     )
-    return Answer({"file": str(file), "statement": _value(said)}, text)
+    return Answer({"finished": True, "file": str(file), "statement": _value(said)}, text)
 
 
 def _made_if_absent(where: Places) -> Places:
@@ -174,6 +180,7 @@ def _same_command(where: Places, subject: Subject) -> str:
 
 
 def _dialogue(subject: Subject, form: Form, draft: Path, read: Callable[[], str], again: str) -> Form:
+    """The form when every question is answered, or when the person puts the rest off."""
     from releve.cycle.objectives.ask import Mistake, answer, next_question, place
 
     while (question := next_question(subject, form)) is not None:
@@ -184,14 +191,11 @@ def _dialogue(subject: Subject, form: Form, draft: Path, read: Callable[[], str]
             talk("  ce qui a été tapé n'est pas lisible (UTF-8 est attendu)")
             continue
         text = line.strip()
-        if not line or text == LATER:
-            if not line:
-                talk("")  # the end of the input leaves the cursor behind the question
-            raise BadInput(
-                "not-finished",
-                f"{say_count(len(form.answered), 'réponse gardée')}, il en manque encore",
-                hint=f"pour continuer : {again}",
-            )
+        if not line:
+            talk("")  # the end of the input leaves the cursor behind the question
+            raise BadInput("not-finished", _kept(form), hint=f"pour continuer : {again}")
+        if text == LATER:
+            return form
         if text == HELP:
             _help(question)
             continue
@@ -205,7 +209,13 @@ def _dialogue(subject: Subject, form: Form, draft: Path, read: Callable[[], str]
             continue
         form = given
         _keep(draft, form)
+        if question.choices or not form.answered[question.key]:
+            talk(f"  → {form.answered[question.key] or UNKNOWN}")  # a number is another answer elsewhere
     return form
+
+
+def _kept(form: Form) -> str:
+    return f"{say_count(len(form.answered), 'réponse gardée')}, il en manque encore"
 
 
 def _show(question: Question, place: Place | None) -> None:
@@ -229,7 +239,7 @@ def _help(question: Question) -> None:
     typed = "votre réponse, sur une ligne"
     if question.choices:
         typed = f"un numéro de la liste, ou la réponse en toutes lettres (« {question.choices[0]} »)"
-    empty = "" if question.default is None else " ; Entrée seule : " + (question.default or "je ne sais pas")
+    empty = "" if question.default is None else " ; Entrée seule : " + (question.default or UNKNOWN)
     lines = (
         *question.about,
         "",

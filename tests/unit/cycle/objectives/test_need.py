@@ -143,9 +143,7 @@ def test_an_answer_without_data_never_weakens_the_loss_of_the_plan() -> None:
         "valeur du plan : rien (aucune réponse ne décrit les données)",
     )
     data = DataAnswer("transmissions", 400, 8.0, paper=True)
-    (told,) = needs(
-        plan(), objectives(silent, replace(statement(by="médecin"), data=data)), SCALE, year=2026
-    )
+    (told,) = needs(plan(), objectives(silent, replace(statement(by="médecin"), data=data)), SCALE, year=2026)
     assert told.rpo == Span(900.0)
     assert not [why for why in told.loss if "valeur du plan" in why]
 
