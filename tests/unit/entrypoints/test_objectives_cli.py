@@ -113,15 +113,31 @@ def test_what_init_shows_in_comments_can_be_uncommented(house: Path) -> None:
     lines = (house / "objectifs.yaml").read_text(encoding="utf-8").splitlines()
     bare = "\n".join(
         line[1:].removeprefix(" ")
-        if line.startswith(("# scale", "# settled", "# comp", "# supp", "# relief", "# reco", "# scen"))
+        if line.startswith(("# scale", "# settled", "# comp", "# supp", "# relief", "# reco", "# scen", "# prices", "# arbi"))
         else line[1:]
         if line.startswith("#  ")
         else line
         for line in lines
     )
     (house / "objectifs.yaml").write_text(bare, encoding="utf-8")
-    checked = run("check", "--plan", str(house / "plan.yaml"))
+    for section in ("relief:\n", "  detection: ", "  decision: ", "prices:\n", "arbitrations:\n", "scenarios:\n"):
+        assert f"\n{section}" in bare
+    checked = run("check", "--plan", str(house / "plan.yaml"), "--json")
     assert checked.returncode in {0, 3}, checked.stdout + checked.stderr
+    assert run("choose", "--plan", str(house / "plan.yaml")).returncode in {0, 3}
+
+
+def test_what_init_shows_fits_a_plan_without_calendars_nor_that_application() -> None:
+    """The examples name what the plan has: uncommented, they are read there too."""
+    from dataclasses import replace
+
+    from releve.cycle.objectives.init import first_objectives
+    from tests.fakes.plans import application, plan
+
+    text = first_objectives(replace(plan((application("paie", data=("dossiers",)),)), calendars={}))
+    assert "dui" not in text
+    assert "calendar" not in text.split("suppliers:")[1].split("scenarios:")[0]
+    assert "subject: paie," in text
 
 
 def test_init_overwrites_nothing(house: Path) -> None:
