@@ -658,3 +658,20 @@ def test_each_choice_is_echoed_in_words_and_a_pause_is_no_error(house: Path) -> 
     ended = run(*asks(house), "--json", stdin=typed(*IMPACTS[3:], WHY, "", "non"))
     assert "  → je ne sais pas" in ended.stderr
     assert json.loads(ended.stdout)["finished"] is True
+
+
+def test_a_correction_of_the_same_day_counts_in_the_ledger_and_in_its_export(house: Path) -> None:
+    """In files the two are to be settled; recorded in turn, the second counts, wherever it is read."""
+    (house / "etat").mkdir()
+    plan = ("--plan", str(house / "plan.yaml"))
+    run(*asks(house), stdin=typed(*IMPACTS, *ENDING))
+    run("record", *plan)
+    slip = run(*asks(house), stdin=typed("8 h", "24 h", "3 j", *IMPACTS[3:], *ENDING)).stdout
+    assert "À trancher : infirmière a donné deux réponses le même jour : 2 h et 8 h" in slip
+    assert len(answers(house)) == 2
+    assert json.loads(run("record", *plan, "--json").stdout)["new"] == 1
+    kept = json.loads(run("show", "dui", *plan, "--answers", "registre", "--json").stdout)["needs"][0]
+    assert [voice["rto"] for voice in kept["voices"]] == ["8 h"]
+    (house / "reponses/dui-ehpad.yaml").unlink()
+    run("export", str(house / "reponses/tout.yaml"), *plan)
+    assert [voice["rto"] for voice in answers(house)] == ["8 h"]

@@ -261,7 +261,7 @@ def _and(words: list[str]) -> str:
 def _weighted(found: Bearable, place: Establishment, scale: Scale) -> str:
     """The cross-check's length: the first that exceeds the limit, where one does."""
     said = say_span(scale.ladder(place.calendar)[found.weighted])
-    return said if found.crosses else f"aucune limite, même au bout de {said}"
+    return said if found.crosses else f"aucune durée jusqu'à {said}"
 
 
 def _sum_of(found: Bearable, place: Establishment, scale: Scale) -> str:

@@ -353,12 +353,14 @@ def _record(where: Places) -> Answer:
 
 
 def _export(plan: str, file: Path) -> Answer:
+    from releve.cycle.objectives.read import last_recorded
     from releve.cycle.objectives.written import HEAD, parts, written
     from releve.domain.errors import BadInput
     from releve.entrypoints.cli.objectives_files import replace_whole
     from releve.entrypoints.cli.session import ledger_house
 
-    kept = ledger_house(plan).ledger.statements.all()
+    # what a later row of the day corrected stays in the ledger: files could not tell which came last
+    kept = list(last_recorded(ledger_house(plan).ledger.statements.all()))
     # "_": the names sort in the order of what was said, and so are they read
     pieces = {
         file if number == 1 else file.with_name(f"{file.stem}_{number:03}{file.suffix}"): part

@@ -84,7 +84,7 @@ def _no_folder(folder: Path) -> BadInput:
         f"le dossier de réponses {folder} n'existe pas",
         hint=f"vouliez-vous dire « {folder.parent / near} » ?"
         if near
-        else "vérifiez --answers (ou RELEVE_ANSWERS) ; sans lui, c'est « reponses » à côté des objectifs",
+        else "--answers (ou RELEVE_ANSWERS) : un dossier, ou « registre » ; sans lui, « reponses » à côté des objectifs",
     )
 
 

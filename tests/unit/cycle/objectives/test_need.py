@@ -180,7 +180,7 @@ def test_the_weighted_rule_says_it_has_no_limit_only_where_nothing_exceeds_its_l
     (at_last,) = needs(plan(), objectives(replace(statement(), impact=last)), SCALE, year=2026)
     (never,) = needs(plan(), objectives(statement(step=7)), SCALE, year=2026)
     assert at_last.disagreements[0].sentence.endswith("la règle pondérée 30 j")
-    assert never.disagreements[0].sentence.endswith("la règle pondérée aucune limite, même au bout de 30 j")
+    assert never.disagreements[0].sentence.endswith("la règle pondérée aucune durée jusqu'à 30 j")
 
 
 def test_one_person_s_two_answers_of_a_day_are_a_disagreement_with_herself() -> None:
