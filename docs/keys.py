@@ -238,7 +238,7 @@ ANSWERS: tuple[tuple[str, type[Block], dict[str, str]], ...] = (
         {
             "kinds": "ce que c'est",
             "entries_per_day": "saisies par jour",
-            "retype_hours": "heures pour ressaisir une journée",
+            "retype_hours": "heures pour ressaisir une journée ; obligatoire quand `paper` est oui, inutile sinon",
             "paper": "oui si l'on peut ressaisir à partir de quelque chose",
             "volume": "volume des données",
         },

@@ -48,12 +48,12 @@ class Establishment:
 class DataAnswer:
     """What is typed into an application. `entries`: a day. `retype_hours`: to type a lost day again.
 
-    `paper`: whether it can be typed again from something. `volume`: bytes, or None when not said.
+    `paper`: whether it can be typed again from something; where it cannot, nobody is asked the hours (None). `volume`: bytes, or None when not said.
     """
 
     kinds: str
     entries: int
-    retype_hours: float
+    retype_hours: float | None
     paper: bool
     volume: int | None = None
 

@@ -1,7 +1,8 @@
 """Critical periods: the days on which an outage hurts more than the rest of the year.
 
 A period is a rule over days, written as people write it ("du 18 au 5", "du 1 janvier au 30 avril").
-A day that a month does not have (31 in February) means the last day of that month.
+A day without its month that a month does not have ("du 31 au 5", in February) means the last day of that
+month; with its month it must be a day that the month has in some year.
 """
 
 from __future__ import annotations
@@ -134,6 +135,7 @@ def say_rule(rule: Rule) -> str:
 _FROM_TO = re.compile(r"du (?P<first>.+?) au (?P<last>.+)|le (?P<only>.+)", re.IGNORECASE)
 _TERM = re.compile(r"periode scolaire,? (?:de la )?zone ([a-z])")
 _DAY = re.compile(r"(\d{1,2})(?:er)?")
+_LEAP = 2028  # any year in which every month has all the days that it ever has
 _DAY_OF_YEAR = re.compile(r"(\d{1,2})(?:er)? ([a-z]+)")
 
 
@@ -170,7 +172,12 @@ def _end(text: str, said: str) -> int | tuple[int, int] | date:
         names = [unaccented(month) for month in MONTHS]
         if yearly[2] not in names:
             raise ValueError(f"« {yearly[2]} » n'est pas un mois ; {ACCEPTED}")
-        return names.index(yearly[2]) + 1, _day_of_month(yearly[1])
+        month, day = names.index(yearly[2]) + 1, _day_of_month(yearly[1])
+        longest = monthrange(_LEAP, month)[1]
+        if day > longest:
+            name = MONTHS[month - 1]
+            raise ValueError(f"le {day} {name} n'existe pas : {name} a {longest} jours au plus")
+        return month, day
     if "-" in plain or "/" in plain:
         try:
             return read_day(plain)

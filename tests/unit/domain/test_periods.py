@@ -138,3 +138,20 @@ def test_every_proposal_has_its_source_and_can_be_written_in_a_plan() -> None:
     for period in PROPOSED:
         assert period.source, period.id
         assert parse_period(say_rule(period.rule)).rule == period.rule
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("du 31 février au 5 mars", "le 31 février n'existe pas : février a 29 jours au plus"),
+        ("du 30 février au 31 février", "le 30 février n'existe pas"),
+        ("du 1 mars au 31 avril", "le 31 avril n'existe pas : avril a 30 jours au plus"),
+        ("le 31 novembre", "le 31 novembre n'existe pas"),
+    ],
+)
+def test_a_day_that_its_month_never_has_is_refused(text: str, said: str) -> None:
+    """Nobody meant it; the 29th of February is a day of some years."""
+    with pytest.raises(ValueError, match=said):
+        parse_period(text)
+    assert parse_period("du 29 février au 1 mars").rule == Yearly((2, 29), (3, 1))
+    assert parse_period("du 31 août au 31 décembre").rule == Yearly((8, 31), (12, 31))

@@ -113,15 +113,31 @@ def test_what_init_shows_in_comments_can_be_uncommented(house: Path) -> None:
     lines = (house / "objectifs.yaml").read_text(encoding="utf-8").splitlines()
     bare = "\n".join(
         line[1:].removeprefix(" ")
-        if line.startswith(("# scale", "# settled", "# comp", "# supp", "# relief", "# reco", "# scen"))
+        if line.startswith(("# scale", "# settled", "# comp", "# supp", "# relief", "# reco", "# scen", "# prices", "# arbi"))
         else line[1:]
         if line.startswith("#  ")
         else line
         for line in lines
     )
     (house / "objectifs.yaml").write_text(bare, encoding="utf-8")
-    checked = run("check", "--plan", str(house / "plan.yaml"))
+    for section in ("relief:\n", "  detection: ", "  decision: ", "prices:\n", "arbitrations:\n", "scenarios:\n"):
+        assert f"\n{section}" in bare
+    checked = run("check", "--plan", str(house / "plan.yaml"), "--json")
     assert checked.returncode in {0, 3}, checked.stdout + checked.stderr
+    assert run("choose", "--plan", str(house / "plan.yaml")).returncode in {0, 3}
+
+
+def test_what_init_shows_fits_a_plan_without_calendars_nor_that_application() -> None:
+    """The examples name what the plan has: uncommented, they are read there too."""
+    from dataclasses import replace
+
+    from releve.cycle.objectives.init import first_objectives
+    from tests.fakes.plans import application, plan
+
+    text = first_objectives(replace(plan((application("paie", data=("dossiers",)),)), calendars={}))
+    assert "dui" not in text
+    assert "calendar" not in text.split("suppliers:")[1].split("scenarios:")[0]
+    assert "subject: paie," in text
 
 
 def test_init_overwrites_nothing(house: Path) -> None:
@@ -195,7 +211,7 @@ def test_a_need_is_shown_with_who_said_it_when_and_why() -> None:
     shown = run("show", "dui", "--plan", str(PLAN)).stdout
     assert "infirmière coordinatrice, 2026-10-0" in shown
     assert "« le traitement du tour suivant ne peut plus être vérifié »" in shown
-    assert "somme pondérée : " in shown
+    assert "règle pondérée, en contrôle : la somme des niveaux" in shown
 
 
 @pytest.mark.parametrize(
@@ -270,8 +286,9 @@ def test_an_older_answer_added_late_is_not_said_to_be_what_counts(house: Path) -
 def test_an_interruption_loses_nothing(house: Path, end: str) -> None:
     """What was answered is kept, the file is not written yet, and the same command asks only the rest."""
     stopped = run(*asks(house), stdin=typed(*IMPACTS[:5]) + end)
-    assert stopped.returncode == 2
-    assert "5 réponses gardées, il en manque encore [not-finished]" in stopped.stderr
+    assert stopped.returncode == (0 if end else 2)
+    assert "5 réponses gardées, il en manque encore" in (stopped.stdout if end else stopped.stderr)
+    assert ("erreur: " in stopped.stderr) is not bool(end)
     assert not (house / "reponses/dui-ehpad.yaml").exists()
     again = run(*asks(house), stdin=typed(*IMPACTS[5:], *ENDING))
     assert again.returncode == 0, again.stderr
@@ -319,11 +336,11 @@ def test_help_is_told_and_counts_for_no_answer(house: Path) -> None:
     assert "par exemple : la toilette est décalée" in asked.stderr
     told = asked.stderr.split("Ce qui peut être tapé :")[1].split("[thème")[0]
     assert all(f"  {key}   " in told for key in "<?!")
-    assert "0 réponse gardée" in asked.stderr
+    assert "0 réponse gardée" in asked.stdout
 
 
 @pytest.mark.parametrize(
-    ("line", "code"), [("", "not-finished"), ("!\n", "not-finished"), (None, "interrupted")]
+    ("line", "code"), [("", "[not-finished]"), ("!\n", "réponse gardée"), (None, "[interrupted]")]
 )
 def test_whoever_stops_is_told_what_to_type(
     house: Path, capsys: pytest.CaptureFixture[str], line: str | None, code: str
@@ -343,11 +360,11 @@ def test_whoever_stops_is_told_what_to_type(
     plan = str(house / "plan.yaml")
     where = places(plan, "", str(house / "ailleurs"))
     code_given = outcome(False, lambda: ask(where, "dui", "", "l'infirmière", date(2026, 10, 5), read=read))
-    said = capsys.readouterr().err
-    assert code_given == (130 if line is None else 2)
-    lines = said.splitlines()
-    (error,) = [text for text in lines if f"[{code}]" in text]
-    assert error.startswith("erreur: ") is (line != "!\n")  # "!" brings the line feed of its own echo
+    told = capsys.readouterr()
+    assert code_given == {"": 2, "!\n": 0, None: 130}[line]
+    lines = (told.out if line == "!\n" else told.err).splitlines()
+    (last,) = [text for text in lines if code in text]
+    assert last.startswith("erreur: ") is (line != "!\n")
     command = lines[-1].split("pour continuer : ")[1]
     words = shlex.split(command)
     assert words[:4] == ["releve", "objectives", "ask", "dui"]
@@ -365,9 +382,9 @@ def test_whoever_stops_is_told_what_to_type(
 def test_an_odd_answer_is_refused_and_the_question_stays(house: Path, line: str) -> None:
     """Nothing that can be typed ends the command or counts as an answer."""
     asked = run(*asks(house), stdin=typed(line, "!"))
-    assert asked.returncode == 2
+    assert asked.returncode == 0
     assert "répondez par un numéro de la liste" in asked.stderr
-    assert "0 réponse gardée" in asked.stderr
+    assert "0 réponse gardée" in asked.stdout
 
 
 @pytest.mark.parametrize("line", ["x" * 4001, "avant\x1b[Daprès", "nul\x00"], ids=["long", "arrow", "nul"])
@@ -432,7 +449,7 @@ def test_one_person_never_takes_up_the_draft_of_another(house: Path, one: str, o
     run(*asks(house, by=one), stdin=typed(*IMPACTS[:5]))
     second = run(*asks(house, by=other), stdin=typed("!"))
     assert "reprise" not in second.stderr
-    assert "0 réponse gardée" in second.stderr
+    assert "0 réponse gardée" in second.stdout
 
 
 def test_comments_and_words_of_a_file_edited_by_hand_stay(house: Path) -> None:
@@ -501,6 +518,7 @@ def test_answers_go_to_the_ledger_and_come_back(house: Path) -> None:
     run(*asks(house), stdin=typed(*IMPACTS, *ENDING))
     run(*asks(house, by="médecin"), stdin=typed("jamais", *["jamais"] * 5, *ENDING[:2], "non"))
     plan = ("--plan", str(house / "plan.yaml"))
+    (house / "etat").mkdir()
     first = json.loads(run("record", *plan, "--json").stdout)
     again = run("record", *plan)
     assert (first["new"], first["known"]) == (2, 0)
@@ -538,6 +556,7 @@ def test_only_what_is_open_is_to_be_settled(house: Path) -> None:
     """A reason given explains the two rules; two people who differ are to be settled; a decision ends it."""
     alone = run(*asks(house), stdin=typed(*IMPACTS, *ENDING)).stdout
     assert "Écart expliqué : infirmière : la règle du seuil donne 2 h" in alone
+    assert "  règle pondérée, en contrôle : la somme des niveaux de tous les critères" in alone
     assert "À trancher" not in alone
     plan = ("--plan", str(house / "plan.yaml"))
     assert "à trancher" not in run("check", *plan).stdout
@@ -550,7 +569,7 @@ def test_only_what_is_open_is_to_be_settled(house: Path) -> None:
     with (house / "objectifs.yaml").open("a", encoding="utf-8") as file:
         file.write('settled: [{application: dui, rto: 4 h, by: "directrice", on: 2026-10-20, why: "x"}]\n')
     third = run(*asks(house, by="cadre"), stdin=typed(*IMPACTS, *ENDING)).stdout
-    assert "Déjà tranché par directrice : cadre dit 2 h, médecin dit 8 h" in third
+    assert "Déjà tranché par directrice : cadre et infirmière disent 2 h, médecin dit 8 h" in third
     assert "À trancher" not in third
 
 
@@ -576,3 +595,83 @@ def test_an_export_of_many_answers_is_in_files_that_can_be_read(house: Path) -> 
     assert made["files"] == sorted(made["files"])
     checked = json.loads(run("check", *plan, "--json").stdout)
     assert checked["statements"] == 400
+
+
+@pytest.mark.parametrize("words", [("record",), ("export", "tout.yaml")], ids=["record", "export"])
+def test_a_machine_that_is_not_the_relief_makes_no_ledger_of_its_own(
+    house: Path, words: tuple[str, ...]
+) -> None:
+    """It is refused with what to do, and nothing is made; once the folder is there, it goes."""
+    given = [words[0], *(str(house / word) for word in words[1:]), "--plan", str(house / "plan.yaml")]
+    refused = run(*given)
+    assert refused.returncode == 6
+    assert "[ledger-elsewhere]" in refused.stderr
+    assert "sur la machine du secours" in refused.stderr
+    assert sorted(path.name for path in house.iterdir()) == ["objectifs.yaml", "plan.yaml"]
+    (house / "etat").mkdir()
+    assert run(*given).returncode == 0
+
+
+@pytest.mark.parametrize("words", [("check",), ("show",), ("record",)], ids=["check", "show", "record"])
+@pytest.mark.parametrize("by", ["option", "variable"])
+def test_a_folder_of_answers_that_was_named_must_be_there(
+    house: Path, words: tuple[str, ...], by: str
+) -> None:
+    """A slip of the fingers is no folder without answers: it is refused, with the folder that was meant."""
+    (house / "reponses").mkdir()
+    given = ["objectives", *words, "--plan", str(house / "plan.yaml")]
+    wrong = str(house / "reponse")
+    refused = here(
+        [*given, *(["--answers", wrong] if by == "option" else [])],
+        {**environment(), **({"RELEVE_ANSWERS": wrong} if by == "variable" else {})},
+    )
+    assert refused.returncode == 2
+    assert f"le dossier de réponses {wrong} n'existe pas [answers-missing]" in refused.stderr
+    assert f"vouliez-vous dire « {house / 'reponses'} » ?" in refused.stderr
+
+
+def test_the_usual_folder_of_answers_may_be_absent_and_ask_makes_one_that_was_named(house: Path) -> None:
+    """Nobody answered yet; the first answer makes the folder, and says so before the questions."""
+    plan = ("--plan", str(house / "plan.yaml"))
+    assert run("show", *plan).returncode == 0
+    elsewhere = ("--answers", str(house / "ailleurs"))
+    asked = run(*asks(house), *elsewhere, stdin=typed(*IMPACTS, *ENDING))
+    assert asked.returncode == 0, asked.stderr
+    assert f"le dossier {house / 'ailleurs'} n'existe pas encore" in asked.stderr
+    assert json.loads(run("check", *plan, *elsewhere, "--json").stdout)["statements"] == 1
+
+
+def test_each_choice_is_echoed_in_words_and_a_pause_is_no_error(house: Path) -> None:
+    """Numbers change from a question to the next: what was taken is said; `!` is a document with the way on."""
+    asked = run(*asks(house), "--json", stdin=typed("4", "2", "jamais", "!"))
+    assert asked.returncode == 0
+    assert [
+        line.split("→ ")[1] for line in asked.stderr.splitlines() if "  → " in line and "niveau" not in line
+    ] == [
+        "2 h",
+        "4 h",
+        "jamais",
+    ]
+    paused = json.loads(asked.stdout)
+    assert (paused["finished"], paused["answered"]) == (False, 3)
+    assert paused["again"].startswith("releve objectives ask dui ")
+    ended = run(*asks(house), "--json", stdin=typed(*IMPACTS[3:], WHY, "", "non"))
+    assert "  → je ne sais pas" in ended.stderr
+    assert json.loads(ended.stdout)["finished"] is True
+
+
+def test_a_correction_of_the_same_day_counts_in_the_ledger_and_in_its_export(house: Path) -> None:
+    """In files the two are to be settled; recorded in turn, the second counts, wherever it is read."""
+    (house / "etat").mkdir()
+    plan = ("--plan", str(house / "plan.yaml"))
+    run(*asks(house), stdin=typed(*IMPACTS, *ENDING))
+    run("record", *plan)
+    slip = run(*asks(house), stdin=typed("8 h", "24 h", "3 j", *IMPACTS[3:], *ENDING)).stdout
+    assert "À trancher : infirmière a donné deux réponses le même jour : 2 h et 8 h" in slip
+    assert len(answers(house)) == 2
+    assert json.loads(run("record", *plan, "--json").stdout)["new"] == 1
+    kept = json.loads(run("show", "dui", *plan, "--answers", "registre", "--json").stdout)["needs"][0]
+    assert [voice["rto"] for voice in kept["voices"]] == ["8 h"]
+    (house / "reponses/dui-ehpad.yaml").unlink()
+    run("export", str(house / "reponses/tout.yaml"), *plan)
+    assert [voice["rto"] for voice in answers(house)] == ["8 h"]

@@ -167,11 +167,12 @@ def _impact(subject: Subject, said: Mapping[str, str], ladder: list[str], period
 def _data(said: Mapping[str, str]) -> DataAnswer | None:
     if said["data"] == NO:
         return None
+    paper = said["data:paper"] == YES
     return DataAnswer(
         said["data:kinds"],
         int(said["data:entries"]),
-        float(said["data:hours"].replace(",", ".")),
-        said["data:paper"] == YES,
+        float(said["data:hours"].replace(",", ".")) if paper else None,
+        paper,
         parse_bytes(said["data:volume"]) if said["data:volume"] else None,
     )
 
@@ -281,15 +282,16 @@ def _of_data(subject: Subject, form: Form) -> Iterator[Question]:
             "non : ce qui serait perdu ne se retrouverait pas",
         ),
     )
-    yield Question(
-        "data:hours",
-        "En combien d'heures de travail pour ressaisir une journée ?",
-        "par exemple : 3 ou 1,5",
-        about=(
-            "Pour une seule journée de saisies perdue, les heures de tous ceux qui la retapent, additionnées.",
-            "Deux personnes pendant trois heures : 6.",
-        ),
-    )
+    if form.answered.get("data:paper") == YES:
+        yield Question(
+            "data:hours",
+            "En combien d'heures de travail pour ressaisir une journée ?",
+            "par exemple : 3 ou 1,5",
+            about=(
+                "Pour une seule journée de saisies perdue, les heures de tous ceux qui la retapent, additionnées.",
+                "Deux personnes pendant trois heures : 6.",
+            ),
+        )
     yield Question(
         "data:volume",
         "Quel volume de données, si vous le savez ? (Entrée : je ne sais pas)",

@@ -42,6 +42,11 @@ class Bearable:
     limit: float
 
     @property
+    def crosses(self) -> bool:
+        """Whether any length of the ladder exceeds the weighted limit."""
+        return self.sums[self.weighted] > self.limit
+
+    @property
     def apart(self) -> bool:
         """Whether the two rules differ enough to ask why."""
         return abs(self.threshold - self.weighted) > APART

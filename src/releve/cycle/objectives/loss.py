@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from releve.domain.objectives import DataAnswer
 from releve.domain.plan import Sensitivity
-from releve.domain.units import Span, say_span
+from releve.domain.units import MAX_SPAN_SECONDS, Span, say_span
 
 DAY = 86_400.0
 LADDER: tuple[Span, ...] = tuple(Span(seconds) for seconds in (0.0, 900.0, 3600.0, 4 * 3600.0, DAY, 7 * DAY))
@@ -33,6 +33,11 @@ class Losable:
     span: Span | None
     why: str
 
+    @property
+    def seconds(self) -> float:
+        """The same as a number; without a bound, more than any."""
+        return self.span.seconds if self.span is not None else float("inf")
+
 
 def losable(data: DataAnswer | None, budget: Span) -> Losable:
     """What one answer gives."""
@@ -40,7 +45,7 @@ def losable(data: DataAnswer | None, budget: Span) -> Losable:
         return Losable(None, "rien n'a été dit des données")
     if data.entries == 0:
         return Losable(Span(DAY), "rien n'est saisi chaque jour : la copie du jour suffit")
-    if not data.paper:
+    if not data.paper or data.retype_hours is None:
         return Losable(Span(), f"{data.kinds} : rien ne permet de les ressaisir")
     if data.retype_hours == 0:
         return Losable(LADDER[-1], f"{data.kinds} : un jour se ressaisit sans y passer de temps")
@@ -54,6 +59,12 @@ def losable(data: DataAnswer | None, budget: Span) -> Losable:
         f"{data.kinds} : {_plain(data.retype_hours)} h pour ressaisir un jour ({data.entries} saisies), "
         f"{say_span(budget)} de ressaisie admise",
     )
+
+
+def planned(rpo: Span) -> Losable:
+    """What the plan itself says, while no answer describes the data: an answer never makes the need weaker."""
+    said = "rien à perdre" if rpo.seconds >= MAX_SPAN_SECONDS else say_span(rpo) if rpo.seconds else "rien"
+    return Losable(rpo, f"valeur du plan : {said} (aucune réponse ne décrit les données)")
 
 
 def class_bound(sensitivity: Sensitivity) -> Losable:

@@ -6,19 +6,20 @@ sides. An answer in a critical period counts in that period; the need for the wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from releve.cycle.objectives.impact import Bearable, bearable
-from releve.cycle.objectives.loss import Losable, class_bound, losable
-from releve.cycle.objectives.scale import Scale
+from releve.cycle.objectives.impact import WEIGHTED_SHARE, Bearable, bearable
+from releve.cycle.objectives.loss import Losable, class_bound, losable, planned
+from releve.cycle.objectives.scale import LEVELS, Scale
 from releve.domain.calendars import Calendar, least_wall, worst_wall
 from releve.domain.objectives import Establishment, Objectives, Settled, Statement
 from releve.domain.plan import Application, Plan, Sensitivity
 from releve.domain.units import Span, say_span
 
 ALWAYS = ""  # the period of an answer that holds all year
+_COUNTS = {2: "deux", 3: "trois", 4: "quatre"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Voice:
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
-    """Two things that do not say the same. `kind`: "rules" or "people".
+    """Things that do not say the same. `kind`: "rules", "people", or "self" (one person, twice on one day).
 
     `explained`: the person said why; rules that differ ask for no more, people who differ ask for a decision.
     """
@@ -50,8 +51,8 @@ class Need:
 
     `rto`: the strictest of all periods, or what was settled; `rto_in`: by critical period where it
     is another. Both run on `calendar` (empty: day and night). `least`, `worst`: the shortest and the
-    longest that `rto` can last on the clock. `rpo` None: nobody said what is lost. `voices` are what it
-    comes from; none: nobody answered, and `rto` is the plan's own.
+    longest that `rto` can last on the clock. `rpo`: the plan's own while nobody described the data. `voices` are
+    what it comes from; none: nobody answered, and `rto` is the plan's own.
     """
 
     application: str
@@ -158,7 +159,7 @@ def _need(
         least,
         worst,
         {ALWAYS: usual.rto, **by_period} if usual and by_period and not settled else {},
-        min(spans, key=lambda span: span.seconds, default=None if answers else application.need.rpo),
+        min(spans, key=lambda span: span.seconds, default=application.need.rpo),
         tuple(item.why for item in loss),
         voices,
         settled,
@@ -186,11 +187,18 @@ def _settled(items: Iterable[Settled], application: str, place: str) -> Settled 
 def _loss(
     plan: Plan, objectives: Objectives, application: Application, answers: list[Statement]
 ) -> list[Losable]:
+    """What bounds the loss: what people typed, or the plan's own while nobody described it, and the class of the data."""
+    if not answers:
+        return []
     said = [losable(answer.data, objectives.retype_budget) for answer in answers if answer.data is not None]
     classes = sorted(
         {plan.data_set(name).sensitivity for name in application.data}, key=list(Sensitivity).index
     )
-    return [*said, *(class_bound(item) for item in classes[:1])] if said or answers else said
+    asked = [class_bound(item) for item in classes[:1]]
+    if said:
+        return [*said, *asked]
+    # the strictest last: it is the one that is quoted for the need
+    return sorted([planned(application.need.rpo), *asked], key=lambda item: item.seconds, reverse=True)
 
 
 def _disagreements(voices: tuple[Voice, ...], scale: Scale, place: Establishment) -> Iterable[Disagreement]:
@@ -200,31 +208,77 @@ def _disagreements(voices: tuple[Voice, ...], scale: Scale, place: Establishment
                 "rules",
                 f"{voice.answer.by}{_when(voice)} : la règle du seuil donne {say_step(voice.bearable.threshold, place, scale)}, "
                 f"la règle pondérée {_weighted(voice.bearable, place, scale)}",
-                (
-                    reason_of(voice, scale, place),
-                    f"somme pondérée : {' ; '.join(_figure(total) for total in voice.bearable.sums)} (limite : {_figure(voice.bearable.limit)})",
-                ),
+                (reason_of(voice, scale, place), _sum_of(voice.bearable, place, scale)),
                 bool(voice.answer.why),
             )
     for period in sorted({voice.period for voice in voices}):
-        of_period = sorted(
-            (v for v in voices if v.period == period), key=lambda v: (v.bearable.threshold, v.answer.by)
+        of_period = [voice for voice in voices if voice.period == period]
+        yield from _with_oneself(of_period, scale, place)
+        yield from _between(of_period, scale, place)
+
+
+def _with_oneself(voices: list[Voice], scale: Scale, place: Establishment) -> Iterator[Disagreement]:
+    """A person whose answers of one day differ: in a file nobody can tell which came last."""
+    for by in dict.fromkeys(voice.answer.by for voice in voices):
+        own = [voice for voice in voices if voice.answer.by == by]
+        if len({voice.bearable.threshold for voice in own}) == 1:
+            continue
+        steps = [say_step(voice.bearable.threshold, place, scale) for voice in own]
+        yield Disagreement(
+            "self",
+            f"{by} a donné {_COUNTS.get(len(own), str(len(own)))} réponses le même jour : {_and(steps)}{_when(own[0])}",
+            (
+                *(reason_of(voice, scale, place) for voice in own),
+                "laissez dans le fichier celle qui compte, ou faites trancher",
+            ),
         )
-        if len(of_period) > 1 and of_period[0].bearable.threshold != of_period[-1].bearable.threshold:
-            low, high = of_period[0], of_period[-1]
-            yield Disagreement(
-                "people",
-                f"{low.answer.by} dit {say_step(low.bearable.threshold, place, scale)}, "
-                f"{high.answer.by} dit {say_step(high.bearable.threshold, place, scale)}{_when(low)}",
-                (reason_of(low, scale, place), reason_of(high, scale, place)),
+
+
+def _between(voices: list[Voice], scale: Scale, place: Establishment) -> Iterator[Disagreement]:
+    """Every person's strictest answer, where they are not the same; the strictest first."""
+    said: dict[str, Voice] = {}
+    for voice in sorted(voices, key=lambda item: (item.bearable.threshold, item.answer.by)):
+        said.setdefault(voice.answer.by, voice)
+    groups: dict[int, list[str]] = {}
+    for by, voice in said.items():
+        groups.setdefault(voice.bearable.threshold, []).append(by)
+    if len(groups) > 1:
+        yield Disagreement(
+            "people",
+            ", ".join(
+                f"{_and(people)} {'dit' if len(people) == 1 else 'disent'} {say_step(step, place, scale)}"
+                for step, people in groups.items()
             )
+            + _when(voices[0]),
+            tuple(reason_of(voice, scale, place) for voice in said.values()),
+        )
+
+
+def _and(words: list[str]) -> str:
+    return " et ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def _weighted(found: Bearable, place: Establishment, scale: Scale) -> str:
-    """The cross-check's length; "ou plus" only where no length of the ladder exceeds the limit."""
-    if found.sums[found.weighted] > found.limit:
-        return say_span(scale.ladder(place.calendar)[found.weighted])
-    return say_step(found.weighted, place, scale)
+    """The cross-check's length: the first that exceeds the limit, where one does."""
+    said = say_span(scale.ladder(place.calendar)[found.weighted])
+    return said if found.crosses else f"aucune durée jusqu'à {said}"
+
+
+def _sum_of(found: Bearable, place: Establishment, scale: Scale) -> str:
+    """What the cross-check adds up, where it exceeds its limit, and what that limit is; in one sentence."""
+    least = sum(item.weight for item in scale.criteria)
+    said = say_span(scale.ladder(place.calendar)[found.weighted])
+    total, limit = _figure(found.sums[found.weighted]), _figure(found.limit)
+    seen = (
+        f"à {said} elle fait {total} et dépasse la limite de {limit}"
+        if found.crosses
+        else f"même à {said} elle fait {total} et ne dépasse jamais la limite de {limit}"
+    )
+    return (
+        "règle pondérée, en contrôle : la somme des niveaux de tous les critères, chacun fois son poids, va de"
+        f" {_figure(least)} (tous mineurs) à {_figure(LEVELS * least)} (tous critiques) ; {seen}"
+        f" ({WEIGHTED_SHARE * 100:.0f} % du maximum)"
+    )
 
 
 def _figure(number: float) -> str:

@@ -106,7 +106,7 @@ def read_objectives(
 ) -> tuple[Objectives, Bargain]:
     """The objectives of `path` with the answers of `answers`, and what can be bought. Raises PlanError.
 
-    `recorded`: answers that a ledger kept, beside those of files.
+    `recorded`: answers that a ledger kept, in the order of their recording, beside those of files.
     """
     judgement = judge_objectives(path, answers, plan, recorded=recorded, today=today)
     if judgement.objectives is None:
@@ -130,7 +130,7 @@ def judge_objectives(
     reader = _Reader(plan, proposed_scale(), today)
     objectives = reader.objectives(path)
     bargain = reader.bargain(str(path), objectives, today) if objectives is not None else Bargain(None, ())
-    given = list(reader.arrived(recorded))
+    given = list(last_recorded(reader.arrived(recorded)))
     for file in answers:
         given += reader.answers(file)
     if reader.faults or objectives is None:
@@ -358,8 +358,13 @@ def _written(draft: Draft, built: Objectives) -> Iterator[tuple[Hashable, Steps]
             yield (supplier.id, promise), (*item.path, "promises", index)
 
 
+def last_recorded(rows: Iterable[Statement]) -> Iterable[Statement]:
+    """Of a ledger's rows, in the order of their recording: the last of each person, thing and day corrects those before."""
+    return {(*said.key, said.on): said for said in rows}.values()
+
+
 def latest(answers: Iterable[Statement]) -> Iterable[Statement]:
-    """The newest answers of each key; two of one day that do not say the same both stay, and nobody guesses which counts."""
+    """The newest answers of each key; two of one day that do not say the same both stay: files do not tell which came last."""
     kept: dict[tuple[str, str, str], dict[str, Statement]] = {}
     for answer in answers:
         said = kept.setdefault(answer.key, {})

@@ -65,6 +65,7 @@ def objectives_rules(draft: Draft, plan: Plan, scale: Scale, today: date | None)
         yield from _business(settled.item, known, settled.path)
         hours = known.calendar_of(settled.item.establishment)
         yield from known.fits(settled.item.rto, hours, (*settled.path, "rto"))
+    yield from _settled_twice(draft.settled)
     for component in draft.components:
         yield from known.carried(component.item.carries, (*component.path, "carries"))
         yield from known.components(component.item.needs, (*component.path, "needs"))
@@ -158,11 +159,12 @@ def answers_rules(
                 f"cette réponse est datée du {item.on} : ce jour n'est pas encore arrivé",
                 "écrivez la date où la personne a répondu",
             )
-        if item.data is not None and item.data.retype_hours > DAY_HOURS:
+        hours = item.data.retype_hours if item.data is not None else None
+        if hours is not None and hours > DAY_HOURS:
             yield Finding(
                 (*path, "data", "retype_hours"),
                 "retype-long",
-                f"ressaisir une seule journée prendrait {item.data.retype_hours:g} h : plus que n'en compte un jour".replace(
+                f"ressaisir une seule journée prendrait {hours:g} h : plus que n'en compte un jour".replace(
                     ".", ","
                 ),
                 "est-ce bien pour une journée ? à plusieurs, c'est la somme de leurs heures : laissez alors ce nombre",
@@ -268,6 +270,24 @@ def _twice(items: list[Placed[T]], name: Callable[[T], str], key: str, section: 
                 "gardez-en un",
             )
         seen.add(name(placed.item))
+
+
+def _settled_twice(items: list[Placed[SettledBlock]]) -> Iterator[Finding]:
+    """Two decisions of one day on one thing: the newest counts, and neither is."""
+    seen: set[tuple[str, str, date]] = set()
+    for placed in items:
+        item = placed.item
+        key = (item.application, item.establishment, item.on)
+        if key in seen:
+            where = f" pour « {item.establishment} »" if item.establishment else ""
+            yield Finding(
+                placed.path,
+                "settled-twice",
+                f"« {item.application} » est tranchée deux fois le {item.on:%d/%m/%Y}{where} :"
+                " on ne sait pas laquelle compte",
+                "gardez la décision qui vaut ; une décision d'un autre jour peut rester, la plus récente compte",
+            )
+        seen.add(key)
 
 
 class _Known:

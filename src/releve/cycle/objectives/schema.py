@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, PlainValidator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, model_validator
 
 from releve.cycle.plan.blocks import Block
 from releve.cycle.plan.fields import Duration, Id, Name, Text, WallDuration, quote, wrong
@@ -63,6 +63,15 @@ def _truth(value: Any) -> Any:
     return known[word]
 
 
+def _when(text: str) -> str:
+    """The text of a critical period that can be read."""
+    try:
+        parse_period(text)
+    except ValueError as error:
+        raise wrong("period", str(error), "écrivez « du 18 au 5 » ou « du 1 janvier au 30 avril »") from error
+    return text
+
+
 Number = Annotated[float, PlainValidator(_number)]
 Bytes = Annotated[int, PlainValidator(_bytes)]
 Level = Annotated[int, Field(ge=1, le=4)]
@@ -87,17 +96,7 @@ class PeriodBlock(Block):
     TITLE = "une période critique"
     id: Id
     name: Name
-    when: Name
-
-    @model_validator(mode="after")
-    def _when_can_be_read(self) -> PeriodBlock:
-        try:
-            self.value()
-        except ValueError as error:
-            raise wrong(
-                "period", str(error), "écrivez « du 18 au 5 » ou « du 1 janvier au 30 avril »"
-            ) from error
-        return self
+    when: Annotated[Name, AfterValidator(_when)]
 
     def value(self) -> Period:
         """The period. Raises ValueError."""
@@ -224,9 +223,19 @@ class DataBlock(Block):
     TITLE = "les données d'une réponse"
     kinds: Name
     entries_per_day: Annotated[int, Field(ge=0, le=10**9)]
-    retype_hours: Annotated[Number, Field(ge=0, le=10_000)]
+    retype_hours: Annotated[Number, Field(ge=0, le=10_000)] | None = None
     paper: Truth
     volume: Bytes | None = None
+
+    @model_validator(mode="after")
+    def _hours_of_what_can_be_typed(self) -> DataBlock:
+        if self.paper and self.retype_hours is None:
+            raise wrong(
+                "retype-missing",
+                "il manque « retype_hours » : ce qui se ressaisit prend du temps",
+                "écrivez les heures de travail pour ressaisir une journée, ou « paper: non » si rien ne le permet",
+            )
+        return self
 
 
 class InPeriodBlock(Block):

@@ -73,7 +73,8 @@ def _item(said: Statement) -> Iterator[str]:
         yield "    data:"
         yield f"      kinds: {_text(data.kinds)}"
         yield f"      entries_per_day: {data.entries}"
-        yield f"      retype_hours: {_number(data.retype_hours)}"
+        if data.retype_hours is not None:
+            yield f"      retype_hours: {_number(data.retype_hours)}"
         yield f"      paper: {'oui' if data.paper else 'non'}"
         if data.volume is not None:
             yield f"      volume: {write_bytes(data.volume)}"

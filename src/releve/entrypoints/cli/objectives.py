@@ -331,10 +331,10 @@ def _compare(where: Places) -> Answer:
 def _record(where: Places) -> Answer:
     from releve.app import utc_now
     from releve.cycle.objectives.read import read_answers
-    from releve.entrypoints.cli.session import relief_house
+    from releve.entrypoints.cli.session import ledger_house
 
     plan, _objectives = load(where)
-    home = relief_house(where.plan)
+    home = ledger_house(where.plan)
     now = utc_now()
     # every answer, and not only each person's newest: what was said before stays said
     said = [
@@ -353,12 +353,14 @@ def _record(where: Places) -> Answer:
 
 
 def _export(plan: str, file: Path) -> Answer:
+    from releve.cycle.objectives.read import last_recorded
     from releve.cycle.objectives.written import HEAD, parts, written
     from releve.domain.errors import BadInput
     from releve.entrypoints.cli.objectives_files import replace_whole
-    from releve.entrypoints.cli.session import relief_house
+    from releve.entrypoints.cli.session import ledger_house
 
-    kept = relief_house(plan).ledger.statements.all()
+    # what a later row of the day corrected stays in the ledger: files could not tell which came last
+    kept = list(last_recorded(ledger_house(plan).ledger.statements.all()))
     # "_": the names sort in the order of what was said, and so are they read
     pieces = {
         file if number == 1 else file.with_name(f"{file.stem}_{number:03}{file.suffix}"): part

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator
@@ -24,12 +25,13 @@ from releve.entrypoints.cli.telling import Answer, Interrupted, talk
 
 if TYPE_CHECKING:
     from releve.cycle.objectives.ask import Form, Place, Question, Subject
-    from releve.cycle.objectives.need import Need
+    from releve.cycle.objectives.need import Disagreement, Need
     from releve.domain.objectives import Objectives, Statement
     from releve.domain.plan import Plan
 
 LONGEST_NAME = 200  # characters of a name in a file of answers
 BACK, LATER, HELP = "<", "!", "?"
+UNKNOWN = "je ne sais pas"  # what an empty answer says where one may be empty
 _LEAD = " " * 6
 
 
@@ -42,13 +44,14 @@ def ask(
     *,
     read: Callable[[], str] | None = None,
 ) -> Answer:
-    """Ask every question that is left, then write the answer. `read` gives the lines typed; "" at the end of them."""
-    from releve.cycle.objectives.ask import statement
+    """Ask every question that is left, then write the answer; nothing is written while some are. `read` gives the lines typed; "" at the end of them."""
+    from releve.cycle.objectives.ask import next_question, statement
     from releve.cycle.objectives.impact import bearable
     from releve.cycle.objectives.need import Voice, needs, reason_of, say_step, step_span
     from releve.cycle.objectives.scale import proposed_scale
     from releve.cycle.objectives.written import HEAD, written
 
+    where = _made_if_absent(where)
     plan, objectives = load(where)
     subject = _subject(plan, objectives, application, establishment, by, on)
     draft = where.answers / f".brouillon-{application}-{subject.establishment.id}-{_slug(subject.by)}.json"
@@ -63,6 +66,11 @@ def ask(
     except KeyboardInterrupt as stop:
         talk("")  # what follows is no answer to the question
         raise Interrupted(f"ce qui a été répondu est gardé ; pour continuer : {again}") from stop
+    if next_question(subject, form) is not None:  # put off: nothing went wrong
+        return Answer(
+            {"finished": False, "answered": len(form.answered), "again": again},
+            f"{_kept(form)} ; pour continuer : {again}",
+        )
     said = statement(subject, form)
     file = where.answers / f"{application}-{subject.establishment.id}.yaml"
     with alone(file):
@@ -87,13 +95,24 @@ def ask(
             f"écrit dans {file}",
             f"De cette réponse : on peut s'en passer {say_step(voice.bearable.threshold, subject.establishment, scale)}",
             f"  {reason_of(voice, scale, subject.establishment)}",
-            *(
-                f"{_standing(need, explained=item.explained)} : {item.sentence}"
-                for item in need.disagreements
-            ),
+            *(line for item in need.disagreements for line in _told(need, item)),
         ]
     )
-    return Answer({"file": str(file), "statement": _value(said)}, text)
+    return Answer({"finished": True, "file": str(file), "statement": _value(said)}, text)
+
+
+def _made_if_absent(where: Places) -> Places:
+    """The first answer makes the folder that was named, and says so: it may be a slip of the fingers."""
+    if where.named and not where.recorded and not os.path.lexists(where.answers):
+        talk(f"le dossier {where.answers} n'existe pas encore : il sera fait")
+    return replace(where, named=False)
+
+
+def _told(need: Need, item: Disagreement) -> Iterator[str]:
+    """A disagreement, and what it takes to understand it beside the answers themselves."""
+    yield f"{_standing(need, explained=item.explained)} : {item.sentence}"
+    if item.kind != "people":
+        yield f"  {item.reasons[-1]}"
 
 
 def _standing(need: Need, *, explained: bool) -> str:
@@ -161,6 +180,7 @@ def _same_command(where: Places, subject: Subject) -> str:
 
 
 def _dialogue(subject: Subject, form: Form, draft: Path, read: Callable[[], str], again: str) -> Form:
+    """The form when every question is answered, or when the person puts the rest off."""
     from releve.cycle.objectives.ask import Mistake, answer, next_question, place
 
     while (question := next_question(subject, form)) is not None:
@@ -171,14 +191,11 @@ def _dialogue(subject: Subject, form: Form, draft: Path, read: Callable[[], str]
             talk("  ce qui a été tapé n'est pas lisible (UTF-8 est attendu)")
             continue
         text = line.strip()
-        if not line or text == LATER:
-            if not line:
-                talk("")  # the end of the input leaves the cursor behind the question
-            raise BadInput(
-                "not-finished",
-                f"{say_count(len(form.answered), 'réponse gardée')}, il en manque encore",
-                hint=f"pour continuer : {again}",
-            )
+        if not line:
+            talk("")  # the end of the input leaves the cursor behind the question
+            raise BadInput("not-finished", _kept(form), hint=f"pour continuer : {again}")
+        if text == LATER:
+            return form
         if text == HELP:
             _help(question)
             continue
@@ -192,7 +209,13 @@ def _dialogue(subject: Subject, form: Form, draft: Path, read: Callable[[], str]
             continue
         form = given
         _keep(draft, form)
+        if question.choices or not form.answered[question.key]:
+            talk(f"  → {form.answered[question.key] or UNKNOWN}")  # a number is another answer elsewhere
     return form
+
+
+def _kept(form: Form) -> str:
+    return f"{say_count(len(form.answered), 'réponse gardée')}, il en manque encore"
 
 
 def _show(question: Question, place: Place | None) -> None:
@@ -216,7 +239,7 @@ def _help(question: Question) -> None:
     typed = "votre réponse, sur une ligne"
     if question.choices:
         typed = f"un numéro de la liste, ou la réponse en toutes lettres (« {question.choices[0]} »)"
-    empty = "" if question.default is None else " ; Entrée seule : " + (question.default or "je ne sais pas")
+    empty = "" if question.default is None else " ; Entrée seule : " + (question.default or UNKNOWN)
     lines = (
         *question.about,
         "",

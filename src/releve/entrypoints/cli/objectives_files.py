@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from releve.adapters.notes import put
-from releve.domain.errors import Unreachable
+from releve.domain.errors import BadInput, Unreachable
+from releve.domain.names import did_you_mean
 from releve.domain.os_errors import reason
 
 if TYPE_CHECKING:
@@ -50,11 +51,19 @@ class Places:
     objectives: Path
     answers: Path
     recorded: bool = False  # the answers are the ledger's rows, not files
+    named: bool = False  # somebody named the folder of answers: it must exist
 
     def answer_files(self) -> tuple[Path, ...]:
-        """The files of answers, in name order. Raises `Unreachable` when the folder cannot be read."""
+        """The files of answers, in name order.
+
+        Raises `BadInput` when a folder that was named is not there, `Unreachable` when one cannot be read.
+        """
         try:
-            if self.recorded or not self.answers.exists():
+            if self.recorded:
+                return ()
+            if not self.answers.exists():
+                if self.named:
+                    raise _no_folder(self.answers)
                 return ()
             return tuple(sorted(path for path in self.answers.iterdir() if path.suffix in {".yaml", ".yml"}))
         except OSError as error:
@@ -64,11 +73,27 @@ class Places:
             ) from error
 
 
+def _no_folder(folder: Path) -> BadInput:
+    """A folder of answers that is not there, with the one beside it that was probably meant."""
+    beside = (
+        [item.name for item in folder.parent.iterdir() if item.is_dir()] if folder.parent.is_dir() else []
+    )
+    near = did_you_mean(folder.name, [name for name in beside if not name.startswith(".")])
+    return BadInput(
+        "answers-missing",
+        f"le dossier de réponses {folder} n'existe pas",
+        hint=f"vouliez-vous dire « {folder.parent / near} » ?"
+        if near
+        else "--answers (ou RELEVE_ANSWERS) : un dossier, ou « registre » ; sans lui, « reponses » à côté des objectifs",
+    )
+
+
 def places(plan: str, objectives: str, answers: str) -> Places:
     """The places as given, each beside the one before when it was not."""
     file = Path(objectives) if objectives else Path(plan).parent / "objectifs.yaml"
-    folder = Path(answers) if answers and answers != LEDGER else file.parent / "reponses"
-    return Places(plan, file, folder, answers == LEDGER)
+    named = bool(answers) and answers != LEDGER
+    folder = Path(answers) if named else file.parent / "reponses"
+    return Places(plan, file, folder, answers == LEDGER, named)
 
 
 def load(where: Places) -> tuple[Plan, Objectives]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -43,6 +44,35 @@ def relief_house(path: str) -> House:
     """The house of the relief site, where incidents, runs and evidence are kept."""
     plan = plan_of(path)
     return house(plan, relief_of(plan))
+
+
+def ledger_house(path: str) -> House:
+    """The relief's house for what only reads or adds to its ledger: it must be on this machine already.
+
+    A state folder made here would be a second ledger that nobody reads. Raises `Unreachable`.
+    """
+    plan = plan_of(path)
+    site = plan.site(relief_of(plan))
+    if site.worker is not None and not os.environ.get("DATABASE_URL") and _absent(site.worker.state):
+        raise Unreachable(
+            "ledger-elsewhere",
+            f"le registre est au site de secours « {site.id} », et son dossier {site.worker.state} n'existe pas"
+            " sur cette machine",
+            hint="lancez la même commande sur la machine du secours ; si c'est celle-ci, faites d'abord ce dossier"
+            f" (mkdir -p -m 700 {shlex.quote(site.worker.state)})",
+        )
+    return house(plan, site.id)
+
+
+def _absent(folder: str) -> bool:
+    """Whether nothing is there. What cannot be looked at is not absent: opening it says why."""
+    try:
+        Path(folder).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def ledger_here(plan: Plan) -> Ledger | None:

@@ -93,6 +93,20 @@ ALL = (
 DATA = ("oui", "soins", "400", "oui", "6,5", "40 Go")
 
 
+def test_what_cannot_be_typed_again_is_asked_no_hours(tmp_path: Path) -> None:
+    """The hours are asked after a yes only; nothing stands in the file for them, and it reads as it was said."""
+    form = answered(SUBJECT, *ALL, "oui", "soins", "400", "non", "")
+    assert next_question(SUBJECT, form) is None
+    said = statement(SUBJECT, form)
+    assert said.data == DataAnswer("soins", 400, None, paper=False)
+    text = written([said])
+    assert "retype_hours" not in text
+    (tmp_path / "o.yaml").write_text(OBJECTIVES, encoding="utf-8")
+    (tmp_path / "r.yaml").write_text(HEAD + text, encoding="utf-8")
+    found, _bargain = read_objectives(tmp_path / "o.yaml", [tmp_path / "r.yaml"], plan())
+    assert [item.data for item in found.statements] == [said.data]
+
+
 def test_a_finished_form_is_a_statement() -> None:
     """Everything that was said, and nothing else."""
     form = answered(SUBJECT, *ALL, *DATA)

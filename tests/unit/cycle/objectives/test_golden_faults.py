@@ -94,6 +94,20 @@ def test_a_row_of_the_ledger_waits_for_its_day() -> None:
     assert "médecin" in remark.sentence and "2062-01-01" in remark.sentence
 
 
+def test_the_last_recorded_of_a_day_corrects_those_before() -> None:
+    """A ledger knows its order: one answer a person, a thing and a day; another person's, or a later day's, is another."""
+    first, other = statement(step=5), statement(by="médecin")
+    corrected = statement(step=3, why="je m'étais trompée")
+    told = judge_objectives(GOLDEN / "retype-long.yaml", [], PLAN, recorded=[first, other, corrected])
+    assert told.objectives is not None
+    assert {said.why for said in told.objectives.statements} == {corrected.why, other.why}
+    assert len(told.objectives.statements) == 2
+    later = replace(first, on=date(2026, 10, 6))
+    told = judge_objectives(GOLDEN / "retype-long.yaml", [], PLAN, recorded=[later, corrected])
+    assert told.objectives is not None
+    assert told.objectives.statements == (later,)
+
+
 def test_one_bad_file_of_answers_hides_nothing_of_another(tmp_path: Path) -> None:
     """Each respondent's faults are said, file by file."""
     (tmp_path / "objectifs.yaml").write_text(
@@ -116,3 +130,23 @@ def test_a_need_settled_tomorrow_is_refused_with_its_line(tmp_path: Path) -> Non
     (fault,) = judge_objectives(file, [], PLAN, today=date(2026, 10, 19)).faults
     assert (fault.code, fault.line) == ("settled-future", 4)
     assert judge_objectives(file, [], PLAN, today=date(2026, 10, 20)).faults == ()
+
+
+@pytest.mark.parametrize(
+    ("second", "faults"),
+    [
+        ("establishment: ehpad, rto: 4 h, by: cadre, on: 2026-10-20", [("settled-twice", 5)]),
+        ("establishment: ehpad, rto: 4 h, by: cadre, on: 2026-10-21", []),
+        ("rto: 4 h, by: cadre, on: 2026-10-20", []),
+    ],
+    ids=["same day", "another day", "everywhere"],
+)
+def test_a_thing_is_settled_once_a_day(tmp_path: Path, second: str, faults: list[tuple[str, int]]) -> None:
+    """Of two days the newest counts; of one day nobody knows which."""
+    file = tmp_path / "objectifs.yaml"
+    file.write_text(
+        'version: 1\nestablishments: [{id: ehpad, name: "EHPAD fictif"}]\nsettled:\n'
+        '  - {application: dui, establishment: ehpad, rto: 8 h, by: directrice, on: 2026-10-20, why: "x"}\n'
+        f'  - {{application: dui, {second}, why: "y"}}\n'
+    )
+    assert [(item.code, item.line) for item in judge_objectives(file, [], PLAN).faults] == faults

@@ -6,9 +6,11 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 from releve.cycle.objectives.need import needs
+from releve.cycle.objectives.show.needs import need_value, say_loss
 from releve.domain.objectives import DataAnswer, Objectives, Settled
 from releve.domain.periods import parse_period
-from releve.domain.units import Span, parse_span
+from releve.domain.plan import Tolerance
+from releve.domain.units import MAX_SPAN_SECONDS, Span, parse_span
 from tests.fakes.objectives import HOME, OFFICE_PLACE, SCALE, at_night, impact, objectives, statement
 from tests.fakes.plans import application, plan
 
@@ -131,12 +133,38 @@ def test_the_strictest_of_what_is_said_and_of_the_class_bounds_the_loss() -> Non
     assert len(need.loss) == 2
 
 
-def test_an_answer_without_data_says_only_what_the_class_says() -> None:
-    """Nobody said what is typed: the class of the data alone speaks, the plan's own value does not come back."""
-    (need,) = needs(
-        plan((application("mail", rto="6 h"),), ()), objectives(statement("mail")), SCALE, year=2026
+def test_an_answer_without_data_never_weakens_the_loss_of_the_plan() -> None:
+    """While nobody described the data the plan's own value counts, beside the class; a description replaces it."""
+    silent = statement()
+    (need,) = needs(plan(), objectives(silent), SCALE, year=2026)
+    assert need.rpo == Span()
+    assert need.loss == (
+        "données critiques : au plus 15 min, hors du site",
+        "valeur du plan : rien (aucune réponse ne décrit les données)",
     )
-    assert need.rpo is None
+    data = DataAnswer("transmissions", 400, 8.0, paper=True)
+    (told,) = needs(plan(), objectives(silent, replace(statement(by="médecin"), data=data)), SCALE, year=2026)
+    assert told.rpo == Span(900.0)
+    assert not [why for why in told.loss if "valeur du plan" in why]
+
+
+def test_a_plan_that_admits_more_than_the_class_gives_way_to_it() -> None:
+    """The strictest of the two counts, and stands last: it is the one that is quoted."""
+    loose = replace(
+        application("dui", data=("dossiers",)), need=Tolerance(parse_span("4 h"), parse_span("1 h"))
+    )
+    (need,) = needs(plan((loose,)), objectives(statement()), SCALE, year=2026)
+    assert need.rpo == Span(900.0)
+    assert need.loss[0].startswith("valeur du plan : 1 h")
+    assert "critiques" in need.loss[-1]
+
+
+def test_a_plan_without_data_has_nothing_to_lose_whatever_is_answered() -> None:
+    """It is said in words, and JSON gives no figure for it."""
+    bare = replace(application("mail"), need=Tolerance(parse_span("4 h"), Span(MAX_SPAN_SECONDS)))
+    (need,) = needs(plan((bare,), ()), objectives(statement("mail")), SCALE, year=2026)
+    assert say_loss(need.rpo) == "rien à perdre"
+    assert need_value(need, {})["rpo"] is None
 
 
 def test_unacceptable_at_once_asks_for_no_outage_at_all() -> None:
@@ -146,10 +174,38 @@ def test_unacceptable_at_once_asks_for_no_outage_at_all() -> None:
     assert need.least == timedelta(0)
 
 
-def test_the_weighted_rule_says_or_more_only_where_nothing_exceeds_its_limit() -> None:
-    """A sum that exceeds at the very last length is that length; one that never does is that length or more."""
+def test_the_weighted_rule_says_it_has_no_limit_only_where_nothing_exceeds_its_limit() -> None:
+    """A sum that exceeds at the very last length is that length; one that never does is said to."""
     last = {code: (*curve[:-1], 4) for code, curve in impact(SECU=7).items()}
     (at_last,) = needs(plan(), objectives(replace(statement(), impact=last)), SCALE, year=2026)
     (never,) = needs(plan(), objectives(statement(step=7)), SCALE, year=2026)
     assert at_last.disagreements[0].sentence.endswith("la règle pondérée 30 j")
-    assert never.disagreements[0].sentence.endswith("la règle pondérée 30 j ou plus")
+    assert never.disagreements[0].sentence.endswith("la règle pondérée aucune durée jusqu'à 30 j")
+
+
+def test_one_person_s_two_answers_of_a_day_are_a_disagreement_with_herself() -> None:
+    """Files do not tell which came last: the strictest counts, and it is open until it is settled."""
+    said = objectives(statement(by="lingère", step=5), statement(by="lingère", step=4))
+    (need,) = needs(plan(), said, SCALE, year=2026)
+    (own,) = [item for item in need.disagreements if item.kind != "rules"]
+    assert own.kind == "self"
+    assert own.sentence == "lingère a donné deux réponses le même jour : 4 h et 2 h"
+    assert need.rto == parse_span("2 h")
+    assert need.open
+    (same,) = needs(plan(), objectives(statement(why="a"), statement(why="b")), SCALE, year=2026)
+    assert not [item for item in same.disagreements if item.kind != "rules"]
+
+
+def test_a_disagreement_names_every_person_with_what_they_say() -> None:
+    """Not only the two ends: those who say the same together, each with a reason, and a person once."""
+    said = objectives(
+        statement(by="médecin", step=7),
+        statement(by="lingère", step=5),
+        statement(by="lingère", step=4),
+        statement(by="cadre", step=4),
+        statement(by="directeur", step=6),
+    )
+    (need,) = needs(plan(), said, SCALE, year=2026)
+    (people,) = [item for item in need.disagreements if item.kind == "people"]
+    assert people.sentence == "cadre et lingère disent 2 h, directeur dit 8 h, médecin dit 1 j"
+    assert len(people.reasons) == 4

@@ -37,12 +37,23 @@ def settled(rto: Span) -> Settled:
     return Settled("dui", "", rto, "directrice", date(2026, 10, 20), "équipe de nuit renforcée")
 
 
-def test_both_rules_are_shown_with_their_figures_in_french() -> None:
-    """The weighted sums have decimal commas, and stand under the disagreement that they explain."""
-    said = objectives(statement())
-    text = need_text(one(said), said, SCALE, {})
-    (line,) = [item for item in text.splitlines() if "somme pondérée" in item]
-    assert line.strip() == "somme pondérée : " + " ; ".join(["10"] * 5 + ["16"] * 5) + " (limite : 28)"
+def test_the_weighted_rule_says_what_it_adds_up_where_it_crosses_and_its_limit() -> None:
+    """One sentence under the disagreement that it explains; a sum that never exceeds the limit is said to."""
+    steep = {
+        code: tuple(4 if step >= 7 else 1 for step in range(SCALE.steps)) if code != "SECU" else curve
+        for code, curve in impact(SECU=3).items()
+    }
+    for given, end in (
+        (impact(SECU=5), "même à 30 j elle fait 16 et ne dépasse jamais la limite de 28 (70 % du maximum)"),
+        (steep, "à 3 j elle fait 37 et dépasse la limite de 28 (70 % du maximum)"),
+    ):
+        said = objectives(replace(statement(), impact=given))
+        text = need_text(one(said), said, SCALE, {})
+        (line,) = [item for item in text.splitlines() if "en contrôle" in item]
+        assert line.strip() == (
+            "règle pondérée, en contrôle : la somme des niveaux de tous les critères, chacun fois son poids,"
+            f" va de 10 (tous mineurs) à 40 (tous critiques) ; {end}"
+        )
 
 
 def test_a_limit_that_is_not_whole_has_a_decimal_comma() -> None:
@@ -50,7 +61,7 @@ def test_a_limit_that_is_not_whole_has_a_decimal_comma() -> None:
     from releve.domain.objectives import Threshold
 
     said = replace(objectives(statement()), thresholds=(Threshold("FIN", 1.5, 3),))
-    assert "(limite : 29,4)" in need_text(one(said), said, SCALE, {})
+    assert "limite de 29,4 (70 % du maximum)" in need_text(one(said), said, SCALE, {})
 
 
 def test_a_delay_settled_where_nobody_answered_is_not_called_the_plan_s() -> None:

@@ -41,12 +41,12 @@ SPANS = st.one_of(
     st.integers(1, MAX_SPAN_SECONDS).map(lambda seconds: Span(float(seconds), Clock.BUSINESS)),
     st.integers(1, 366).map(lambda days: Span(0.0, Clock.BUSINESS, days)),
 )
+HOURS = st.floats(0, 10_000).map(abs)
 DATA = st.builds(
-    DataAnswer,
+    lambda kinds, entries, said, volume: DataAnswer(kinds, entries, said[0], said[1], volume),
     TEXTS.filter(bool),
     st.integers(0, 10**9),
-    st.floats(0, 10_000).map(abs),
-    st.booleans(),
+    st.tuples(HOURS, st.booleans()) | st.just((None, False)),
     st.none() | st.integers(0, 10**14),
 )
 STATEMENTS = st.builds(

@@ -15,6 +15,11 @@ from releve.domain.plan import Plan
 from releve.domain.units import MAX_SPAN_SECONDS, Clock, Span, say_count, say_seconds, say_span
 
 NOTHING = "—"
+_BETWEEN = {
+    "rules": "entre les règles",
+    "people": "entre personnes",
+    "self": "d'une personne avec elle-même",
+}
 
 
 def say_need(need: Need) -> str:
@@ -123,9 +128,7 @@ def need_text(need: Need, objectives: Objectives, scale: Scale, accepted: Accept
         for item in accepted_of(accepted, need.application, need.establishment)
     ]
     for item in need.disagreements:
-        lines.append(
-            f"  désaccord ({'entre les règles' if item.kind == 'rules' else 'entre personnes'}) : {item.sentence}"
-        )
+        lines.append(f"  désaccord ({_BETWEEN[item.kind]}) : {item.sentence}")
         lines += [f"    {reason}" for reason in item.reasons]
     return "\n".join(lines)
 
@@ -171,7 +174,7 @@ def _state(need: Need) -> str:
     if not need.voices:
         return "valeur du plan : personne n'a répondu"
     people = sorted({voice.answer.by for voice in need.voices})
-    apart = need.open or any(item.kind == "people" for item in need.disagreements)
+    apart = need.open or any(item.kind != "rules" for item in need.disagreements)
     return ", ".join(people) + (" — désaccord" if apart else "")
 
 
@@ -185,7 +188,7 @@ def need_value(need: Need, accepted: Accepted) -> dict[str, object]:
         "rto_least_seconds": need.least.total_seconds(),
         "rto_worst_seconds": need.worst.total_seconds(),
         "rto_in_periods": {period or "usual": say_span(span) for period, span in need.rto_in.items()},
-        "rpo": say_span(need.rpo) if need.rpo is not None else None,
+        "rpo": say_span(need.rpo) if need.rpo is not None and need.rpo.seconds < MAX_SPAN_SECONDS else None,
         "rpo_reasons": list(need.loss),
         "answered": need.answered,
         "open": need.open,
