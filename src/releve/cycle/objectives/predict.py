@@ -19,7 +19,7 @@ from releve.cycle.objectives.history import History
 from releve.cycle.objectives.need import Need
 from releve.cycle.objectives.prediction.schedule import Timetable, schedule
 from releve.cycle.objectives.prediction.simulate import Draws, Outlook, Rows, simulate
-from releve.cycle.objectives.recovery import PEOPLE, Way, Work, work
+from releve.cycle.objectives.recovery import DECIDE, PEOPLE, Way, Work, work
 from releve.cycle.objectives.scenarios import Scenario
 from releve.domain.errors import BadInput
 from releve.domain.objectives import Objectives, Relief
@@ -105,9 +105,11 @@ def predict(
     *,
     seed: int = SEED,
     limit: float = EFFORT,
+    decided: bool = False,
 ) -> Prediction:
     """One scenario that hits `hit`, at the instants `at` (POSIX seconds, one a draw).
 
+    `decided`: the returns are also counted from the decision (`Outlook.after`).
     `limit`: the scheduler's, deterministic (no clock is read). Raises BadInput (`relief-too-small`)
     when the relief cannot hold what must come back.
     """
@@ -144,6 +146,7 @@ def predict(
         Draws(len(at), due=Rows(due), release=release),  # losses of one disaster: how often is another figure
         hourly=_hourly(situation.objectives),
         seed=seed,
+        after=DECIDE if decided else "",
     )
     assumed = [job for job in todo.jobs if job.seconds.p90 and job.seconds.basis is Basis.ASSUMED]
     timed = [job for job in todo.jobs if job.seconds.p90]

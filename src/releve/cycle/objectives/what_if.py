@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from releve.cycle.objectives.deciding import Moment, moment
 from releve.cycle.objectives.due import runs_out
 from releve.cycle.objectives.flow import NodeKind
 from releve.cycle.objectives.need import Need
@@ -80,8 +81,8 @@ class Supposed:
 class Line:
     """One application that stops. `due`: when its strictest need runs out, and at which establishment.
 
-    `decide_by`: the last instant at which to decide so that nine times out of ten it is back by then; None
-    when it cannot be told. `on_paper`: entries that people will write meanwhile (P50), None: not said.
+    `decide`: by when to decide so that nine times out of ten it is back by then; None when it cannot be told,
+    or when nothing waits for a decision. `on_paper`: entries that people will write meanwhile (P50), None: not said.
     """
 
     application: str
@@ -92,16 +93,22 @@ class Line:
     due: datetime
     due_at: str
     forecast: Forecast | None
-    decide_by: datetime | None
+    decide: Moment | None
     without_it: str
     on_paper: float | None
     copes_until: datetime | None
+
+    @property
+    def decide_by(self) -> datetime | None:
+        """The last instant at which to decide; None: there is none, or it is too late from the beginning."""
+        return self.decide.by if self.decide is not None else None
 
 
 @dataclass(frozen=True, slots=True)
 class Supposition:
     """All of it. `major_at`: the first need that runs out before its application (`major_for`) is back, one time in two.
 
+    `decide_by`: the first last moment of `Line.decide`; what is too late from the beginning has none.
     `seed`: of the draws; the same gives the same figures.
     """
 
@@ -204,7 +211,7 @@ def what_if(situation: Situation, supposed: Supposed, at: datetime, *, seed: int
     known_year(at.year)
 
     prediction = predict(
-        situation, supposed.scenario, supposed.hit, np.full(DRAWS, at.timestamp()), seed=seed
+        situation, supposed.scenario, supposed.hit, np.full(DRAWS, at.timestamp()), seed=seed, decided=True
     )
     # data that go with an application take down whoever else uses them; a switch moves all that it moves
     touched = situation.stood.touched(supposed.hit) | prediction.work.ways.keys()
@@ -272,7 +279,7 @@ def _line(
         dues[place],
         place,
         forecast,
-        _decide_by(prediction, name, forecast, dues[place], at),
+        _decide(situation, prediction, name, dues[place], at) if forecast is not None else None,
         application.without_it,
         entries * forecast.p50 / 86_400
         if entries is not None and forecast is not None and forecast.p50 is not None
@@ -294,19 +301,15 @@ def _entries(needs: Iterable[Need]) -> int | None:
     return sum(known) if known else None
 
 
-def _decide_by(
-    prediction: Prediction, name: str, forecast: Forecast | None, due: datetime, at: datetime
-) -> datetime | None:
-    """What is left of the delay once nine recoveries out of ten, from the decision on, are taken from it.
-
-    None for what comes back whatever people decide.
-    """
-    if forecast is None or forecast.p90 is None or prediction.timetable is None:
+def _decide(
+    situation: Situation, prediction: Prediction, name: str, due: datetime, at: datetime
+) -> Moment | None:
+    """None for what comes back whatever people decide."""
+    if prediction.outlook is None or not _decided(prediction.work, name):
         return None
-    if not _decided(prediction.work, name):
-        return None
-    decided = prediction.timetable.end[DECIDE]
-    return max(at, due - timedelta(seconds=max(0.0, forecast.p90 - decided)))
+    relief = situation.relief
+    calendar = situation.plan.calendars[relief.calendar] if relief.calendar else None
+    return moment(prediction.outlook.after[name], due, at, relief, calendar)
 
 
 def _decided(work: Work, name: str) -> bool:

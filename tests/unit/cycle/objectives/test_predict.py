@@ -35,6 +35,7 @@ from releve.domain.work import Basis, Spread
 
 FORTY = Path(__file__).parents[4] / "examples" / "quarante"
 MORNING = datetime(2026, 11, 30, 9, tzinfo=UTC)  # a Monday, 10:00 in Paris
+FRIDAY = datetime(2026, 11, 27, 17, tzinfo=UTC)  # 18:00 in Paris, the office is shut
 NIGHT = datetime(2026, 11, 29, 1, tzinfo=UTC)
 
 
@@ -339,6 +340,39 @@ def test_the_last_moment_to_decide_leaves_nine_recoveries_in_ten(forty: Situatio
     for line in found.lines:
         assert line.decide_by is not None
         assert MORNING <= line.decide_by <= line.due
+
+
+def test_where_an_immediate_decision_is_too_late_no_last_moment_is_given(forty: Situation) -> None:
+    """Nobody before Monday: what is due on Friday evening has no time to decide, what is due on Tuesday has one."""
+    alone = relieved(forty, on_call=None)
+    found = what_if(alone, understood("srv-dui down", alone), FRIDAY)
+    lines = {line.application: line for line in found.lines}
+    for line in lines.values():
+        assert line.decide is not None
+        assert line.forecast is not None
+        assert line.decide.at_once >= line.forecast.kept  # a decision takes time
+        assert (line.decide.by is None) is (line.decide.at_once < 0.9)
+    assert lines["medic"].decide_by is None
+    assert lines["medic"].decide.at_once == 0.0
+    assert found.decide_by == min(lines["compta"].decide_by, lines["fact"].decide_by)
+    text = supposition_text(found, "Europe/Paris")
+    assert "trop tard dès le début : décider tout de suite, « Prescription" in text
+    assert "ne tiendrait pas une fois sur 100" in text
+    assert "vendredi 27 novembre 2026 à 18 h 21 au plus tard" not in text
+    assert "chacun des autres délais" in text
+
+
+def test_who_must_travel_leaves_less_time_to_decide(forty: Situation) -> None:
+    """On call within the hour: the same length of recovery, and an hour less to decide in."""
+    near = relieved(forty, on_call=parse_span("1 min"))
+    supposed = understood("srv-dui down", forty)
+    far, close = (
+        {line.application: line for line in what_if(base, supposed, FRIDAY).lines}["dui"]
+        for base in (forty, near)
+    )
+    assert far.decide_by is not None
+    assert close.decide_by is not None
+    assert timedelta(minutes=56) < close.decide_by - far.decide_by < timedelta(minutes=62)
 
 
 def test_legal_clocks_start_with_what_happened(forty: Situation) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import floor
 from zoneinfo import ZoneInfo
 
 from releve.cycle.objectives.means import Beside
@@ -22,6 +23,8 @@ from releve.cycle.objectives.what_if import Line, Supposition
 from releve.domain.instants import say_instant
 from releve.domain.statutory import AS_OF
 from releve.domain.units import say_count, say_seconds
+
+NAMED = 3  # applications named where many share a fate
 
 WAYS = {
     Way.SWITCH: "bascule par Relève",
@@ -132,6 +135,28 @@ def _major(found: Supposition, zone: ZoneInfo) -> list[str]:
     return told
 
 
+def _too_late(found: Supposition) -> list[str]:
+    """What even an immediate decision does not keep nine times out of ten, the least kept first."""
+    late = [
+        (line.decide.at_once, line.name) for line in found.lines if line.decide and line.decide.by is None
+    ]
+    if not late:
+        return []
+    late.sort(key=lambda one: one[0])
+    told = [f"« {name} » ne tiendrait {_times(chance)}" for chance, name in late[:NAMED]]
+    if (more := len(late) - NAMED) > 0:
+        told.append(
+            f"{say_count(more, 'autre')} {'ne tiendraient' if more > 1 else 'ne tiendrait'} pas non plus neuf fois sur dix"
+        )
+    return [f"Décider : trop tard dès le début : décider tout de suite, {' ; '.join(told)}"]
+
+
+def _times(chance: float) -> str:
+    """A chance below nine in ten, in a hundred: never rounded up to it."""
+    count = floor(chance * 100)
+    return f"que {count} fois sur 100" if count else "pas une fois sur 100"
+
+
 def _decisions(found: Supposition, zone: ZoneInfo) -> list[str]:
     if not found.lines:
         return []
@@ -142,12 +167,12 @@ def _decisions(found: Supposition, zone: ZoneInfo) -> list[str]:
             say_seed(found.seed),
         ]
     lines += _major(found, zone)
+    late = _too_late(found)
+    lines += late
     if found.decide_by is not None:
-        late = found.decide_by <= found.at
         lines.append(
-            "Décider : tout de suite, un délai au moins ne tient déjà pas neuf fois sur dix"
-            if late
-            else f"Décider : le {say_instant(found.decide_by, zone)} au plus tard, pour tenir neuf fois sur dix chaque délai qui peut être estimé"
+            f"Décider : le {say_instant(found.decide_by, zone)} au plus tard, pour tenir neuf fois sur dix "
+            + ("chacun des autres délais" if late else "chaque délai qui peut être estimé")
         )
     lines += [
         f"Retour inconnu de « {line.name} » : {line.why_unknown}" for line in found.lines if line.why_unknown
@@ -222,6 +247,7 @@ def _line_value(line: Line) -> dict[str, object]:
         "due_for": line.due_at,
         "forecast": forecast_value(line.forecast),
         "decide_by": line.decide_by.isoformat() if line.decide_by else None,
+        "kept_if_decided_at_once": line.decide.at_once if line.decide else None,
         "without_it": line.without_it,
         "entries_on_paper": line.on_paper,
         "copes_until": line.copes_until.isoformat() if line.copes_until else None,
