@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 DRAWS = 10_000  # simulated disasters, over all scenarios
 EFFORT = 0.05  # of the scheduler, a scenario: twenty of them stay below a second for forty applications
+USUAL = 1_009  # instants of the year at which the order of the recovery is made: a prime, so that no hour is missed
 YEARS = range(
     2019, 2090
 )  # of disasters: school holidays are known from 2018 to 2100, a delay may run ten years
@@ -97,6 +98,20 @@ def instants(year: int, count: int, timezone: str, seed: int) -> Seconds:
     return np.random.default_rng(seed).uniform(first, last, count)
 
 
+def _usual(situation: Situation, year: int) -> DueTable:
+    """Outages evenly spread over the year, for the order of the recovery: they are no draw, so no seed changes it."""
+    import numpy as np
+
+    zone = ZoneInfo(situation.plan.timezone)
+    first, last = (datetime(one, 1, 1, tzinfo=zone).timestamp() for one in (year, year + 1))
+    at: Seconds = first + (np.arange(USUAL, dtype=np.float64) + 0.5) * ((last - first) / USUAL)
+    return _table(situation, at)
+
+
+def _table(situation: Situation, at: Seconds) -> DueTable:
+    return DueTable(at, situation.plan.calendars, situation.objectives.periods, situation.plan.timezone)
+
+
 def predict(
     situation: Situation,
     scenario: Scenario,
@@ -106,10 +121,12 @@ def predict(
     seed: int = SEED,
     limit: float = EFFORT,
     decided: bool = False,
+    usual: DueTable | None = None,
 ) -> Prediction:
     """One scenario that hits `hit`, at the instants `at` (POSIX seconds, one a draw).
 
-    `decided`: the returns are also counted from the decision (`Outlook.after`).
+    `usual`: the outages for which the order of the recovery is made (None: those of the draws); `seed` is that of the
+    draws alone. `decided`: the returns are also counted from the decision (`Outlook.after`).
     `limit`: the scheduler's, deterministic (no clock is read). Raises BadInput (`relief-too-small`)
     when the relief cannot hold what must come back.
     """
@@ -118,24 +135,19 @@ def predict(
     back = {job.application for job in todo.jobs if job.application}
     if not back:
         return Prediction(scenario, tuple(hit), todo, None, None, 1.0, rate)
-    table = DueTable(at, situation.plan.calendars, situation.objectives.periods, situation.plan.timezone)
+    table = _table(situation, at)
+    usual = usual or table
     columns = list(dict.fromkeys(job.application for job in todo.jobs))
-    due = _dues(situation, columns, table, len(at))
     import numpy as np
 
-    weights = _weights(situation)
-    middle = [
-        Due(name, float(np.median(due[:, index])), weights.get(name, 1.0))
-        for index, name in enumerate(columns)
-        if name and np.isfinite(due[:, index]).all()
-    ]
-    release = _release(situation.relief, table, at)
+    middle = _middle(situation, columns, usual)
+    release = _release(situation.relief, table)
     timetable = schedule(
         todo.jobs,
         todo.pools,
         middle,
-        release={name: float(np.median(when)) for name, when in release.items()},
-        seed=seed,
+        release={name: float(np.median(when)) for name, when in _release(situation.relief, usual).items()},
+        seed=SEED,
         limit=limit,
     )
     outlook = simulate(
@@ -143,7 +155,9 @@ def predict(
         todo.pools,
         middle,
         timetable.order,
-        Draws(len(at), due=Rows(due), release=release),  # losses of one disaster: how often is another figure
+        Draws(
+            len(at), due=Rows(_dues(situation, columns, table)), release=release
+        ),  # losses of one disaster: how often is another figure
         hourly=_hourly(situation.objectives),
         seed=seed,
         after=DECIDE if decided else "",
@@ -184,6 +198,8 @@ def predict_all(
     hits = [(scenario, scenario.hit(situation.stood.needs)) for scenario in scenarios]
     found = [(scenario, hit) for scenario, hit in hits if hit]
     each = max(1, draws // max(len(found), 1))
+    known_year(year)
+    usual = _usual(situation, year)
     return tuple(
         _or_refused(
             situation,
@@ -192,6 +208,7 @@ def predict_all(
             instants(year, each, situation.plan.timezone, seed + index),
             seed=seed + index,
             limit=limit,
+            usual=usual,
         )
         for index, (scenario, hit) in enumerate(found)
     )
@@ -205,10 +222,11 @@ def _or_refused(
     *,
     seed: int,
     limit: float,
+    usual: DueTable,
 ) -> Prediction:
     """The prediction, or why the relief cannot hold what this scenario takes down: the others still count."""
     try:
-        return predict(situation, scenario, hit, at, seed=seed, limit=limit)
+        return predict(situation, scenario, hit, at, seed=seed, limit=limit, usual=usual)
     except BadInput as error:
         if error.code != "relief-too-small":
             raise
@@ -225,12 +243,24 @@ def _or_refused(
         )
 
 
-def _dues(situation: Situation, columns: Sequence[str], table: DueTable, count: int) -> Seconds:
+def _middle(situation: Situation, columns: Sequence[str], table: DueTable) -> list[Due]:
+    """What the order of the recovery aims at: of each application, the delay of one outage in two."""
+    import numpy as np
+
+    due, weights = _dues(situation, columns, table), _weights(situation)
+    return [
+        Due(name, float(np.median(due[:, index])), weights.get(name, 1.0))
+        for index, name in enumerate(columns)
+        if name and np.isfinite(due[:, index]).all()
+    ]
+
+
+def _dues(situation: Situation, columns: Sequence[str], table: DueTable) -> Seconds:
     """Draws × applications: the strictest of its establishments at that instant; inf where nothing is asked."""
     import numpy as np
 
     place = {name: index for index, name in enumerate(columns) if name}
-    found = np.full((count, len(columns)), np.inf)
+    found = np.full((len(table.at), len(columns)), np.inf)
     for need in situation.needs:
         index = place.get(need.application)
         if index is not None:
@@ -247,13 +277,13 @@ def _weights(situation: Situation) -> dict[str, float]:
     return {name: max(weight, 0.01) for name, weight in found.items()}
 
 
-def _release(relief: Relief, table: DueTable, at: Seconds) -> dict[str, Seconds]:
+def _release(relief: Relief, table: DueTable) -> dict[str, Seconds]:
     """When the relief's people are there: at once in their hours, else when they open or when the on-call comes."""
     import numpy as np
 
     if not relief.people or not relief.calendar:
         return {}
-    wait = table.openings(relief.calendar).next_open(at) - at
+    wait = table.openings(relief.calendar).next_open(table.at) - table.at
     if relief.on_call is not None:
         wait = np.minimum(wait, relief.on_call.seconds)
     return {PEOPLE: wait}

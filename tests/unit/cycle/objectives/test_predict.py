@@ -14,6 +14,7 @@ from releve.cycle.objectives.history import History, history
 from releve.cycle.objectives.means import Beside, Change, beside, changed
 from releve.cycle.objectives.need import needs
 from releve.cycle.objectives.predict import Situation, instants, predict, predict_all
+from releve.cycle.objectives.prediction.simulate import Forecast
 from releve.cycle.objectives.read import read_objectives
 from releve.cycle.objectives.recovery import Way
 from releve.cycle.objectives.scale import proposed_scale
@@ -63,6 +64,29 @@ def test_the_same_seed_gives_the_same_prediction(forty: Situation) -> None:
     server = [scenarios()["S03"]]
     first = predict_all(forty, server, year=2026, draws=500)
     assert first == predict_all(forty, server, year=2026, draws=500)
+
+
+def test_another_seed_draws_other_disasters_of_the_same_recovery(forty: Situation) -> None:
+    """The order of the recovery is the estate's; the chances of ten seeds are within the intervals that each prints."""
+    one = [scenarios()["S10"]]
+    found = [predict_all(forty, one, year=2026, draws=250, seed=seed)[0] for seed in range(10)]
+    assert len({item.timetable.order for item in found}) == 1
+    assert len({middle(item, "dui") for item in found}) == 10  # and yet other draws
+    (beside,) = (
+        item
+        for item in predict_all(forty, [scenarios()["S06"], *one], year=2026, draws=2)
+        if item.scenario is one[0]
+    )
+    assert beside.timetable.order == found[0].timetable.order
+    seen: dict[str, list[Forecast]] = {}
+    for item in found:
+        for line in item.outlook.applications:
+            if line.kept is not None:
+                seen.setdefault(line.application, []).append(line)
+    means = {name: sum(line.kept for line in lines) / 10 for name, lines in seen.items()}
+    assert sum(0.05 < mean < 0.95 for mean in means.values()) >= 3  # not only certainties
+    for name, lines in seen.items():
+        assert sum(line.low <= means[name] <= line.high for line in lines) >= 7, name
 
 
 def test_every_scenario_that_hits_something_is_predicted(forty: Situation) -> None:

@@ -540,4 +540,5 @@ def wilson(kept: int, count: int) -> tuple[float, float]:
     part, square = kept / count, Z95**2
     middle = (part + square / (2 * count)) / (1 + square / count)
     half = Z95 / (1 + square / count) * sqrt(part * (1 - part) / count + square / (4 * count**2))
-    return max(middle - half, 0.0), min(middle + half, 1.0)
+    # at both ends it is exact, whatever the rounding: what was never seen may be never
+    return (max(middle - half, 0.0) if kept else 0.0), (min(middle + half, 1.0) if kept < count else 1.0)
