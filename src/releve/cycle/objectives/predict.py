@@ -8,7 +8,7 @@ durations, at other instants: people may have to come, and a need in opening hou
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -22,7 +22,7 @@ from releve.cycle.objectives.prediction.simulate import Draws, Outlook, Rows, si
 from releve.cycle.objectives.recovery import DECIDE, PEOPLE, Way, Work, work
 from releve.cycle.objectives.scenarios import Scenario
 from releve.domain.errors import BadInput
-from releve.domain.objectives import Objectives, Relief
+from releve.domain.objectives import Component, Objectives, Relief
 from releve.domain.plan import Plan
 from releve.domain.runbook import Runbook
 from releve.domain.work import SEED, Basis, Due
@@ -112,6 +112,36 @@ def _table(situation: Situation, at: Seconds) -> DueTable:
     return DueTable(at, situation.plan.calendars, situation.objectives.periods, situation.plan.timezone)
 
 
+def struck(situation: Situation, scenario: Scenario) -> tuple[Scenario, tuple[str, ...]]:
+    """What a scenario hits first, and the scenario named after it when that is a declared component.
+
+    Of several servers one fails, and which is not known: the worst stands for all, that on which most activity
+    stands, then the longest to put back. So one disaster has one name, and a chance is never too good.
+    """
+    kinds = (item for item in situation.objectives.components if item.kind in scenario.kinds)
+    worst = sorted(
+        ((_burden(situation, item), item.id) for item in kinds), key=lambda one: one[0], reverse=True
+    )
+    found = [(burden, node) for burden, node in worst if burden[0]]
+    usual = scenario.hit(situation.stood.needs)
+    if not found:
+        return scenario, usual
+    if not scenario.every:
+        node = found[0][1]
+        return replace(scenario, name=f"{scenario.name} : {situation.stood.names[node]}"), (node,)
+    nodes = [node for _burden, node in found]
+    carried = situation.stood.touched(nodes)  # it comes back with what it stands on
+    return scenario, (*(node for node in usual if node not in carried), *nodes)
+
+
+def _burden(situation: Situation, component: Component) -> tuple[float, bool, float]:
+    """How bad the loss of a component is: the activity that stops, whether nothing takes over, seconds to put it back."""
+    stopped, shares = situation.stood.touched([component.id]), situation.weights
+    activity = sum(shares[need.establishment] for need in situation.needs if need.application in stopped)
+    rebuild = component.rebuild.seconds if component.rebuild is not None else 0.0
+    return activity, component.automatic is None, rebuild
+
+
 def predict(
     situation: Situation,
     scenario: Scenario,
@@ -195,7 +225,7 @@ def predict_all(
     limit: float = EFFORT,
 ) -> tuple[Prediction, ...]:
     """Every scenario that hits something of the plan, `draws` outages shared between them."""
-    hits = [(scenario, scenario.hit(situation.stood.needs)) for scenario in scenarios]
+    hits = [struck(situation, scenario) for scenario in scenarios]
     found = [(scenario, hit) for scenario, hit in hits if hit]
     each = max(1, draws // max(len(found), 1))
     known_year(year)

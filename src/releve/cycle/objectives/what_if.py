@@ -11,7 +11,7 @@ from releve.cycle.objectives.deciding import Moment, moment
 from releve.cycle.objectives.due import runs_out
 from releve.cycle.objectives.flow import NodeKind
 from releve.cycle.objectives.need import Need
-from releve.cycle.objectives.predict import Prediction, Situation, known_year, predict
+from releve.cycle.objectives.predict import Prediction, Situation, known_year, predict, struck
 from releve.cycle.objectives.prediction.simulate import Forecast
 from releve.cycle.objectives.recovery import DECIDE, Way, Work
 from releve.cycle.objectives.scenarios import Damage, Scenario, scenarios
@@ -134,8 +134,7 @@ def understood(text: str, situation: Situation) -> Supposed:
     what, verb = match["what"], match["verb"]
     known = scenarios()
     if what.upper() in known and verb is None:
-        scenario = known[what.upper()]
-        hit = scenario.hit(situation.stood.needs)
+        scenario, hit = struck(situation, known[what.upper()])
         if not hit:
             raise BadInput("hits-nothing", f"le scénario {scenario.code} ne touche rien de ce plan")
         return Supposed(scenario, hit)

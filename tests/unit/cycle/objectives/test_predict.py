@@ -13,7 +13,7 @@ from releve.cycle.objectives.flow import graph
 from releve.cycle.objectives.history import History, history
 from releve.cycle.objectives.means import Beside, Change, beside, changed
 from releve.cycle.objectives.need import needs
-from releve.cycle.objectives.predict import Situation, instants, predict, predict_all
+from releve.cycle.objectives.predict import Situation, instants, predict, predict_all, struck
 from releve.cycle.objectives.prediction.simulate import Forecast
 from releve.cycle.objectives.read import read_objectives
 from releve.cycle.objectives.recovery import Way
@@ -30,7 +30,7 @@ from releve.cycle.objectives.show.supposition import supposition_text
 from releve.cycle.objectives.what_if import Supposition, understood, what_if
 from releve.cycle.plan.load import read_plan
 from releve.domain.errors import BadInput
-from releve.domain.objectives import DataAnswer, Rate
+from releve.domain.objectives import Component, ComponentKind, DataAnswer, Rate
 from releve.domain.units import parse_span
 from releve.domain.work import Basis, Spread
 
@@ -183,6 +183,57 @@ def test_a_second_link_takes_the_link_out_of_what_fails(forty: Situation) -> Non
     assert "rien de ce qui est déclaré ne s'arrête" in supposition_text(found, "Europe/Paris")
 
 
+def test_a_scenario_of_a_link_or_of_a_machine_hits_what_is_declared(forty: Situation) -> None:
+    """The internet link is the fibre, with its eight hours; of three machines, that on which the two others stand."""
+    cut, fibre = (what_if(forty, understood(text, forty), MORNING) for text in ("S05", "fibre en panne"))
+    assert cut.supposed.hit == ("fibre",)
+    assert cut.components == ("fibre",)
+    assert "opérateur : Fibre du site principal" in cut.supposed.scenario.name
+    assert [line.forecast for line in cut.lines] == [line.forecast for line in fibre.lines]
+    broken = what_if(forty, understood("S03", forty), MORNING)
+    assert broken.supposed.hit == ("baie",)
+    assert {"srv-dui", "srv-fichiers"} < set(broken.components)
+    (told,) = predict_all(forty, [scenarios()["S05"]], year=2026, draws=50)
+    assert (told.hit, told.per_year) == (("fibre",), 2)
+
+
+def test_a_second_link_takes_over_from_the_link_of_the_scenario(forty: Situation) -> None:
+    """Nothing stops, and no line says that no declared link is touched."""
+    found, aside = tried(forty, "S05", Change(second_link=True))
+    assert found.lines == ()
+    text = supposition_text(found, "Europe/Paris", aside)
+    assert "n'est touché" not in text
+    assert "sans le second lien : " in text
+
+
+def built(base: Situation, *components: Component) -> Situation:
+    """The same association standing on other components."""
+    said = replace(base.objectives, components=components)
+    return replace(base, objectives=said, stood=graph(base.plan, said))
+
+
+def test_of_several_of_a_kind_the_worst_fails_and_all_of_the_power(forty: Situation) -> None:
+    """By the activity that stops, then by what nothing takes over from, then by its length; what carries nothing is no one's."""
+    hour, link, power = parse_span("1 h"), ComponentKind.LINK, ComponentKind.POWER
+    many = built(
+        forty,
+        Component("spare", "Lien qui ne porte rien", link, rebuild=parse_span("9 h")),
+        Component("quick", "Lien court", link, ("net",), rebuild=hour),
+        Component("slow", "Lien long", link, ("net",), rebuild=parse_span("2 h")),
+        Component("double", "Lien doublé", link, ("net",), rebuild=parse_span("3 h"), automatic=hour),
+        Component("small", "Lien de la paie", link, ("paie",), rebuild=parse_span("8 h")),
+        Component("ups1", "Onduleur", power, ("elec",), rebuild=hour),
+        Component("ups2", "Groupe", power, ("paie",), rebuild=hour),
+    )
+    assert struck(many, scenarios()["S05"])[1] == ("slow",)
+    assert set(struck(many, scenarios()["S01"])[1]) == {"ups1", "ups2"}  # elec comes back with its own
+    only = built(forty, Component("ups2", "Groupe", power, ("paie",), rebuild=hour))
+    assert struck(only, scenarios()["S01"])[1] == ("elec", "ups2")
+    assert struck(only, scenarios()["S05"])[1] == ("net",)  # none is declared: what it hits of the catalogue
+    idle = built(forty, Component("spare", "Lien qui ne porte rien", link))
+    assert struck(idle, scenarios()["S05"])[1] == ("net",)
+
+
 def tried(base: Situation, text: str, change: Change) -> tuple[Supposition, Beside]:
     """A supposition with other means, and the same without, beside it."""
     supposed = understood(text, base)
@@ -215,6 +266,13 @@ def test_a_means_that_changes_nothing_is_said_with_why(
     assert "rien ici" in said
     assert why in said
     assert said in supposition_text(found, "Europe/Paris", aside)
+
+
+def test_a_second_link_beside_one_that_nothing_waits_for_is_said_so(forty: Situation) -> None:
+    """A link is touched: the text does not say that none is."""
+    idle = built(forty, Component("spare", "Lien qui ne porte rien", ComponentKind.LINK))
+    (said,) = tried(idle, "spare down", Change(second_link=True))[1].idle
+    assert "rien de ce qui s'arrête n'attend le lien touché" in said
 
 
 def test_a_means_that_changes_something_is_not_called_useless(forty: Situation) -> None:

@@ -14,6 +14,7 @@ from importlib.resources import files
 from typing import Any
 
 from releve.cycle.plan.source import plain, read_source
+from releve.domain.objectives import ComponentKind
 
 
 class Damage(StrEnum):
@@ -31,7 +32,8 @@ class Damage(StrEnum):
 class Scenario:
     """One kind of disaster. `targets`: catalogue codes, or ids of the plan; `breach`: personal data may have leaked or gone.
 
-    `planned`: people stop it on purpose: no incident, as long as it ends when it was said to.
+    `kinds`: what falls in place of the targets where such components are declared: one of them, or `every` one, with
+    the targets. `planned`: people stop it on purpose: no incident, as long as it ends when it was said to.
     """
 
     code: str
@@ -42,6 +44,8 @@ class Scenario:
     replica_safe: bool
     breach: bool
     planned: bool = False
+    kinds: tuple[ComponentKind, ...] = ()
+    every: bool = False
 
     def hit(self, known: Iterable[str]) -> tuple[str, ...]:
         """The nodes that it hits first, of those that are known; codes and ids meet whatever their case."""
@@ -71,6 +75,8 @@ def scenarios() -> Mapping[str, Scenario]:
             item["replica"] == "safe",
             item["breach"],
             item.get("planned", False),
+            tuple(ComponentKind(kind) for kind in item.get("kinds", ())),
+            item.get("which", "worst") == "all",
         )
         for item in values["scenarios"]
     }
