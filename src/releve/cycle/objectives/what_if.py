@@ -15,7 +15,7 @@ from releve.cycle.objectives.predict import Prediction, Situation, known_year, p
 from releve.cycle.objectives.prediction.simulate import Forecast
 from releve.cycle.objectives.recovery import DECIDE, Way, Work
 from releve.cycle.objectives.scenarios import Damage, Scenario, scenarios
-from releve.domain.calendars import due_at
+from releve.domain.calendars import Calendar, business_day, due_at, elapsed
 from releve.domain.errors import BadInput
 from releve.domain.names import nearest, unaccented
 from releve.domain.plan import DataKind, SiteRole
@@ -268,7 +268,7 @@ def _line(
         for voice in need.voices
         if voice.answer.copes_for is not None
     ]
-    entries = _entries(needs)
+    back = at + timedelta(seconds=forecast.p50) if forecast is not None and forecast.p50 is not None else None
     return Line(
         name,
         application.name,
@@ -280,24 +280,33 @@ def _line(
         forecast,
         _decide(situation, prediction, name, dues[place], at) if forecast is not None else None,
         application.without_it,
-        entries * forecast.p50 / 86_400
-        if entries is not None and forecast is not None and forecast.p50 is not None
-        else None,
+        _on_paper(situation, needs, at, back) if back is not None else None,
         min(copes, default=None),
     )
 
 
-def _entries(needs: Iterable[Need]) -> int | None:
-    """Entries a day over all establishments: of each, the most that one person says; None: nobody says."""
-    of_places = [
-        max(
-            (voice.answer.data.entries for voice in need.voices if voice.answer.data is not None),
-            default=None,
-        )
+def _on_paper(situation: Situation, needs: Iterable[Need], at: datetime, back: datetime) -> float | None:
+    """Entries of all establishments until it is back, written in their open hours; None: nobody says.
+
+    Of each establishment, the most that one person says of a day, spread over the day that it is open.
+    """
+    found = [
+        entries * _days(at, back, situation.plan.calendars.get(need.calendar))
         for need in needs
+        if (entries := _entries(need)) is not None
     ]
-    known = [entries for entries in of_places if entries is not None]
-    return sum(known) if known else None
+    return sum(found) if found else None
+
+
+def _entries(need: Need) -> int | None:
+    said = (voice.answer.data.entries for voice in need.voices if voice.answer.data is not None)
+    return max(said, default=None)
+
+
+def _days(first: datetime, last: datetime, calendar: Calendar | None) -> float:
+    """How many days of its own an establishment is open between two instants."""
+    day = timedelta(days=1) if calendar is None else business_day(calendar)
+    return elapsed(first, last, calendar) / day
 
 
 def _decide(

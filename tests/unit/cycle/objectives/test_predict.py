@@ -711,7 +711,7 @@ def test_what_comes_back_by_itself_has_no_last_moment_to_decide(forty: Situation
 def test_paper_of_all_establishments_is_to_be_typed_again_and_each_copes_on_its_own_clock(
     forty: Situation,
 ) -> None:
-    """Four hundred entries here and a hundred there are five hundred; hours of an office are of that office."""
+    """Four hundred entries a day here, and a hundred there for the hour that the office is still open; its hours are its own."""
     day = DataAnswer("saisies", 400, 1.0, paper=True)
     said = {item.establishment: item for item in forty.objectives.statements if item.application == "dui"}
     home = replace(said["ehpad"], data=day, copes_for=None)
@@ -721,9 +721,23 @@ def test_paper_of_all_establishments_is_to_be_typed_again_and_each_copes_on_its_
     found = what_if(both, understood("dui down", both), datetime(2026, 11, 30, 15, tzinfo=UTC))
     (line,) = (line for line in found.lines if line.application == "dui")
     assert line.forecast is not None
-    assert line.on_paper == pytest.approx(500 * line.forecast.p50 / 86_400)
+    assert line.forecast.p50 > 3600
+    assert line.on_paper == pytest.approx(400 * line.forecast.p50 / 86_400 + 100 / 7)  # of seven hours, one
     # one hour is left of Monday, the office opens again on Tuesday at nine
     assert line.copes_until == datetime(2026, 12, 1, 11, tzinfo=UTC)
+
+
+def test_nothing_is_written_on_paper_where_nobody_works(forty: Situation) -> None:
+    """The payroll of an office, in the night of Saturday: nothing to type again; on a Monday, something."""
+    night, day = (
+        next(line for line in what_if(forty, understood("paie down", forty), at).lines)
+        for at in (datetime(2026, 11, 28, 2, tzinfo=UTC), MORNING)
+    )
+    assert night.on_paper == 0.0
+    assert day.on_paper is not None
+    assert day.on_paper > 1
+    found = what_if(forty, understood("paie down", forty), datetime(2026, 11, 28, 2, tzinfo=UTC))
+    assert "à reprendre ensuite" not in supposition_text(found, "Europe/Paris")
 
 
 @pytest.mark.parametrize("year", [1, 1901, 2018, 2090, 2100])
