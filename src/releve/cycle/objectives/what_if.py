@@ -108,6 +108,7 @@ class Line:
 class Supposition:
     """All of it. `major_at`: the first need that runs out before its application (`major_for`) is back, one time in two.
 
+    `would_be_at`: where none is expected, when it would become major, and of which application (`would_be_for`).
     `decide_by`: the first last moment of `Line.decide`; what is too late from the beginning has none.
     `seed`: of the draws; the same gives the same figures.
     """
@@ -120,6 +121,8 @@ class Supposition:
     clocks: tuple[tuple[Duty, datetime | None], ...]
     major_at: datetime | None
     major_for: str
+    would_be_at: datetime | None
+    would_be_for: str
     decide_by: datetime | None
     prediction: Prediction
     seed: int
@@ -229,6 +232,7 @@ def what_if(situation: Situation, supposed: Supposed, at: datetime, *, seed: int
         if application.id in touched and any(need.application == application.id for need in situation.needs)
     )
     first = _major(lines, at)
+    pressed = _most_pressed(lines) if first is None else None
     return Supposition(
         at,
         supposed,
@@ -242,6 +246,8 @@ def what_if(situation: Situation, supposed: Supposed, at: datetime, *, seed: int
         deadlines(_events(situation, supposed.scenario, lines), at),
         first.due if first is not None else None,
         first.application if first is not None else "",
+        pressed.due if pressed is not None else None,
+        pressed.application if pressed is not None else "",
         min((line.decide_by for line in lines if line.decide_by is not None), default=None),
         prediction,
         seed,
@@ -341,17 +347,19 @@ def _share(situation: Situation, lines: tuple[Line, ...]) -> float:
 
 def _major(lines: Iterable[Line], at: datetime) -> Line | None:
     """The first that is not back by its need, one time in two. What waits for its site is judged on site."""
-    late = [
+    return _most_pressed(
         line
         for line in lines
-        if line.way is not Way.MOOT
-        and (
-            line.forecast is None
-            or line.forecast.p50 is None
-            or at + timedelta(seconds=line.forecast.p50) > line.due
-        )
-    ]
-    return min(late, key=lambda line: line.due, default=None)
+        if line.forecast is None
+        or line.forecast.p50 is None
+        or at + timedelta(seconds=line.forecast.p50) > line.due
+    )
+
+
+def _most_pressed(lines: Iterable[Line]) -> Line | None:
+    """The first whose need runs out, of those that the relief may bring back."""
+    judged = (line for line in lines if line.way is not Way.MOOT)
+    return min(judged, key=lambda line: line.due, default=None)
 
 
 def _events(situation: Situation, scenario: Scenario, lines: Iterable[Line]) -> frozenset[Event]:

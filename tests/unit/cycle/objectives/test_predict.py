@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -30,6 +31,7 @@ from releve.cycle.objectives.show.supposition import supposition_text
 from releve.cycle.objectives.what_if import Supposition, understood, what_if
 from releve.cycle.plan.load import read_plan
 from releve.domain.errors import BadInput
+from releve.domain.instants import say_instant
 from releve.domain.objectives import Component, ComponentKind, DataAnswer, Rate
 from releve.domain.units import parse_span
 from releve.domain.work import Basis, Spread
@@ -367,8 +369,19 @@ def test_an_absence_has_no_end_that_can_be_told(forty: Situation) -> None:
 
 def test_no_major_incident_is_expected_only_with_how_sure_it_is(forty: Situation) -> None:
     """The least sure is named with its chance."""
-    text = supposition_text(what_if(forty, understood("tel down", forty), MORNING), "Europe/Paris")
+    found = what_if(forty, understood("tel down", forty), MORNING)
+    text = supposition_text(found, "Europe/Paris")
     assert "Incident majeur : pas attendu" in text
+    first = min(found.lines, key=lambda line: line.due)
+    assert (found.would_be_at, found.would_be_for) == (first.due, first.application)
+    assert (
+        f"Il deviendrait majeur le {say_instant(first.due, ZoneInfo('Europe/Paris'))}, si « {first.name} »"
+        in text
+    )
+    expected = what_if(forty, understood("srv-dui down", forty), FRIDAY)
+    assert expected.major_at is not None
+    assert expected.would_be_at is None
+    assert "deviendrait" not in supposition_text(expected, "Europe/Paris")
     assert "le moins sûr est « Téléphonie fixe / IP, DECT », à > 99 %" in text
 
 
@@ -656,6 +669,9 @@ def test_nobody_at_the_relief_is_a_relief_that_is_too_small(forty: Situation) ->
     found = predict_all(relieved(forty, people=0), [scenarios()["S03"]], year=2026, draws=100)
     assert found[0].outlook is None
     assert "personnes" in found[0].refused
+    with pytest.raises(BadInput) as caught:
+        what_if(relieved(forty, people=0), understood("S03", forty), MORNING)
+    assert caught.value.context == {}  # what is wrong is in the sentence, in French
 
 
 def test_what_is_switched_on_something_unknown_has_no_figure(forty: Situation) -> None:

@@ -124,6 +124,11 @@ def _major(found: Supposition, zone: ZoneInfo) -> list[str]:
                 else ""
             )
         )
+        if found.would_be_at is not None:
+            name = next(line.name for line in judged if line.application == found.would_be_for)
+            told.append(
+                f"Il deviendrait majeur le {say_instant(found.would_be_at, zone)}, si « {name} » n'était pas revenu d'ici là"
+            )
     if local:
         many = len(local) > 1
         told.append(
@@ -220,6 +225,8 @@ def supposition_value(found: Supposition) -> dict[str, object]:
         "share_of_activity": found.weight,
         "major_at": found.major_at.isoformat() if found.major_at else None,
         "major_for": found.major_for or None,
+        "would_be_major_at": found.would_be_at.isoformat() if found.would_be_at else None,
+        "would_be_major_for": found.would_be_for or None,
         "decide_by": found.decide_by.isoformat() if found.decide_by else None,
         "applications": [_line_value(line) for line in found.lines],
         "legal_clocks": [
