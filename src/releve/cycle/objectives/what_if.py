@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from releve.cycle.objectives.deciding import Moment, moment
 from releve.cycle.objectives.due import runs_out
@@ -19,6 +20,7 @@ from releve.domain.calendars import Calendar, business_day, due_at, elapsed
 from releve.domain.errors import BadInput
 from releve.domain.names import nearest, unaccented
 from releve.domain.plan import DataKind, SiteRole
+from releve.domain.school import published
 from releve.domain.statutory import Duty, Event, deadlines
 from releve.domain.work import SEED
 
@@ -127,6 +129,7 @@ class Supposition:
     prediction: Prediction
     seed: int
     places: Mapping[str, str]  # the names of the establishments, by id
+    projected: tuple[str, ...] = ()  # calendars whose school holidays are projected, not published, that far
 
 
 def understood(text: str, situation: Situation) -> Supposed:
@@ -252,6 +255,7 @@ def what_if(situation: Situation, supposed: Supposed, at: datetime, *, seed: int
         prediction,
         seed,
         {place.id: place.name for place in situation.objectives.establishments},
+        _projected(situation, lines, at),
     )
 
 
@@ -337,6 +341,21 @@ def _decided(work: Work, name: str) -> bool:
             seen.add(job)
             pending.extend(before[job])
     return DECIDE in seen
+
+
+def _projected(situation: Situation, lines: Iterable[Line], at: datetime) -> tuple[str, ...]:
+    """The calendars of who uses what stops, and of the relief, that follow a school year which nobody published yet."""
+    found: dict[str, None] = {}
+    zone = ZoneInfo(situation.plan.timezone)
+    for line in lines:
+        last = max(at, line.due)
+        if line.forecast is not None and line.forecast.p90 is not None:
+            last = max(last, at + timedelta(seconds=line.forecast.p90))
+        if not published(last.astimezone(zone).date()):
+            names = {need.calendar for need in situation.needs if need.application == line.application}
+            found |= dict.fromkeys(sorted({*names, situation.relief.calendar}))
+    calendars = situation.plan.calendars
+    return tuple(name for name in found if name in calendars and calendars[name].school)
 
 
 def _share(situation: Situation, lines: tuple[Line, ...]) -> float:

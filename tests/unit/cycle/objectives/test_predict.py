@@ -756,6 +756,25 @@ def test_nothing_is_written_on_paper_where_nobody_works(forty: Situation) -> Non
     assert "à reprendre ensuite" not in supposition_text(found, "Europe/Paris")
 
 
+@pytest.mark.parametrize(
+    ("what", "year", "projected"),
+    [("dui down", 2029, ("ime",)), ("dui down", 2026, ()), ("paie down", 2029, ())],
+    ids=["not published", "published", "follows no school"],
+)
+def test_school_holidays_that_nobody_published_are_said_to_be_projected(
+    forty: Situation, what: str, year: int, projected: tuple[str, ...]
+) -> None:
+    """Where the calendar of who uses it follows the school, and that far only."""
+    school = {**forty.plan.calendars, "ime": replace(forty.plan.calendars["ime"], school="B")}
+    follows = replace(forty, plan=replace(forty.plan, calendars=school))
+    found = what_if(follows, understood(what, follows), datetime(year, 11, 27, 9, tzinfo=UTC))
+    assert found.projected == projected
+    text = supposition_text(found, "Europe/Paris")
+    assert (
+        "Vacances scolaires projetées (calendrier « ime ») : publiées jusqu'au 04/07/2028" in text
+    ) is bool(projected)
+
+
 @pytest.mark.parametrize("year", [1, 1901, 2018, 2090, 2100])
 def test_a_year_of_which_no_holiday_is_known_is_said(forty: Situation, year: int) -> None:
     """Said as a mistake with the years that can be asked, for a year and for an instant."""

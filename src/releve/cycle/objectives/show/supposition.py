@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import floor
 from zoneinfo import ZoneInfo
 
@@ -21,6 +21,7 @@ from releve.cycle.objectives.show.figures import (
 from releve.cycle.objectives.show.grid import WIDE, grid
 from releve.cycle.objectives.what_if import Line, Supposition
 from releve.domain.instants import say_instant
+from releve.domain.school import PUBLISHED_UNTIL
 from releve.domain.statutory import AS_OF
 from releve.domain.units import say_count, say_seconds
 
@@ -140,6 +141,12 @@ def _major(found: Supposition, zone: ZoneInfo) -> list[str]:
     return told
 
 
+def _calendars(names: Iterable[str]) -> str:
+    """Calendars, as a plan names them."""
+    found = [f"« {name} »" for name in names]
+    return f"{'calendriers' if len(found) > 1 else 'calendrier'} {', '.join(found)}"
+
+
 def _too_late(found: Supposition) -> list[str]:
     """What even an immediate decision does not keep nine times out of ten, the least kept first."""
     late = [
@@ -178,6 +185,11 @@ def _decisions(found: Supposition, zone: ZoneInfo) -> list[str]:
         lines.append(
             f"Décider : le {say_instant(found.decide_by, zone)} au plus tard, pour tenir neuf fois sur dix "
             + ("chacun des autres délais" if late else "chaque délai qui peut être estimé")
+        )
+    if found.projected:
+        lines.append(
+            f"Vacances scolaires projetées ({_calendars(found.projected)}) : publiées jusqu'au {PUBLISHED_UNTIL:%d/%m/%Y} ; "
+            "au-delà, calculées : à vérifier"
         )
     lines += [
         f"Retour inconnu de « {line.name} » : {line.why_unknown}" for line in found.lines if line.why_unknown
@@ -228,6 +240,7 @@ def supposition_value(found: Supposition) -> dict[str, object]:
         "would_be_major_at": found.would_be_at.isoformat() if found.would_be_at else None,
         "would_be_major_for": found.would_be_for or None,
         "decide_by": found.decide_by.isoformat() if found.decide_by else None,
+        "school_projected": list(found.projected),
         "applications": [_line_value(line) for line in found.lines],
         "legal_clocks": [
             {
