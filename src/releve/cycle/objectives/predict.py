@@ -7,14 +7,16 @@ durations, at other instants: people may have to come, and a need in opening hou
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from releve.cycle.objectives.choice.arbitration import Arbitration
 from releve.cycle.objectives.due import DueTable
 from releve.cycle.objectives.flow import Graph
+from releve.cycle.objectives.gaps import gaps
 from releve.cycle.objectives.history import History
 from releve.cycle.objectives.need import Need
 from releve.cycle.objectives.prediction.schedule import Timetable, schedule
@@ -43,7 +45,10 @@ YEARS = range(
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What every prediction of one association starts from. `runbook`: what Relève would do at the loss of the site."""
+    """What every prediction of one association starts from. `runbook`: what Relève would do at the loss of the site.
+
+    `arbitrations`: what somebody accepted; it changes no need and no chance, and is said beside them.
+    """
 
     plan: Plan
     objectives: Objectives
@@ -52,6 +57,13 @@ class Situation:
     stood: Graph
     known: History
     runbook: Runbook | None = None
+    arbitrations: tuple[Arbitration, ...] = ()
+
+    def accepted(self, applications: Iterable[str], day: date) -> tuple[Arbitration, ...]:
+        """The gaps in force on a day, of some applications: each once."""
+        shown = set(applications)
+        found = gaps((need for need in self.needs if need.application in shown), self.arbitrations, day)
+        return tuple(dict.fromkeys(found.values()))
 
     @property
     def weights(self) -> Mapping[str, float]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from releve.cycle.objectives.choice.arbitration import Arbitration
 from releve.cycle.objectives.deciding import Moment, moment
 from releve.cycle.objectives.due import runs_out
 from releve.cycle.objectives.flow import NodeKind
@@ -130,6 +131,7 @@ class Supposition:
     seed: int
     places: Mapping[str, str]  # the names of the establishments, by id
     projected: tuple[str, ...] = ()  # calendars whose school holidays are projected, not published, that far
+    accepted: tuple[Arbitration, ...] = ()  # gaps in force that day, of what stops
 
 
 def understood(text: str, situation: Situation) -> Supposed:
@@ -256,6 +258,9 @@ def what_if(situation: Situation, supposed: Supposed, at: datetime, *, seed: int
         seed,
         {place.id: place.name for place in situation.objectives.establishments},
         _projected(situation, lines, at),
+        situation.accepted(
+            (line.application for line in lines), at.astimezone(ZoneInfo(situation.plan.timezone)).date()
+        ),
     )
 
 

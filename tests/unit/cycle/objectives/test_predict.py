@@ -46,13 +46,20 @@ NIGHT = datetime(2026, 11, 29, 1, tzinfo=UTC)
 def forty() -> Situation:
     """The example, with nothing measured."""
     plan = read_plan(FORTY / "plan.yaml")
-    said, _bargain = read_objectives(
+    said, bargain = read_objectives(
         FORTY / "objectifs.yaml", sorted((FORTY / "reponses").glob("*.yaml")), plan
     )
     assert said.relief is not None
     found = needs(plan, said, proposed_scale(), year=2026)
     return Situation(
-        plan, said, said.relief, found, graph(plan, said), history([], []), recovery_runbook(plan, None)
+        plan,
+        said,
+        said.relief,
+        found,
+        graph(plan, said),
+        history([], []),
+        recovery_runbook(plan, None),
+        bargain.arbitrations,
     )
 
 
@@ -773,6 +780,31 @@ def test_school_holidays_that_nobody_published_are_said_to_be_projected(
     assert (
         "Vacances scolaires projetées (calendrier « ime ») : publiées jusqu'au 04/07/2028" in text
     ) is bool(projected)
+
+
+@pytest.mark.parametrize(
+    ("what", "year", "told"),
+    [("teleg down", 2026, True), ("teleg down", 2028, False), ("paie down", 2026, False)],
+    ids=["in force", "over", "of another"],
+)
+def test_what_somebody_accepted_is_said_and_changes_no_figure(
+    forty: Situation, what: str, year: int, told: bool
+) -> None:
+    """The example's own gap, of the rounds at home: beside the same need and the same chance."""
+    at = datetime(year, 11, 27, 9, tzinfo=UTC)
+    bare = replace(forty, arbitrations=())
+    with_it, without = (what_if(base, understood(what, base), at) for base in (forty, bare))
+    text = supposition_text(with_it, "Europe/Paris")
+    line = (
+        "Écart accepté de « Télégestion et tournées à domicile (SSIAD/SAD) », le besoin et sa chance restent entiers : "
+        "perte de données de 1 j acceptée au lieu de 4 h par directrice"
+    )
+    assert (line in text) is told
+    assert with_it.lines == without.lines
+    assert "Écart accepté" not in supposition_text(without, "Europe/Paris")
+    rows = chances(forty.plan, (with_it.prediction,))
+    found = forty.accepted((row.application for row in rows), at.date())
+    assert (line in chances_text(rows, (with_it.prediction,), accepted=found)) is (year == 2026)
 
 
 @pytest.mark.parametrize("year", [1, 1901, 2018, 2090, 2100])

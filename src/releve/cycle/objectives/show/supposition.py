@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from math import floor
 from zoneinfo import ZoneInfo
 
+from releve.cycle.objectives.choice.arbitration import say_arbitration
 from releve.cycle.objectives.means import Beside
 from releve.cycle.objectives.prediction.simulate import Forecast
 from releve.cycle.objectives.recovery import Way
@@ -15,6 +16,7 @@ from releve.cycle.objectives.show.figures import (
     interval,
     percent,
     rounded,
+    say_accepted,
     say_assumed,
     say_seed,
 )
@@ -191,6 +193,7 @@ def _decisions(found: Supposition, zone: ZoneInfo) -> list[str]:
             f"Vacances scolaires projetées ({_calendars(found.projected)}) : publiées jusqu'au {PUBLISHED_UNTIL:%d/%m/%Y} ; "
             "au-delà, calculées : à vérifier"
         )
+    lines += say_accepted(found.accepted, {line.application: line.name for line in found.lines})
     lines += [
         f"Retour inconnu de « {line.name} » : {line.why_unknown}" for line in found.lines if line.why_unknown
     ]
@@ -240,6 +243,7 @@ def supposition_value(found: Supposition) -> dict[str, object]:
         "would_be_major_at": found.would_be_at.isoformat() if found.would_be_at else None,
         "would_be_major_for": found.would_be_for or None,
         "decide_by": found.decide_by.isoformat() if found.decide_by else None,
+        "accepted": [f"{item.subject}: {say_arbitration(item)}" for item in found.accepted],
         "school_projected": list(found.projected),
         "applications": [_line_value(line) for line in found.lines],
         "legal_clocks": [
