@@ -22,7 +22,7 @@ from releve.cycle.objectives.need import Need
 from releve.cycle.objectives.prediction.schedule import Timetable, schedule
 from releve.cycle.objectives.prediction.simulate import Draws, Outlook, Rows, simulate
 from releve.cycle.objectives.recovery import DECIDE, PEOPLE, Way, Work, work
-from releve.cycle.objectives.scenarios import Scenario
+from releve.cycle.objectives.scenarios import Scenario, Which
 from releve.domain.errors import BadInput
 from releve.domain.objectives import Component, Objectives, Relief
 from releve.domain.plan import Plan
@@ -138,10 +138,11 @@ def struck(situation: Situation, scenario: Scenario) -> tuple[Scenario, tuple[st
     usual = scenario.hit(situation.stood.needs)
     if not found:
         return scenario, usual
-    if not scenario.every:
-        node = found[0][1]
-        return replace(scenario, name=f"{scenario.name} : {situation.stood.names[node]}"), (node,)
-    nodes = [node for _burden, node in found]
+    nodes = [node for _burden, node in (found if scenario.which is Which.ALL else found[:1])]
+    if scenario.which is not Which.ALL:
+        scenario = replace(scenario, name=f"{scenario.name} : {situation.stood.names[nodes[0]]}")
+    if scenario.which is Which.WORST:
+        return scenario, tuple(nodes)
     carried = situation.stood.touched(nodes)  # it comes back with what it stands on
     return scenario, (*(node for node in usual if node not in carried), *nodes)
 

@@ -202,6 +202,8 @@ def test_a_scenario_of_a_link_or_of_a_machine_hits_what_is_declared(forty: Situa
     broken = what_if(forty, understood("S03", forty), MORNING)
     assert broken.supposed.hit == ("baie",)
     assert {"srv-dui", "srv-fichiers"} < set(broken.components)
+    stolen = what_if(forty, understood("S09", forty), MORNING)
+    assert stolen.supposed.hit == ("poste", "virt", "baie")
     (told,) = predict_all(forty, [scenarios()["S05"]], year=2026, draws=50)
     assert (told.hit, told.per_year) == (("fibre",), 2)
 

@@ -28,12 +28,19 @@ class Damage(StrEnum):
     ALL = "all"
 
 
+class Which(StrEnum):
+    """Which of the declared components of its kinds a scenario hits."""
+
+    WORST = "worst"  # one, in place of the targets
+    ALSO = "also"  # one, with the targets
+    ALL = "all"  # every one, with the targets
+
+
 @dataclass(frozen=True, slots=True)
 class Scenario:
     """One kind of disaster. `targets`: catalogue codes, or ids of the plan; `breach`: personal data may have leaked or gone.
 
-    `kinds`: what falls in place of the targets where such components are declared: one of them, or `every` one, with
-    the targets. `planned`: people stop it on purpose: no incident, as long as it ends when it was said to.
+    `kinds`: what falls where such components are declared, and `which` of them. `planned`: people stop it on purpose: no incident, as long as it ends when it was said to.
     """
 
     code: str
@@ -45,7 +52,7 @@ class Scenario:
     breach: bool
     planned: bool = False
     kinds: tuple[ComponentKind, ...] = ()
-    every: bool = False
+    which: Which = Which.WORST
 
     def hit(self, known: Iterable[str]) -> tuple[str, ...]:
         """The nodes that it hits first, of those that are known; codes and ids meet whatever their case."""
@@ -76,7 +83,7 @@ def scenarios() -> Mapping[str, Scenario]:
             item["breach"],
             item.get("planned", False),
             tuple(ComponentKind(kind) for kind in item.get("kinds", ())),
-            item.get("which", "worst") == "all",
+            Which(item.get("which", "worst")),
         )
         for item in values["scenarios"]
     }
