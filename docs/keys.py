@@ -112,7 +112,7 @@ SECTIONS: tuple[tuple[str, type[Block], dict[str, str]], ...] = (
             "restores": "restaurations à la fois",
             "throughput": "débit d'une restauration, par seconde",
             "link": "débit du lien que les restaurations traversent, par seconde",
-            "people": "personnes qui remettent en service ; 0 : ce qui en demande ne peut pas être porté",
+            "people": "personnes qui remettent en service, au moins une",
             "calendar": "leurs heures",
             "on_call": "temps pour venir hors de ces heures ; absent, personne ne vient",
             "detection": "temps pour s'apercevoir d'une panne, tant que rien n'est mesuré",

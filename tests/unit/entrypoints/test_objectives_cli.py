@@ -113,14 +113,23 @@ def test_what_init_shows_in_comments_can_be_uncommented(house: Path) -> None:
     lines = (house / "objectifs.yaml").read_text(encoding="utf-8").splitlines()
     bare = "\n".join(
         line[1:].removeprefix(" ")
-        if line.startswith(("# scale", "# settled", "# comp", "# supp", "# relief", "# reco", "# scen", "# prices", "# arbi"))
+        if line.startswith(
+            ("# scale", "# settled", "# comp", "# supp", "# relief", "# reco", "# scen", "# prices", "# arbi")
+        )
         else line[1:]
         if line.startswith("#  ")
         else line
         for line in lines
     )
     (house / "objectifs.yaml").write_text(bare, encoding="utf-8")
-    for section in ("relief:\n", "  detection: ", "  decision: ", "prices:\n", "arbitrations:\n", "scenarios:\n"):
+    for section in (
+        "relief:\n",
+        "  detection: ",
+        "  decision: ",
+        "prices:\n",
+        "arbitrations:\n",
+        "scenarios:\n",
+    ):
         assert f"\n{section}" in bare
     checked = run("check", "--plan", str(house / "plan.yaml"), "--json")
     assert checked.returncode in {0, 3}, checked.stdout + checked.stderr

@@ -99,6 +99,11 @@ class DueTable:
         self._zone = timezone
         self._days: dict[str, tuple[float, Seconds, Seconds]] = {}
 
+    @property
+    def at(self) -> Seconds:
+        """The outages."""
+        return self._at
+
     def of(self, need: Need) -> Seconds:
         """Seconds after each outage at which `need` runs out."""
         import numpy as np

@@ -110,7 +110,11 @@ def _why(situation: Situation, part: Change, before: Supposition) -> str:
     """A means that alone changes nothing: it, and what makes it useless here."""
     relief = situation.relief
     if part.second_link:
-        words = "Un second lien ne change rien ici : aucun lien déclaré (« kind: link ») n'est touché, et "
+        words = "Un second lien ne change rien ici : " + (
+            "rien de ce qui s'arrête n'attend le lien touché, et "
+            if _links(situation).intersection(before.supposed.hit)
+            else "aucun lien déclaré (« kind: link ») n'est touché, et "
+        )
         if not _asked(before, LINK):
             return words + (
                 "rien n'est restauré à travers le lien"

@@ -72,6 +72,16 @@ def _when(text: str) -> str:
     return text
 
 
+def _people(value: Any) -> Any:
+    if str(value).strip() == "0":
+        raise wrong(
+            "wrong-value",
+            "0 personne : ce qu'une personne remet en service ne reviendrait jamais",
+            "écrivez combien de personnes peuvent venir, au moins 1 ; leurs heures se disent avec « calendar »",
+        )
+    return value
+
+
 Number = Annotated[float, PlainValidator(_number)]
 Bytes = Annotated[int, PlainValidator(_bytes)]
 Level = Annotated[int, Field(ge=1, le=4)]
@@ -183,7 +193,7 @@ class ReliefBlock(Block):
     restores: Annotated[int, Field(ge=1, le=64)] = 1
     throughput: Annotated[Bytes, Field(gt=0)]  # bytes a second, written as a size
     link: Annotated[Bytes, Field(gt=0)] | None = None
-    people: Annotated[int, Field(ge=0, le=1000)]
+    people: Annotated[int, BeforeValidator(_people), Field(ge=1, le=1000)]
     calendar: Text = ""
     on_call: WallDuration | None = None
     detection: SpreadBlock | None = None

@@ -6,18 +6,22 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
+from releve.cycle.objectives.choice.arbitration import Arbitration
+from releve.cycle.objectives.deciding import Moment, moment
 from releve.cycle.objectives.due import runs_out
 from releve.cycle.objectives.flow import NodeKind
 from releve.cycle.objectives.need import Need
-from releve.cycle.objectives.predict import Prediction, Situation, known_year, predict
+from releve.cycle.objectives.predict import Prediction, Situation, known_year, predict, struck
 from releve.cycle.objectives.prediction.simulate import Forecast
 from releve.cycle.objectives.recovery import DECIDE, Way, Work
 from releve.cycle.objectives.scenarios import Damage, Scenario, scenarios
-from releve.domain.calendars import due_at
+from releve.domain.calendars import Calendar, business_day, due_at, elapsed
 from releve.domain.errors import BadInput
 from releve.domain.names import nearest, unaccented
 from releve.domain.plan import DataKind, SiteRole
+from releve.domain.school import published
 from releve.domain.statutory import Duty, Event, deadlines
 from releve.domain.work import SEED
 
@@ -80,8 +84,8 @@ class Supposed:
 class Line:
     """One application that stops. `due`: when its strictest need runs out, and at which establishment.
 
-    `decide_by`: the last instant at which to decide so that nine times out of ten it is back by then; None
-    when it cannot be told. `on_paper`: entries that people will write meanwhile (P50), None: not said.
+    `decide`: by when to decide so that nine times out of ten it is back by then; None when it cannot be told,
+    or when nothing waits for a decision. `on_paper`: entries that people will write meanwhile (P50), None: not said.
     """
 
     application: str
@@ -92,16 +96,23 @@ class Line:
     due: datetime
     due_at: str
     forecast: Forecast | None
-    decide_by: datetime | None
+    decide: Moment | None
     without_it: str
     on_paper: float | None
     copes_until: datetime | None
+
+    @property
+    def decide_by(self) -> datetime | None:
+        """The last instant at which to decide; None: there is none, or it is too late from the beginning."""
+        return self.decide.by if self.decide is not None else None
 
 
 @dataclass(frozen=True, slots=True)
 class Supposition:
     """All of it. `major_at`: the first need that runs out before its application (`major_for`) is back, one time in two.
 
+    `would_be_at`: where none is expected, when it would become major, and of which application (`would_be_for`).
+    `decide_by`: the first last moment of `Line.decide`; what is too late from the beginning has none.
     `seed`: of the draws; the same gives the same figures.
     """
 
@@ -113,10 +124,14 @@ class Supposition:
     clocks: tuple[tuple[Duty, datetime | None], ...]
     major_at: datetime | None
     major_for: str
+    would_be_at: datetime | None
+    would_be_for: str
     decide_by: datetime | None
     prediction: Prediction
     seed: int
     places: Mapping[str, str]  # the names of the establishments, by id
+    projected: tuple[str, ...] = ()  # calendars whose school holidays are projected, not published, that far
+    accepted: tuple[Arbitration, ...] = ()  # gaps in force that day, of what stops
 
 
 def understood(text: str, situation: Situation) -> Supposed:
@@ -127,8 +142,7 @@ def understood(text: str, situation: Situation) -> Supposed:
     what, verb = match["what"], match["verb"]
     known = scenarios()
     if what.upper() in known and verb is None:
-        scenario = known[what.upper()]
-        hit = scenario.hit(situation.stood.needs)
+        scenario, hit = struck(situation, known[what.upper()])
         if not hit:
             raise BadInput("hits-nothing", f"le scénario {scenario.code} ne touche rien de ce plan")
         return Supposed(scenario, hit)
@@ -204,7 +218,7 @@ def what_if(situation: Situation, supposed: Supposed, at: datetime, *, seed: int
     known_year(at.year)
 
     prediction = predict(
-        situation, supposed.scenario, supposed.hit, np.full(DRAWS, at.timestamp()), seed=seed
+        situation, supposed.scenario, supposed.hit, np.full(DRAWS, at.timestamp()), seed=seed, decided=True
     )
     # data that go with an application take down whoever else uses them; a switch moves all that it moves
     touched = situation.stood.touched(supposed.hit) | prediction.work.ways.keys()
@@ -223,6 +237,7 @@ def what_if(situation: Situation, supposed: Supposed, at: datetime, *, seed: int
         if application.id in touched and any(need.application == application.id for need in situation.needs)
     )
     first = _major(lines, at)
+    pressed = _most_pressed(lines) if first is None else None
     return Supposition(
         at,
         supposed,
@@ -236,10 +251,16 @@ def what_if(situation: Situation, supposed: Supposed, at: datetime, *, seed: int
         deadlines(_events(situation, supposed.scenario, lines), at),
         first.due if first is not None else None,
         first.application if first is not None else "",
+        pressed.due if pressed is not None else None,
+        pressed.application if pressed is not None else "",
         min((line.decide_by for line in lines if line.decide_by is not None), default=None),
         prediction,
         seed,
         {place.id: place.name for place in situation.objectives.establishments},
+        _projected(situation, lines, at),
+        situation.accepted(
+            (line.application for line in lines), at.astimezone(ZoneInfo(situation.plan.timezone)).date()
+        ),
     )
 
 
@@ -262,7 +283,7 @@ def _line(
         for voice in need.voices
         if voice.answer.copes_for is not None
     ]
-    entries = _entries(needs)
+    back = at + timedelta(seconds=forecast.p50) if forecast is not None and forecast.p50 is not None else None
     return Line(
         name,
         application.name,
@@ -272,41 +293,46 @@ def _line(
         dues[place],
         place,
         forecast,
-        _decide_by(prediction, name, forecast, dues[place], at),
+        _decide(situation, prediction, name, dues[place], at) if forecast is not None else None,
         application.without_it,
-        entries * forecast.p50 / 86_400
-        if entries is not None and forecast is not None and forecast.p50 is not None
-        else None,
+        _on_paper(situation, needs, at, back) if back is not None else None,
         min(copes, default=None),
     )
 
 
-def _entries(needs: Iterable[Need]) -> int | None:
-    """Entries a day over all establishments: of each, the most that one person says; None: nobody says."""
-    of_places = [
-        max(
-            (voice.answer.data.entries for voice in need.voices if voice.answer.data is not None),
-            default=None,
-        )
-        for need in needs
-    ]
-    known = [entries for entries in of_places if entries is not None]
-    return sum(known) if known else None
+def _on_paper(situation: Situation, needs: Iterable[Need], at: datetime, back: datetime) -> float | None:
+    """Entries of all establishments until it is back, written in their open hours; None: nobody says.
 
-
-def _decide_by(
-    prediction: Prediction, name: str, forecast: Forecast | None, due: datetime, at: datetime
-) -> datetime | None:
-    """What is left of the delay once nine recoveries out of ten, from the decision on, are taken from it.
-
-    None for what comes back whatever people decide.
+    Of each establishment, the most that one person says of a day, spread over the day that it is open.
     """
-    if forecast is None or forecast.p90 is None or prediction.timetable is None:
+    found = [
+        entries * _days(at, back, situation.plan.calendars.get(need.calendar))
+        for need in needs
+        if (entries := _entries(need)) is not None
+    ]
+    return sum(found) if found else None
+
+
+def _entries(need: Need) -> int | None:
+    said = (voice.answer.data.entries for voice in need.voices if voice.answer.data is not None)
+    return max(said, default=None)
+
+
+def _days(first: datetime, last: datetime, calendar: Calendar | None) -> float:
+    """How many days of its own an establishment is open between two instants."""
+    day = timedelta(days=1) if calendar is None else business_day(calendar)
+    return elapsed(first, last, calendar) / day
+
+
+def _decide(
+    situation: Situation, prediction: Prediction, name: str, due: datetime, at: datetime
+) -> Moment | None:
+    """None for what comes back whatever people decide."""
+    if prediction.outlook is None or not _decided(prediction.work, name):
         return None
-    if not _decided(prediction.work, name):
-        return None
-    decided = prediction.timetable.end[DECIDE]
-    return max(at, due - timedelta(seconds=max(0.0, forecast.p90 - decided)))
+    relief = situation.relief
+    calendar = situation.plan.calendars[relief.calendar] if relief.calendar else None
+    return moment(prediction.outlook.after[name], due, at, relief, calendar)
 
 
 def _decided(work: Work, name: str) -> bool:
@@ -322,6 +348,21 @@ def _decided(work: Work, name: str) -> bool:
     return DECIDE in seen
 
 
+def _projected(situation: Situation, lines: Iterable[Line], at: datetime) -> tuple[str, ...]:
+    """The calendars of who uses what stops, and of the relief, that follow a school year which nobody published yet."""
+    found: dict[str, None] = {}
+    zone = ZoneInfo(situation.plan.timezone)
+    for line in lines:
+        last = max(at, line.due)
+        if line.forecast is not None and line.forecast.p90 is not None:
+            last = max(last, at + timedelta(seconds=line.forecast.p90))
+        if not published(last.astimezone(zone).date()):
+            names = {need.calendar for need in situation.needs if need.application == line.application}
+            found |= dict.fromkeys(sorted({*names, situation.relief.calendar}))
+    calendars = situation.plan.calendars
+    return tuple(name for name in found if name in calendars and calendars[name].school)
+
+
 def _share(situation: Situation, lines: tuple[Line, ...]) -> float:
     weights = situation.weights
     places = {place for line in lines for place in line.establishments}
@@ -330,17 +371,19 @@ def _share(situation: Situation, lines: tuple[Line, ...]) -> float:
 
 def _major(lines: Iterable[Line], at: datetime) -> Line | None:
     """The first that is not back by its need, one time in two. What waits for its site is judged on site."""
-    late = [
+    return _most_pressed(
         line
         for line in lines
-        if line.way is not Way.MOOT
-        and (
-            line.forecast is None
-            or line.forecast.p50 is None
-            or at + timedelta(seconds=line.forecast.p50) > line.due
-        )
-    ]
-    return min(late, key=lambda line: line.due, default=None)
+        if line.forecast is None
+        or line.forecast.p50 is None
+        or at + timedelta(seconds=line.forecast.p50) > line.due
+    )
+
+
+def _most_pressed(lines: Iterable[Line]) -> Line | None:
+    """The first whose need runs out, of those that the relief may bring back."""
+    judged = (line for line in lines if line.way is not Way.MOOT)
+    return min(judged, key=lambda line: line.due, default=None)
 
 
 def _events(situation: Situation, scenario: Scenario, lines: Iterable[Line]) -> frozenset[Event]:

@@ -112,12 +112,14 @@ def situation(where: Places) -> tuple[Situation, str]:
         graph(plan, objectives),
         known,
         recovery_runbook(plan, ledger),
+        bargain.arbitrations,
     )
     return based, bargain.prices.currency if bargain.prices is not None else "EUR"
 
 
 def predicted(where: Places, wanted: Sequence[str], effort: Effort) -> Answer:
     """Every scenario, or those wanted."""
+    from releve.cycle.objectives.choice.arbitration import say_arbitration
     from releve.cycle.objectives.predict import predict_all
     from releve.cycle.objectives.scenarios import scenarios
     from releve.cycle.objectives.show.figures import coarse_value, whole
@@ -145,15 +147,22 @@ def predicted(where: Places, wanted: Sequence[str], effort: Effort) -> Answer:
     if not found:
         raise BadInput("hits-nothing", "aucun de ces scénarios ne touche une application de ce plan")
     rows = chances(base.plan, found)
+    accepted = base.accepted((row.application for row in rows), today())
     return Answer(
         {
             "seed": effort.seed,
             "currency": currency,
             "coarse": coarse_value(fewest(found)),
+            "accepted": [f"{item.subject}: {say_arbitration(item)}" for item in accepted],
             "applications": [chance_value(row) for row in rows],
             "scenarios": [prediction_value(item) for item in found],
         },
-        folded(chances_text(rows, found, seed=effort.seed, currency=currency, width=columns()), columns()),
+        folded(
+            chances_text(
+                rows, found, seed=effort.seed, currency=currency, accepted=accepted, width=columns()
+            ),
+            columns(),
+        ),
     )
 
 

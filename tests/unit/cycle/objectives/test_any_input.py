@@ -189,6 +189,7 @@ def test_any_value_of_the_answers_may_be_of_the_wrong_kind(
         (b"people: 1, calendar: bureau", b"people: 1, calendar: burea", "calendar-unknown"),
         (b"throughput: 100 Mo", b"throughput: 0 Mo", "wrong-value"),
         (b"link: 50 Mo", b"link: 0 o", "wrong-value"),
+        (b"people: 1, calendar", b"people: 0, calendar", "wrong-value"),
         (b"scenario: S03", b"scenario: S99", "scenario-unknown"),
         (b"id: baie", b"id: mail", "id-shared"),
         (b"id: baie", b"id: comptes", "id-shared"),

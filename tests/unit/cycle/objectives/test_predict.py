@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -13,7 +14,8 @@ from releve.cycle.objectives.flow import graph
 from releve.cycle.objectives.history import History, history
 from releve.cycle.objectives.means import Beside, Change, beside, changed
 from releve.cycle.objectives.need import needs
-from releve.cycle.objectives.predict import Situation, instants, predict, predict_all
+from releve.cycle.objectives.predict import Situation, instants, predict, predict_all, struck
+from releve.cycle.objectives.prediction.simulate import Forecast
 from releve.cycle.objectives.read import read_objectives
 from releve.cycle.objectives.recovery import Way
 from releve.cycle.objectives.scale import proposed_scale
@@ -29,12 +31,14 @@ from releve.cycle.objectives.show.supposition import supposition_text
 from releve.cycle.objectives.what_if import Supposition, understood, what_if
 from releve.cycle.plan.load import read_plan
 from releve.domain.errors import BadInput
-from releve.domain.objectives import DataAnswer, Rate
+from releve.domain.instants import say_instant
+from releve.domain.objectives import Component, ComponentKind, DataAnswer, Rate
 from releve.domain.units import parse_span
 from releve.domain.work import Basis, Spread
 
 FORTY = Path(__file__).parents[4] / "examples" / "quarante"
 MORNING = datetime(2026, 11, 30, 9, tzinfo=UTC)  # a Monday, 10:00 in Paris
+FRIDAY = datetime(2026, 11, 27, 17, tzinfo=UTC)  # 18:00 in Paris, the office is shut
 NIGHT = datetime(2026, 11, 29, 1, tzinfo=UTC)
 
 
@@ -42,13 +46,20 @@ NIGHT = datetime(2026, 11, 29, 1, tzinfo=UTC)
 def forty() -> Situation:
     """The example, with nothing measured."""
     plan = read_plan(FORTY / "plan.yaml")
-    said, _bargain = read_objectives(
+    said, bargain = read_objectives(
         FORTY / "objectifs.yaml", sorted((FORTY / "reponses").glob("*.yaml")), plan
     )
     assert said.relief is not None
     found = needs(plan, said, proposed_scale(), year=2026)
     return Situation(
-        plan, said, said.relief, found, graph(plan, said), history([], []), recovery_runbook(plan, None)
+        plan,
+        said,
+        said.relief,
+        found,
+        graph(plan, said),
+        history([], []),
+        recovery_runbook(plan, None),
+        bargain.arbitrations,
     )
 
 
@@ -62,6 +73,29 @@ def test_the_same_seed_gives_the_same_prediction(forty: Situation) -> None:
     server = [scenarios()["S03"]]
     first = predict_all(forty, server, year=2026, draws=500)
     assert first == predict_all(forty, server, year=2026, draws=500)
+
+
+def test_another_seed_draws_other_disasters_of_the_same_recovery(forty: Situation) -> None:
+    """The order of the recovery is the estate's; the chances of ten seeds are within the intervals that each prints."""
+    one = [scenarios()["S10"]]
+    found = [predict_all(forty, one, year=2026, draws=250, seed=seed)[0] for seed in range(10)]
+    assert len({item.timetable.order for item in found}) == 1
+    assert len({middle(item, "dui") for item in found}) == 10  # and yet other draws
+    (beside,) = (
+        item
+        for item in predict_all(forty, [scenarios()["S06"], *one], year=2026, draws=2)
+        if item.scenario is one[0]
+    )
+    assert beside.timetable.order == found[0].timetable.order
+    seen: dict[str, list[Forecast]] = {}
+    for item in found:
+        for line in item.outlook.applications:
+            if line.kept is not None:
+                seen.setdefault(line.application, []).append(line)
+    means = {name: sum(line.kept for line in lines) / 10 for name, lines in seen.items()}
+    assert sum(0.05 < mean < 0.95 for mean in means.values()) >= 3  # not only certainties
+    for name, lines in seen.items():
+        assert sum(line.low <= means[name] <= line.high for line in lines) >= 7, name
 
 
 def test_every_scenario_that_hits_something_is_predicted(forty: Situation) -> None:
@@ -158,6 +192,59 @@ def test_a_second_link_takes_the_link_out_of_what_fails(forty: Situation) -> Non
     assert "rien de ce qui est déclaré ne s'arrête" in supposition_text(found, "Europe/Paris")
 
 
+def test_a_scenario_of_a_link_or_of_a_machine_hits_what_is_declared(forty: Situation) -> None:
+    """The internet link is the fibre, with its eight hours; of three machines, that on which the two others stand."""
+    cut, fibre = (what_if(forty, understood(text, forty), MORNING) for text in ("S05", "fibre en panne"))
+    assert cut.supposed.hit == ("fibre",)
+    assert cut.components == ("fibre",)
+    assert "opérateur : Fibre du site principal" in cut.supposed.scenario.name
+    assert [line.forecast for line in cut.lines] == [line.forecast for line in fibre.lines]
+    broken = what_if(forty, understood("S03", forty), MORNING)
+    assert broken.supposed.hit == ("baie",)
+    assert {"srv-dui", "srv-fichiers"} < set(broken.components)
+    stolen = what_if(forty, understood("S09", forty), MORNING)
+    assert stolen.supposed.hit == ("poste", "virt", "baie")
+    (told,) = predict_all(forty, [scenarios()["S05"]], year=2026, draws=50)
+    assert (told.hit, told.per_year) == (("fibre",), 2)
+
+
+def test_a_second_link_takes_over_from_the_link_of_the_scenario(forty: Situation) -> None:
+    """Nothing stops, and no line says that no declared link is touched."""
+    found, aside = tried(forty, "S05", Change(second_link=True))
+    assert found.lines == ()
+    text = supposition_text(found, "Europe/Paris", aside)
+    assert "n'est touché" not in text
+    assert "sans le second lien : " in text
+
+
+def built(base: Situation, *components: Component) -> Situation:
+    """The same association standing on other components."""
+    said = replace(base.objectives, components=components)
+    return replace(base, objectives=said, stood=graph(base.plan, said))
+
+
+def test_of_several_of_a_kind_the_worst_fails_and_all_of_the_power(forty: Situation) -> None:
+    """By the activity that stops, then by what nothing takes over from, then by its length; what carries nothing is no one's."""
+    hour, link, power = parse_span("1 h"), ComponentKind.LINK, ComponentKind.POWER
+    many = built(
+        forty,
+        Component("spare", "Lien qui ne porte rien", link, rebuild=parse_span("9 h")),
+        Component("quick", "Lien court", link, ("net",), rebuild=hour),
+        Component("slow", "Lien long", link, ("net",), rebuild=parse_span("2 h")),
+        Component("double", "Lien doublé", link, ("net",), rebuild=parse_span("3 h"), automatic=hour),
+        Component("small", "Lien de la paie", link, ("paie",), rebuild=parse_span("8 h")),
+        Component("ups1", "Onduleur", power, ("elec",), rebuild=hour),
+        Component("ups2", "Groupe", power, ("paie",), rebuild=hour),
+    )
+    assert struck(many, scenarios()["S05"])[1] == ("slow",)
+    assert set(struck(many, scenarios()["S01"])[1]) == {"ups1", "ups2"}  # elec comes back with its own
+    only = built(forty, Component("ups2", "Groupe", power, ("paie",), rebuild=hour))
+    assert struck(only, scenarios()["S01"])[1] == ("elec", "ups2")
+    assert struck(only, scenarios()["S05"])[1] == ("net",)  # none is declared: what it hits of the catalogue
+    idle = built(forty, Component("spare", "Lien qui ne porte rien", link))
+    assert struck(idle, scenarios()["S05"])[1] == ("net",)
+
+
 def tried(base: Situation, text: str, change: Change) -> tuple[Supposition, Beside]:
     """A supposition with other means, and the same without, beside it."""
     supposed = understood(text, base)
@@ -190,6 +277,13 @@ def test_a_means_that_changes_nothing_is_said_with_why(
     assert "rien ici" in said
     assert why in said
     assert said in supposition_text(found, "Europe/Paris", aside)
+
+
+def test_a_second_link_beside_one_that_nothing_waits_for_is_said_so(forty: Situation) -> None:
+    """A link is touched: the text does not say that none is."""
+    idle = built(forty, Component("spare", "Lien qui ne porte rien", ComponentKind.LINK))
+    (said,) = tried(idle, "spare down", Change(second_link=True))[1].idle
+    assert "rien de ce qui s'arrête n'attend le lien touché" in said
 
 
 def test_a_means_that_changes_something_is_not_called_useless(forty: Situation) -> None:
@@ -284,8 +378,19 @@ def test_an_absence_has_no_end_that_can_be_told(forty: Situation) -> None:
 
 def test_no_major_incident_is_expected_only_with_how_sure_it_is(forty: Situation) -> None:
     """The least sure is named with its chance."""
-    text = supposition_text(what_if(forty, understood("tel down", forty), MORNING), "Europe/Paris")
+    found = what_if(forty, understood("tel down", forty), MORNING)
+    text = supposition_text(found, "Europe/Paris")
     assert "Incident majeur : pas attendu" in text
+    first = min(found.lines, key=lambda line: line.due)
+    assert (found.would_be_at, found.would_be_for) == (first.due, first.application)
+    assert (
+        f"Il deviendrait majeur le {say_instant(first.due, ZoneInfo('Europe/Paris'))}, si « {first.name} »"
+        in text
+    )
+    expected = what_if(forty, understood("srv-dui down", forty), FRIDAY)
+    assert expected.major_at is not None
+    assert expected.would_be_at is None
+    assert "deviendrait" not in supposition_text(expected, "Europe/Paris")
     assert "le moins sûr est « Téléphonie fixe / IP, DECT », à > 99 %" in text
 
 
@@ -339,6 +444,39 @@ def test_the_last_moment_to_decide_leaves_nine_recoveries_in_ten(forty: Situatio
     for line in found.lines:
         assert line.decide_by is not None
         assert MORNING <= line.decide_by <= line.due
+
+
+def test_where_an_immediate_decision_is_too_late_no_last_moment_is_given(forty: Situation) -> None:
+    """Nobody before Monday: what is due on Friday evening has no time to decide, what is due on Tuesday has one."""
+    alone = relieved(forty, on_call=None)
+    found = what_if(alone, understood("srv-dui down", alone), FRIDAY)
+    lines = {line.application: line for line in found.lines}
+    for line in lines.values():
+        assert line.decide is not None
+        assert line.forecast is not None
+        assert line.decide.at_once >= line.forecast.kept  # a decision takes time
+        assert (line.decide.by is None) is (line.decide.at_once < 0.9)
+    assert lines["medic"].decide_by is None
+    assert lines["medic"].decide.at_once == 0.0
+    assert found.decide_by == min(lines["compta"].decide_by, lines["fact"].decide_by)
+    text = supposition_text(found, "Europe/Paris")
+    assert "trop tard dès le début : décider tout de suite, « Prescription" in text
+    assert "ne tiendrait pas une fois sur 100" in text
+    assert "vendredi 27 novembre 2026 à 18 h 21 au plus tard" not in text
+    assert "chacun des autres délais" in text
+
+
+def test_who_must_travel_leaves_less_time_to_decide(forty: Situation) -> None:
+    """On call within the hour: the same length of recovery, and an hour less to decide in."""
+    near = relieved(forty, on_call=parse_span("1 min"))
+    supposed = understood("srv-dui down", forty)
+    far, close = (
+        {line.application: line for line in what_if(base, supposed, FRIDAY).lines}["dui"]
+        for base in (forty, near)
+    )
+    assert far.decide_by is not None
+    assert close.decide_by is not None
+    assert timedelta(minutes=56) < close.decide_by - far.decide_by < timedelta(minutes=62)
 
 
 def test_legal_clocks_start_with_what_happened(forty: Situation) -> None:
@@ -540,6 +678,9 @@ def test_nobody_at_the_relief_is_a_relief_that_is_too_small(forty: Situation) ->
     found = predict_all(relieved(forty, people=0), [scenarios()["S03"]], year=2026, draws=100)
     assert found[0].outlook is None
     assert "personnes" in found[0].refused
+    with pytest.raises(BadInput) as caught:
+        what_if(relieved(forty, people=0), understood("S03", forty), MORNING)
+    assert caught.value.context == {}  # what is wrong is in the sentence, in French
 
 
 def test_what_is_switched_on_something_unknown_has_no_figure(forty: Situation) -> None:
@@ -595,7 +736,7 @@ def test_what_comes_back_by_itself_has_no_last_moment_to_decide(forty: Situation
 def test_paper_of_all_establishments_is_to_be_typed_again_and_each_copes_on_its_own_clock(
     forty: Situation,
 ) -> None:
-    """Four hundred entries here and a hundred there are five hundred; hours of an office are of that office."""
+    """Four hundred entries a day here, and a hundred there for the hour that the office is still open; its hours are its own."""
     day = DataAnswer("saisies", 400, 1.0, paper=True)
     said = {item.establishment: item for item in forty.objectives.statements if item.application == "dui"}
     home = replace(said["ehpad"], data=day, copes_for=None)
@@ -605,9 +746,67 @@ def test_paper_of_all_establishments_is_to_be_typed_again_and_each_copes_on_its_
     found = what_if(both, understood("dui down", both), datetime(2026, 11, 30, 15, tzinfo=UTC))
     (line,) = (line for line in found.lines if line.application == "dui")
     assert line.forecast is not None
-    assert line.on_paper == pytest.approx(500 * line.forecast.p50 / 86_400)
+    assert line.forecast.p50 > 3600
+    assert line.on_paper == pytest.approx(400 * line.forecast.p50 / 86_400 + 100 / 7)  # of seven hours, one
     # one hour is left of Monday, the office opens again on Tuesday at nine
     assert line.copes_until == datetime(2026, 12, 1, 11, tzinfo=UTC)
+
+
+def test_nothing_is_written_on_paper_where_nobody_works(forty: Situation) -> None:
+    """The payroll of an office, in the night of Saturday: nothing to type again; on a Monday, something."""
+    night, day = (
+        next(line for line in what_if(forty, understood("paie down", forty), at).lines)
+        for at in (datetime(2026, 11, 28, 2, tzinfo=UTC), MORNING)
+    )
+    assert night.on_paper == 0.0
+    assert day.on_paper is not None
+    assert day.on_paper > 1
+    found = what_if(forty, understood("paie down", forty), datetime(2026, 11, 28, 2, tzinfo=UTC))
+    assert "à reprendre ensuite" not in supposition_text(found, "Europe/Paris")
+
+
+@pytest.mark.parametrize(
+    ("what", "year", "projected"),
+    [("dui down", 2029, ("ime",)), ("dui down", 2026, ()), ("paie down", 2029, ())],
+    ids=["not published", "published", "follows no school"],
+)
+def test_school_holidays_that_nobody_published_are_said_to_be_projected(
+    forty: Situation, what: str, year: int, projected: tuple[str, ...]
+) -> None:
+    """Where the calendar of who uses it follows the school, and that far only."""
+    school = {**forty.plan.calendars, "ime": replace(forty.plan.calendars["ime"], school="B")}
+    follows = replace(forty, plan=replace(forty.plan, calendars=school))
+    found = what_if(follows, understood(what, follows), datetime(year, 11, 27, 9, tzinfo=UTC))
+    assert found.projected == projected
+    text = supposition_text(found, "Europe/Paris")
+    assert (
+        "Vacances scolaires projetées (calendrier « ime ») : publiées jusqu'au 04/07/2028" in text
+    ) is bool(projected)
+
+
+@pytest.mark.parametrize(
+    ("what", "year", "told"),
+    [("teleg down", 2026, True), ("teleg down", 2028, False), ("paie down", 2026, False)],
+    ids=["in force", "over", "of another"],
+)
+def test_what_somebody_accepted_is_said_and_changes_no_figure(
+    forty: Situation, what: str, year: int, told: bool
+) -> None:
+    """The example's own gap, of the rounds at home: beside the same need and the same chance."""
+    at = datetime(year, 11, 27, 9, tzinfo=UTC)
+    bare = replace(forty, arbitrations=())
+    with_it, without = (what_if(base, understood(what, base), at) for base in (forty, bare))
+    text = supposition_text(with_it, "Europe/Paris")
+    line = (
+        "Écart accepté de « Télégestion et tournées à domicile (SSIAD/SAD) », le besoin et sa chance restent entiers : "
+        "perte de données de 1 j acceptée au lieu de 4 h par directrice"
+    )
+    assert (line in text) is told
+    assert with_it.lines == without.lines
+    assert "Écart accepté" not in supposition_text(without, "Europe/Paris")
+    rows = chances(forty.plan, (with_it.prediction,))
+    found = forty.accepted((row.application for row in rows), at.date())
+    assert (line in chances_text(rows, (with_it.prediction,), accepted=found)) is (year == 2026)
 
 
 @pytest.mark.parametrize("year", [1, 1901, 2018, 2090, 2100])

@@ -250,13 +250,6 @@ def _too_small(job: Job, pool: Pool, held: int, total: int) -> BadInput:
         f"le secours est trop petit : « {job.title} » demande {held} de « {pool.name} »{beside}, "
         f"il y en a {pool.capacity}",
         hint=f"ajoutez-en {missing}, ou ramenez moins d'applications sur ce secours",
-        context={
-            "pool": pool.id,
-            "job": job.id,
-            "capacity": str(pool.capacity),
-            "needed": str(total),
-            "missing": str(missing),
-        },
     )
 
 

@@ -18,7 +18,7 @@ All draws advance together, one job at a time, in NumPy: a pool is an array (uni
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import sqrt
 from typing import TYPE_CHECKING, Any
 
@@ -99,7 +99,8 @@ class Outlook:
     """What the simulated disasters say.
 
     `broken`, `lateness`: mean a disaster of the number of RTOs that are not kept and of the weighted
-    seconds late. `loss`: a year, over the applications whose cost is known.
+    seconds late. `loss`: a year, over the applications whose cost is known. `after`: by application, the
+    seconds between the end of the job that was asked for and its return, one a draw (NaN: not touched).
     """
 
     applications: tuple[Forecast, ...]
@@ -109,6 +110,7 @@ class Outlook:
     lateness: float
     loss: float | None
     loss_error: float | None
+    after: Mapping[str, Floats] = field(default_factory=dict, compare=False, repr=False)
 
 
 def simulate(
@@ -121,10 +123,12 @@ def simulate(
     hourly: Mapping[str, float] | None = None,
     seed: int = 0,
     chunk: int = CHUNK,
+    after: str = "",
 ) -> Outlook:
     """Replay `order` (job ids, predecessors first: `Timetable.order`) through `draws`.
 
     `hourly`: by application, what an hour without it costs; the whole time out counts, not lateness alone.
+    `after`: a job of no application, from whose end returns are counted too (`Outlook.after`).
     The same arguments give the same bits, whatever `chunk` (draws advanced together: memory), on one
     machine and one version of NumPy.
 
@@ -138,6 +142,7 @@ def simulate(
     table = _Table(work, draws)
     law = Law([job.seconds for job in jobs])
     finish = np.full((len(work.applications), draws.count), np.nan, dtype=np.float32)
+    origin = np.zeros(draws.count, dtype=np.float32)
     width = max(chunk // BLOCK, 1) * BLOCK
     for first in range(0, draws.count, width):
         places = table.sorted[first : first + width]  # those of one scenario together: whole rows are skipped
@@ -151,7 +156,14 @@ def simulate(
             {pool: row[places] for pool, row in table.release.items()},
         )
         finish[:, places] = np.where(touched, _finishes(work, ends), np.nan)
-    return _outlook(work, table, finish, hourly or {}, seed)
+        if after:
+            origin[places] = ends[work.jobs.index(after)]
+    found = _outlook(work, table, finish, hourly or {}, seed)
+    if not after:
+        return found
+    return replace(
+        found, after={name: finish[index] - origin for index, name in enumerate(work.applications) if name}
+    )
 
 
 def replay(
@@ -528,4 +540,5 @@ def wilson(kept: int, count: int) -> tuple[float, float]:
     part, square = kept / count, Z95**2
     middle = (part + square / (2 * count)) / (1 + square / count)
     half = Z95 / (1 + square / count) * sqrt(part * (1 - part) / count + square / (4 * count**2))
-    return max(middle - half, 0.0), min(middle + half, 1.0)
+    # at both ends it is exact, whatever the rounding: what was never seen may be never
+    return (max(middle - half, 0.0) if kept else 0.0), (min(middle + half, 1.0) if kept < count else 1.0)

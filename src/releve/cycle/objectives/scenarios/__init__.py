@@ -14,6 +14,7 @@ from importlib.resources import files
 from typing import Any
 
 from releve.cycle.plan.source import plain, read_source
+from releve.domain.objectives import ComponentKind
 
 
 class Damage(StrEnum):
@@ -27,11 +28,19 @@ class Damage(StrEnum):
     ALL = "all"
 
 
+class Which(StrEnum):
+    """Which of the declared components of its kinds a scenario hits."""
+
+    WORST = "worst"  # one, in place of the targets
+    ALSO = "also"  # one, with the targets
+    ALL = "all"  # every one, with the targets
+
+
 @dataclass(frozen=True, slots=True)
 class Scenario:
     """One kind of disaster. `targets`: catalogue codes, or ids of the plan; `breach`: personal data may have leaked or gone.
 
-    `planned`: people stop it on purpose: no incident, as long as it ends when it was said to.
+    `kinds`: what falls where such components are declared, and `which` of them. `planned`: people stop it on purpose: no incident, as long as it ends when it was said to.
     """
 
     code: str
@@ -42,6 +51,8 @@ class Scenario:
     replica_safe: bool
     breach: bool
     planned: bool = False
+    kinds: tuple[ComponentKind, ...] = ()
+    which: Which = Which.WORST
 
     def hit(self, known: Iterable[str]) -> tuple[str, ...]:
         """The nodes that it hits first, of those that are known; codes and ids meet whatever their case."""
@@ -71,6 +82,8 @@ def scenarios() -> Mapping[str, Scenario]:
             item["replica"] == "safe",
             item["breach"],
             item.get("planned", False),
+            tuple(ComponentKind(kind) for kind in item.get("kinds", ())),
+            Which(item.get("which", "worst")),
         )
         for item in values["scenarios"]
     }

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from math import ceil
 
+from releve.cycle.objectives.choice.arbitration import Arbitration, say_arbitration
 from releve.cycle.objectives.prediction.simulate import Forecast, wilson
 from releve.domain.units import say_count, say_seconds
 
@@ -54,6 +56,14 @@ def say_coarse(draws: int) -> str:
 def coarse_value(draws: int) -> dict[str, int] | None:
     """The same, JSON-ready; None where it is not coarse."""
     return {"draws_each": draws, "margin_points": margin(draws)} if draws < ENOUGH else None
+
+
+def say_accepted(gaps: Iterable[Arbitration], names: Mapping[str, str]) -> list[str]:
+    """One line a gap that somebody accepted: neither the need nor its chance takes it in."""
+    return [
+        f"Écart accepté de « {names[item.subject]} », le besoin et sa chance restent entiers : {say_arbitration(item)}"
+        for item in gaps
+    ]
 
 
 def rounded(seconds: float) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from releve.cycle.objectives.choice.arbitration import Arbitration
 from releve.cycle.objectives.choice.money import say_money
 from releve.cycle.objectives.predict import Prediction
 from releve.cycle.objectives.prediction.simulate import Forecast
@@ -17,6 +18,7 @@ from releve.cycle.objectives.show.figures import (
     forecast_value,
     interval,
     percent,
+    say_accepted,
     say_assumed,
     say_coarse,
     say_seed,
@@ -103,9 +105,13 @@ def chances_text(
     *,
     seed: int = SEED,
     currency: str = "EUR",
+    accepted: Iterable[Arbitration] = (),
     width: int = WIDE,
 ) -> str:
-    """One line an application, what the figures rest on (`seed`: their draws), what could not be estimated, the scenarios."""
+    """One line an application, what the figures rest on (`seed`: their draws), what could not be estimated, the scenarios.
+
+    `accepted`: the gaps in force, said beside the figures.
+    """
     lines, silent, found, found_rows = [], [], list(predictions), list(rows)
     refusing = {item.scenario.code for item in found if item.refused}
     for row in found_rows:
@@ -140,6 +146,8 @@ def chances_text(
     text = [table, "", _READING, *_rests_on(found), say_seed(seed)]
     if warning := say_coarse(fewest(found)):
         text.append(warning)
+    if told := say_accepted(accepted, {row.application: row.name for row in found_rows}):
+        text += ["", *told]
     refused = [
         f"  {item.scenario.code} {item.scenario.name} : {item.refused}" for item in found if item.refused
     ]

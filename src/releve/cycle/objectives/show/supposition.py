@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from math import floor
 from zoneinfo import ZoneInfo
 
+from releve.cycle.objectives.choice.arbitration import say_arbitration
 from releve.cycle.objectives.means import Beside
 from releve.cycle.objectives.prediction.simulate import Forecast
 from releve.cycle.objectives.recovery import Way
@@ -14,14 +16,18 @@ from releve.cycle.objectives.show.figures import (
     interval,
     percent,
     rounded,
+    say_accepted,
     say_assumed,
     say_seed,
 )
 from releve.cycle.objectives.show.grid import WIDE, grid
 from releve.cycle.objectives.what_if import Line, Supposition
 from releve.domain.instants import say_instant
+from releve.domain.school import PUBLISHED_UNTIL
 from releve.domain.statutory import AS_OF
 from releve.domain.units import say_count, say_seconds
+
+NAMED = 3  # applications named where many share a fate
 
 WAYS = {
     Way.SWITCH: "bascule par Relève",
@@ -121,6 +127,11 @@ def _major(found: Supposition, zone: ZoneInfo) -> list[str]:
                 else ""
             )
         )
+        if found.would_be_at is not None:
+            name = next(line.name for line in judged if line.application == found.would_be_for)
+            told.append(
+                f"Il deviendrait majeur le {say_instant(found.would_be_at, zone)}, si « {name} » n'était pas revenu d'ici là"
+            )
     if local:
         many = len(local) > 1
         told.append(
@@ -130,6 +141,34 @@ def _major(found: Supposition, zone: ZoneInfo) -> list[str]:
             f"{'leur premier délai' if many else 'son délai'}, le {say_instant(min(line.due for line in local), zone)}"
         )
     return told
+
+
+def _calendars(names: Iterable[str]) -> str:
+    """Calendars, as a plan names them."""
+    found = [f"« {name} »" for name in names]
+    return f"{'calendriers' if len(found) > 1 else 'calendrier'} {', '.join(found)}"
+
+
+def _too_late(found: Supposition) -> list[str]:
+    """What even an immediate decision does not keep nine times out of ten, the least kept first."""
+    late = [
+        (line.decide.at_once, line.name) for line in found.lines if line.decide and line.decide.by is None
+    ]
+    if not late:
+        return []
+    late.sort(key=lambda one: one[0])
+    told = [f"« {name} » ne tiendrait {_times(chance)}" for chance, name in late[:NAMED]]
+    if (more := len(late) - NAMED) > 0:
+        told.append(
+            f"{say_count(more, 'autre')} {'ne tiendraient' if more > 1 else 'ne tiendrait'} pas non plus neuf fois sur dix"
+        )
+    return [f"Décider : trop tard dès le début : décider tout de suite, {' ; '.join(told)}"]
+
+
+def _times(chance: float) -> str:
+    """A chance below nine in ten, in a hundred: never rounded up to it."""
+    count = floor(chance * 100)
+    return f"que {count} fois sur 100" if count else "pas une fois sur 100"
 
 
 def _decisions(found: Supposition, zone: ZoneInfo) -> list[str]:
@@ -142,13 +181,19 @@ def _decisions(found: Supposition, zone: ZoneInfo) -> list[str]:
             say_seed(found.seed),
         ]
     lines += _major(found, zone)
+    late = _too_late(found)
+    lines += late
     if found.decide_by is not None:
-        late = found.decide_by <= found.at
         lines.append(
-            "Décider : tout de suite, un délai au moins ne tient déjà pas neuf fois sur dix"
-            if late
-            else f"Décider : le {say_instant(found.decide_by, zone)} au plus tard, pour tenir neuf fois sur dix chaque délai qui peut être estimé"
+            f"Décider : le {say_instant(found.decide_by, zone)} au plus tard, pour tenir neuf fois sur dix "
+            + ("chacun des autres délais" if late else "chaque délai qui peut être estimé")
         )
+    if found.projected:
+        lines.append(
+            f"Vacances scolaires projetées ({_calendars(found.projected)}) : publiées jusqu'au {PUBLISHED_UNTIL:%d/%m/%Y} ; "
+            "au-delà, calculées : à vérifier"
+        )
+    lines += say_accepted(found.accepted, {line.application: line.name for line in found.lines})
     lines += [
         f"Retour inconnu de « {line.name} » : {line.why_unknown}" for line in found.lines if line.why_unknown
     ]
@@ -195,7 +240,11 @@ def supposition_value(found: Supposition) -> dict[str, object]:
         "share_of_activity": found.weight,
         "major_at": found.major_at.isoformat() if found.major_at else None,
         "major_for": found.major_for or None,
+        "would_be_major_at": found.would_be_at.isoformat() if found.would_be_at else None,
+        "would_be_major_for": found.would_be_for or None,
         "decide_by": found.decide_by.isoformat() if found.decide_by else None,
+        "accepted": [f"{item.subject}: {say_arbitration(item)}" for item in found.accepted],
+        "school_projected": list(found.projected),
         "applications": [_line_value(line) for line in found.lines],
         "legal_clocks": [
             {
@@ -222,6 +271,7 @@ def _line_value(line: Line) -> dict[str, object]:
         "due_for": line.due_at,
         "forecast": forecast_value(line.forecast),
         "decide_by": line.decide_by.isoformat() if line.decide_by else None,
+        "kept_if_decided_at_once": line.decide.at_once if line.decide else None,
         "without_it": line.without_it,
         "entries_on_paper": line.on_paper,
         "copes_until": line.copes_until.isoformat() if line.copes_until else None,

@@ -52,14 +52,12 @@ def test_a_relief_that_cannot_hold_what_runs_names_the_pool_and_what_is_missing(
     jobs = [_job(name, keeps={"memory": 3}) for name in "xyz"]
     with pytest.raises(BadInput) as raised:
         problem(jobs, [MEMORY])
-    assert raised.value.context == {
-        "pool": "memory",
-        "job": "x",
-        "capacity": "8",
-        "needed": "9",
-        "missing": "1",
-    }
-    assert "« mémoire »" in raised.value.sentence
+    assert raised.value.context == {}  # all of it is in French
+    assert (
+        "demande 3 de « mémoire » en plus des 6 gardées par ce qui tourne, il y en a 8"
+        in raised.value.sentence
+    )
+    assert raised.value.hint.startswith("ajoutez-en 1,")
     assert "ajoutez-en 1" in raised.value.hint
 
 
