@@ -33,7 +33,7 @@ test: setup ## everything that must hold, at most 10 minutes on two cores
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/python -m pytest -m "not torture" -n 4 --dist worksteal
+	@$(BIN)/python -m pytest -m "not torture" -n 3 --dist worksteal
 
 torture: setup ## the whole matrix of crash instants
 	@$(BIN)/python -m pytest -m torture

@@ -200,7 +200,7 @@ def test_killed_again_and_again_at_random_it_ends_whole(tmp_path: Path) -> None:
     names = [f"t{number}" for number in range(8)]
     tasks = [task(name, *names[max(0, index - 2) : index]) for index, name in enumerate(names)]
     ledger = record(tmp_path, book("r", tasks))
-    for death in range(6):
+    for death in range(4):
         process = begin(tmp_path)
         launched = tmp_path / f"launched-{process.pid}"
         until(lambda launched=launched, process=process: launched.exists() or not process.is_alive())  # type: ignore[misc]

@@ -77,8 +77,8 @@ def _flips(vault: Path, count: int) -> None:
 
 
 def test_every_flipped_bit_is_found_and_located(vault: Path) -> None:
-    """Two hundred bits, anywhere in any file: each time that file is named."""
-    _flips(vault, 200)
+    """A hundred and twenty bits, anywhere in any file: each time that file is named."""
+    _flips(vault, 120)
 
 
 @pytest.mark.torture

@@ -60,7 +60,14 @@ def _where(rig: Archive, *more: str) -> list[str]:
     return ["--host", "127.0.0.1", "--port", str(rig.server.port), *more]
 
 
-@pytest.mark.parametrize("account", [("--password-at", "env:WRONG"), (), ("--user", "personne")])
+@pytest.mark.parametrize(
+    "account",
+    [
+        ("--password-at", "env:WRONG"),
+        (),
+        pytest.param(("--user", "personne"), marks=pytest.mark.torture),
+    ],
+)
 def test_a_refused_account_is_said_in_french(rig: Archive, account: tuple[str, ...]) -> None:
     """A wrong password, none, an account that does not exist: what the server does, and where the password comes from."""
     environment = {**rig.environment(), "WRONG": "un autre", "HOME": str(rig.root)}

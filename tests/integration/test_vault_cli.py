@@ -336,7 +336,11 @@ def test_the_printed_key_opens_the_vault_with_restic(vault: Path, share: Path, t
     "program",
     [
         pytest.param("restic", marks=pytest.mark.needs("restic")),
-        pytest.param(str(CURRENT_RESTIC), marks=pytest.mark.needs("restic-current"), id="current"),
+        pytest.param(
+            str(CURRENT_RESTIC),
+            marks=[pytest.mark.needs("restic-current"), pytest.mark.torture],
+            id="current",
+        ),
     ],
 )
 def test_a_printed_key_can_be_told_from_the_others(vault: Path, tmp_path: Path, program: str) -> None:

@@ -50,7 +50,9 @@ def test_covered_snapshots_thin_out_with_age() -> None:
     assert _gone(base, wal, Policy(last=1)) == {"w21", "w95", "w2000"}
 
 
-@pytest.mark.parametrize("dated", [True, False], ids=["folder", "rest"])
+@pytest.mark.parametrize(
+    "dated", [pytest.param(True, marks=pytest.mark.torture), False], ids=["folder", "rest"]
+)
 def test_days_of_an_archiver_at_work_stay_a_few_hundred(*, dated: bool) -> None:
     """43,200 snapshots a day, thinned every ten minutes, dated by the store or only by our looks: few are ever live.
 

@@ -81,7 +81,7 @@ def looked(file: Path) -> Look:
 def test_a_writer_among_files_that_come_and_go_is_always_seen(file: Path) -> None:
     """A server opens and closes other files all the time: no look misses the one that it holds."""
     with program(BUSY, file) as pid:
-        for _ in range(200):
+        for _ in range(60):
             assert [(one.pid, one.path) for one in looked(file).writers] == [(pid, os.fsencode(file))]
     assert looked(file).writers == ()
     assert os.geteuid() != 0 or not looked(file).hidden

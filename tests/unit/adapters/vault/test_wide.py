@@ -244,16 +244,16 @@ def _peak(act: Callable[[], object]) -> float:
 
 
 def test_a_wide_tree_is_never_whole_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of a tree of 5.5 MB each way to write or read it takes at most 8 MB; whole in memory up to 30.
+    """Of a tree of 3.3 MB each way to write or read it takes at most 8 MB; whole in memory up to 18.
 
-    Peaks in MB, of twice that tree, now (before): a past 4.7 (40.5), entries 5.0 (34.7), differences 6.7 (60.0),
+    Peaks in MB, of a tree of 11 MB, now (before): a past 4.7 (40.5), entries 5.0 (34.7), differences 6.7 (60.0),
     reached 6.6 (14.8), lacking 5.5 (18.9), verify 6.8 (30.4).
     """
     monkeypatch.setattr(repository, "LONG", 1 << 20)
     monkeypatch.setattr("releve.adapters.vault.verify.LONG", 1 << 20)
     monkeypatch.setattr(scratch, "_HELD", 1 << 20)
     monkeypatch.setattr(repository, "_FETCH", 1 << 20)
-    count = 20_000
+    count = 12_000
     vault = fresh(tmp_path / "vault")
     writer = Writer(vault)
     saved: list[bytes] = []

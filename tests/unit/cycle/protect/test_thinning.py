@@ -25,10 +25,10 @@ def test_a_day_at_one_a_second_leaves_what_was_promised() -> None:
 
 
 def test_days_of_real_time_stay_a_few_thousand() -> None:
-    """Thinned every ten minutes for three days, the store never holds more than the tiers allow."""
+    """Thinned every ten minutes for two days, the store never holds more than the tiers allow."""
     live: list[Held] = []
     most = 0
-    for turn in range(3 * 144):
+    for turn in range(2 * 144):
         at = NOW + timedelta(minutes=10 * turn)
         live += [Held(f"{turn}-{second}", at, at + timedelta(seconds=second)) for second in range(0, 600, 2)]
         end = at + timedelta(minutes=10)
