@@ -140,7 +140,11 @@ class Archive:
 
     def until_safe(self, instant: datetime | None = None) -> None:
         wanted = instant or datetime.now(UTC)
-        pg.until(lambda: self.safe(wanted), 30.0)
+        try:
+            pg.until(lambda: self.safe(wanted), 30.0)
+        except AssertionError as error:
+            log = (self.root / "archive.log").read_text(encoding="utf-8", errors="replace")[-1500:]
+            raise AssertionError(f"{wanted} never safe; said: {self.said()}\n{log}") from error
 
     def write(self, *values: str) -> datetime:
         """Acknowledged rows; an instant after them, by the server's clock."""
