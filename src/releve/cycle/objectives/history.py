@@ -113,11 +113,16 @@ def spread_of(values: list[float]) -> Spread:
 
 
 def _tasks(run: RunRecord) -> Iterable[tuple[str, float]]:
-    """(kind:subject, seconds) of the tasks of one run that were done; one that was skipped measured nothing."""
+    """(kind:subject, seconds) of the tasks of one run that were carried to their end.
+
+    One that was skipped counts for the little that it took: how often a question need not be put to a person
+    is a part of how long a switch lasts. Left out, it fell back on the assumed time of a person: the switch
+    of the demo, measured at 0.8 s, was predicted at 890 s.
+    """
     ended = {record.task: record.ended_at for record in run.tasks}
     for task in run.runbook.tasks:
         record = run.record(task.id)
-        if record.ended_at is None or record.state is not TaskState.DONE:
+        if record.ended_at is None or record.state not in {TaskState.DONE, TaskState.SKIPPED}:
             continue
         before: list[datetime] = [run.started_at]
         before += [at for name in task.after if (at := ended.get(name)) is not None]
