@@ -188,7 +188,7 @@ def _trees(examples: int) -> Callable[[Callable[..., None]], Callable[..., None]
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-@_trees(4)
+@_trees(2)
 def test_generated_trees_come_back_both_ways(
     tmp_path_factory: pytest.TempPathFactory, program: str, trees: list[dict[bytes, object]]
 ) -> None:

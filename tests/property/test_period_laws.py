@@ -24,7 +24,9 @@ from releve.domain.periods import (
 unhurried = settings(deadline=None)  # the first school holiday read imports a package
 DAYS = st.dates(date(2020, 1, 1), date(2032, 12, 31))
 OF_MONTH = st.integers(1, 31)
-OF_YEAR = st.tuples(st.integers(1, 12), OF_MONTH)
+OF_YEAR = st.dates(date(2024, 1, 1), date(2024, 12, 31)).map(
+    lambda day: (day.month, day.day)
+)  # 29 February too
 RULES: st.SearchStrategy[Rule] = st.one_of(
     st.builds(Monthly, OF_MONTH, OF_MONTH),
     st.builds(Yearly, OF_YEAR, OF_YEAR),
