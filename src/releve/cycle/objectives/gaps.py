@@ -89,8 +89,9 @@ def idle(needs: Iterable[Need], arbitrations: Iterable[Arbitration], today: date
             elif least > item.wanted:
                 yield Idle(
                     item,
-                    f"{about} : l'écart parle de {say_seconds(item.wanted) if item.wanted else 'rien'} demandé ; le plus "
-                    f"strict demande maintenant {say_seconds(least)}",
+                    f"{about} : l'écart a été accepté quand il fallait "
+                    f"{say_seconds(item.wanted) if item.wanted else 'que ce soit aussitôt'} ; le plus strict demande "
+                    f"maintenant {say_seconds(least)}",
                     "corrigez « wanted » : un écart porte sur ce qui est demandé",
                 )
 
