@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.installed
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test torture lint bench docs lock clean
+.PHONY: help setup demo test torture lint bench lab docs lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1	/'
@@ -33,7 +33,7 @@ test: setup ## everything that must hold, at most 10 minutes on two cores
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/python -m pytest -m "not torture" -n 3 --dist worksteal
+	@$(BIN)/python -m pytest -m "not torture" -n 4 --dist worksteal
 
 torture: setup ## the whole matrix of crash instants
 	@$(BIN)/python -m pytest -m torture
@@ -50,6 +50,13 @@ bench: setup ## the figures, each beside its peer, into bench/results/
 	@$(BIN)/python -m bench.shares
 	@$(BIN)/python -m bench.database
 	@$(BIN)/python -m bench.objectives
+	@$(BIN)/python -m bench.audit_network
+	@$(BIN)/python -m bench.audit_lab
+	@$(BIN)/python -m bench.audit_data; kept=$$?; $(BIN)/python -m bench.audit_page; exit $$kept
+
+lab: setup ## audit a laboratory of two sites into which faults were put (root, Debian)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh tests/debian-packages.sh
+	@$(BIN)/python -m lab audit
 
 docs: setup ## write docs/reference from the code
 	@$(BIN)/python -m docs.generate

@@ -7,9 +7,9 @@ from typing import Any
 
 import typer.main
 
-from docs import keys
+from docs import keys, keys_inventory, rules
 from releve.domain.errors import EXIT_MEANING_FR, Exit
-from releve.entrypoints.cli.root import app
+from releve.entrypoints.cli.root import command_line
 
 FOLDER = Path(__file__).parent / "reference"
 NOTICE = "<!-- écrit par « make docs » : ne pas modifier à la main -->\n\n"
@@ -25,7 +25,7 @@ def exit_codes() -> str:
 
 def commands() -> str:
     """Every command with its options."""
-    root: Any = typer.main.get_command(app)
+    root: Any = typer.main.get_command(command_line())
     said = "Toute commande accepte `--json` : un seul document sur la sortie, erreurs comprises."
     return "\n".join([f"{NOTICE}# Commandes\n\n{said}\n", *_below("", root)])
 
@@ -61,7 +61,23 @@ def objectives() -> str:
     return keys.page(NOTICE)
 
 
-PAGES = {"exit-codes.md": exit_codes, "commands.md": commands, "objectives-file.md": objectives}
+def inventory() -> str:
+    """The keys of the plan that the audit reads."""
+    return keys_inventory.page(NOTICE)
+
+
+def audit_rules() -> str:
+    """What the audit can name, its questions, and the ends of support that it knows."""
+    return rules.page(NOTICE)
+
+
+PAGES = {
+    "inventory-file.md": inventory,
+    "exit-codes.md": exit_codes,
+    "commands.md": commands,
+    "objectives-file.md": objectives,
+    "audit-rules.md": audit_rules,
+}
 
 
 def main() -> None:

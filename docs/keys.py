@@ -258,14 +258,15 @@ def page(notice: str) -> str:
         "",
     ]
     for title, model, said in SECTIONS:
-        lines += _table(title, model, said)
+        lines += table(title, model, said)
     lines += ["## reponses/*.yaml", ""]
     for title, model, said in ANSWERS:
-        lines += _table(title, model, said)
+        lines += table(title, model, said)
     return "\n".join(lines)
 
 
-def _table(title: str, model: type[Block], said: dict[str, str]) -> Iterator[str]:
+def table(title: str, model: type[Block], said: dict[str, str]) -> Iterator[str]:
+    """The lines of one section. Raises `KeyError` for a key without its sentence, or a sentence without its key."""
     fields = {field.alias or name: field for name, field in model.model_fields.items()}
     if fields.keys() != said.keys():
         raise KeyError(f"{title}: {sorted(fields.keys() ^ said.keys())} has no sentence, or is no key")

@@ -27,7 +27,7 @@ from releve.adapters.vault.pack import BlobKind
 from releve.adapters.vault.repository import Repository
 from releve.adapters.vault.store import Kind
 from releve.adapters.vault.writer import Writer
-from releve.entrypoints.cli.root import app
+from releve.entrypoints.cli.root import command_line
 from tests.integration import pg
 from tests.vaults import PASSWORD, fresh, reopened
 
@@ -80,7 +80,7 @@ class Archive:
 
     def invoke(self, *argv: str) -> tuple[int, dict[str, Any]]:
         """Any command, its code and its JSON."""
-        ran = CliRunner().invoke(app, [*argv, "--json"], env=self.environment())
+        ran = CliRunner().invoke(command_line(), [*argv, "--json"], env=self.environment())
         assert ran.stdout, ran.stderr
         return ran.exit_code, json.loads(ran.stdout)
 
@@ -141,7 +141,7 @@ class Archive:
     def until_safe(self, instant: datetime | None = None) -> None:
         wanted = instant or datetime.now(UTC)
         try:
-            pg.until(lambda: self.safe(wanted), 30.0)
+            pg.until(lambda: self.safe(wanted))
         except AssertionError as error:
             log = (self.root / "archive.log").read_text(encoding="utf-8", errors="replace")[-1500:]
             raise AssertionError(f"{wanted} never safe; said: {self.said()}\n{log}") from error

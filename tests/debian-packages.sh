@@ -14,6 +14,16 @@ command -v openssl >/dev/null 2>&1 || missing="$missing openssl"
 command -v setpriv >/dev/null 2>&1 || missing="$missing util-linux"
 command -v restic >/dev/null 2>&1 || missing="$missing restic"
 command -v setfacl >/dev/null 2>&1 || missing="$missing acl"
+command -v nmap >/dev/null 2>&1 || missing="$missing nmap"
+command -v snmpd >/dev/null 2>&1 || missing="$missing snmpd"
+command -v ping >/dev/null 2>&1 || missing="$missing iputils-ping"
+command -v ethtool >/dev/null 2>&1 || missing="$missing ethtool"
+command -v mariadbd >/dev/null 2>&1 || missing="$missing mariadb-server"
+[ -x /lib/nut/upsd ] && command -v upsc >/dev/null 2>&1 || missing="$missing nut-server nut-client"
+[ -x /lib/systemd/systemd ] || missing="$missing systemd" # started in namespaces of the tests' own
+# the laboratory (python -m lab) beyond that: its file servers, and the loss between its sites
+command -v smbd >/dev/null 2>&1 || missing="$missing samba"
+command -v nft >/dev/null 2>&1 || missing="$missing nftables"
 [ -n "$missing" ] || exit 0
 
 name_them() {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
@@ -30,7 +31,7 @@ def missing(feature: str) -> str:
 
 
 def _programs(*names: str) -> str:
-    path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+    path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin:/usr/lib/nut:/lib/nut"
     lacking = [name for name in names if shutil.which(name, path=path) is None]
     return f"no program {', '.join(lacking)}" if lacking else ""
 
@@ -63,6 +64,23 @@ def _debian_postgresql() -> str:
     return _programs("pg_ctlcluster", "pg_createcluster")
 
 
+def _nut() -> str:
+    folder = Path("/lib/nut")  # Debian's: /usr/sbin/upsd is a script that wants the system's configuration
+    lacking = [name for name in ("upsd", "dummy-ups") if not (folder / name).exists()]
+    return f"no {folder}/{lacking[0]}" if lacking else _programs("upsc")
+
+
+def _systemd() -> str:
+    program = Path("/lib/systemd/systemd")
+    if lacking := _root() or _programs("unshare", "nsenter", "systemctl"):
+        return lacking
+    if not program.exists():
+        return f"no {program}"
+    # in namespaces of its own: the machine's own tree stays as it is
+    command = ["unshare", "--mount", "--cgroup", "--pid", "--fork", "mount", "-t", "cgroup2", "x", "/mnt"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stderr.strip()
+
+
 def _mount_namespace() -> str:
     if lacking := _programs("unshare", "mount"):
         return lacking
@@ -70,13 +88,36 @@ def _mount_namespace() -> str:
     return subprocess.run(command, capture_output=True, text=True, check=False).stderr.strip()
 
 
+def _lab() -> str:
+    servers = ("sshd", "smbd", "snmpd", "mariadbd", "mariadb-install-db", "upsd", "dummy-ups")
+    looks = ("ssh", "nmap", "ping", "upsc", "ethtool", "nsenter")
+    if lacking := _netns() or _debian_postgresql() or _programs(*servers, *looks):
+        return lacking
+    with tempfile.TemporaryDirectory() as folder:
+        # in a mount namespace of its own: nothing is mounted here
+        layers = "lowerdir=/,upperdir=u,workdir=w"
+        tries = f"mount -t tmpfs x {folder} && cd {folder} && mkdir u w r && mount -t overlay -o {layers} x r"
+        tries += " && ip link add br0 type bridge"
+        command = ["unshare", "--mount", "--pid", "--fork", "--uts", "--net", "sh", "-c", tries]
+        return subprocess.run(command, capture_output=True, text=True, check=False).stderr.strip()
+
+
 _LOOKS: Mapping[str, Callable[[], str]] = {
     "root": _root,
     "netns": _netns,
     "sshd": _sshd,
     "debian-postgresql": _debian_postgresql,
+    "dpkg": lambda: _programs("dpkg-query"),
+    "mariadb": lambda: _programs("mariadbd", "mariadb", "mariadb-install-db"),
     "mount-namespace": _mount_namespace,
+    "lab": _lab,
+    "nut": _nut,
+    "systemd": _systemd,
     "restic": lambda: _programs("restic"),
     "restic-current": lambda: "" if CURRENT_RESTIC.exists() else f"no {CURRENT_RESTIC.name}",
     "setpriv": lambda: _programs("setpriv"),
+    "nmap": lambda: _programs("nmap"),
+    "snmpd": lambda: _programs("snmpd"),
+    "ping": lambda: _programs("ping"),
+    "ethtool": lambda: _programs("ethtool"),
 }

@@ -27,7 +27,7 @@ def free_port() -> int:
 
 def until_it_answers(port: int) -> None:
     """Wait for a server of this machine."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while True:
         with closing(socket.socket()) as plug:
             if plug.connect_ex(("127.0.0.1", port)) == 0:

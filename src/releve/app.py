@@ -15,13 +15,15 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
+from releve.cycle.audit.errands import scan_opens
 from releve.cycle.protect.daily import save_daily
 from releve.cycle.recover.act import Performer, World
 from releve.cycle.recover.conduct import Conductor
+from releve.domain.audit import Errand, Found
 from releve.domain.errors import BadInput, Unreachable
 from releve.domain.os_errors import reason
 from releve.domain.plan import Plan, ProtectionMode, Site
-from releve.domain.ports import Engine, Host, Ledger
+from releve.domain.ports import Engine, Host, Ledger, Now
 from releve.domain.runbook import Direction, Runbook
 
 
@@ -132,6 +134,24 @@ class Relief:
     conductor: Conductor
     wait: Callable[[str, float], bool]  # run, seconds -> ended
     copy_again: Callable[[str], None]  # data set whose copy of the day is still due
+
+
+def surveyor(home: House, tried: Callable[[str], datetime | None], now: Now) -> Callable[[Errand], Found]:
+    """What an audit sees with, from the site of `home`. Nothing is reached before it is called.
+
+    `tried`: when the history of a data set was last brought back apart and opened, as this machine knows it.
+    """
+    from releve.adapters.hosts.secrets import resolve
+    from releve.adapters.survey.around import Survey
+
+    def engine(name: str) -> Engine:
+        return home.engines[name]
+
+    def may_scan() -> bool:
+        at = now()
+        return scan_opens(home.plan, at) == at
+
+    return Survey(home.plan, home.site.id, home.host, resolve, engine, home.ledger, tried, may_scan).see
 
 
 def recovery_runbook(plan: Plan, ledger: Ledger | None) -> Runbook | None:

@@ -63,7 +63,7 @@ def say(driver: Driver, ledger: FakeLedger, task_id: str, answer: str, by: str =
     driver.answer(decision)
 
 
-def until(true: Callable[[], bool], seconds: float = 10.0) -> None:
+def until(true: Callable[[], bool], seconds: float = 60.0) -> None:
     """Wait for it; fails the test when it does not come."""
     limit = time.monotonic() + seconds
     while not true():

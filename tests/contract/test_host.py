@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -240,7 +241,7 @@ def test_calls_of_several_threads_do_not_mix(bench: Bench) -> None:
 def test_a_long_call_does_not_hold_up_a_short_one(real: Bench) -> None:
     """While a program runs for seconds, a file is read at once."""
     with ThreadPoolExecutor(1) as pool:
-        long = pool.submit(real.host.run, real.program("hang"), timeout=1.5)
+        long = pool.submit(real.host.run, real.program("hang"), timeout=4)
         begun = time.monotonic()
         for _ in range(5):
             real.host.read(f"{real.folder}/rien")
@@ -253,16 +254,16 @@ def test_the_children_of_a_stopped_program_are_stopped(real: Bench) -> None:
     pids = Path(real.folder) / "pids"
     script = 'sleep 600 & echo $! $$ > "$0.tmp"; mv "$0.tmp" "$0"; wait'
     with pytest.raises(Unreachable):
-        real.host.run(["sh", "-c", script, str(pids)], timeout=0.6)
+        real.host.run(["sh", "-c", script, str(pids)], timeout=2)
     assert all(dead(int(pid)) for pid in pids.read_text().split())
 
 
 def test_a_daemon_left_behind_does_not_hold_the_call(real: Bench) -> None:
     """A program that leaves a child holding its output is over when it ends itself."""
     begun = time.monotonic()
-    done = real.host.run(["sh", "-c", "sleep 5 & echo started"], timeout=4)
-    assert done.stdout == b"started\n"
+    done = real.host.run(["sh", "-c", "sleep 60 & echo $!"], timeout=40)
     assert time.monotonic() - begun < 3
+    os.kill(int(done.stdout), signal.SIGKILL)
 
 
 @pytest.mark.needs("root")

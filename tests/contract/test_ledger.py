@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from releve.adapters.ledger import open_ledger
+from releve.domain.audit import Acceptance, Audit, Errand, Gap, Look, Topic
+from releve.domain.audit import Answer as Said
 from releve.domain.errors import BadInput, Refused
 from releve.domain.evidence import GENESIS, verify
 from releve.domain.incident import Incident
@@ -33,6 +35,7 @@ from releve.domain.runbook import (
     TaskRecord,
     TaskState,
 )
+from releve.domain.seen import KINDS, Files, Port, Scan, Service, System, Tally
 from releve.domain.units import Clock, Span
 from tests.fakes.ledger import FakeLedger
 from tests.integration.pg import Server, free_port, no_templates_left, own  # noqa: F401
@@ -489,3 +492,72 @@ def test_many_threads_record_one_statement_once(ledger: Ledger) -> None:
         made = list(pool.map(lambda _number: ledger.statements.record(SAID, T0), range(8)))
     assert sorted(made) == [False] * 7 + [True]
     assert ledger.statements.all() == [SAID]
+
+
+ERRANDS = (Errand(Topic.NETWORK, "lan", "siege"), Errand(Topic.MACHINE, "poste", "siege"))
+AUDIT = Audit("20260329-a", T0, "f" * 64, "tour", ERRANDS)
+SCANNED = Look(
+    ERRANDS[0], T0, 1.5, (Scan("lan", "22,80", "T3", 1.25, 254, 3),), (Gap("host-down", "muet", "a"),)
+)
+LOOKED = Look(
+    ERRANDS[1],
+    LATER,
+    0.25,
+    (
+        System("poste", "poste", "debian", "12", started=T0),
+        Port("poste", "eth0", up=True, crc=3, grown={"crc": 1}),
+        Files("poste", "poste", "/home/\udce9t\u00e9", 3, 1, 9, (Tally("pdf", 1, 4),), newest=T0),
+    ),
+)
+
+
+def test_an_audit_comes_back_whole_and_its_looks_in_the_order_of_its_errands(ledger: Ledger) -> None:
+    """Facts of every type, figures nobody could read, names that are not UTF-8, gaps: all return equal."""
+    ledger.audits.begin(AUDIT)
+    ledger.audits.begin(replace(AUDIT, where="ailleurs"))
+    ledger.audits.keep(AUDIT.id, LOOKED)
+    ledger.audits.keep(AUDIT.id, SCANNED)
+    assert ledger.audits.all() == [AUDIT]
+    assert ledger.audits.looks(AUDIT.id) == [SCANNED, LOOKED]
+    ledger.audits.end(AUDIT.id, LATER)
+    ledger.audits.end(AUDIT.id, LATER + timedelta(days=1))
+    assert ledger.audits.all() == [replace(AUDIT, ended=LATER)]
+
+
+def test_a_look_made_again_replaces_the_first(ledger: Ledger) -> None:
+    """An audit that was interrupted looks again at what it was looking at: one look an errand."""
+    ledger.audits.begin(AUDIT)
+    ledger.audits.keep(AUDIT.id, replace(LOOKED, facts=(), gaps=(Gap("host-down", "muet"),)))
+    ledger.audits.keep(AUDIT.id, LOOKED)
+    assert ledger.audits.looks(AUDIT.id) == [LOOKED]
+
+
+def test_an_audit_that_nobody_began_keeps_nothing(ledger: Ledger) -> None:
+    """A look, an end or a question about an unknown audit is refused."""
+    for act in (
+        lambda: ledger.audits.keep("?", LOOKED),
+        lambda: ledger.audits.end("?", T0),
+        lambda: ledger.audits.looks("?"),
+    ):
+        with pytest.raises(BadInput, match="aucun audit"):
+            act()
+
+
+def test_every_kind_of_fact_has_its_name() -> None:
+    """The names under which facts are kept are the names of their types, in lower case."""
+    assert all(name == kind.__name__.lower() for name, kind in KINDS.items())
+    assert Service.__name__.lower() not in KINDS
+
+
+def test_what_people_said_of_an_audit_is_kept_in_order_and_the_last_words_once(ledger: Ledger) -> None:
+    """Accepted, withdrawn, accepted again on one day: three notes; the same words twice in a row: one."""
+    accepted = Acceptance("RES-01", "siege", "direction", date(2026, 3, 29), "budget", date(2026, 9, 1))
+    withdrawn = replace(accepted, withdrawn=True)
+    answer = Said("plan-imprime", "siege", good=None, by="technicien", on=date(2026, 3, 29), label="A-12")
+    kept = [
+        ledger.audits.note(note, T0 + timedelta(seconds=number))
+        for number, note in enumerate((accepted, accepted, answer, withdrawn, accepted, answer))
+    ]
+    assert kept == [True, False, True, True, True, False]
+    assert ledger.audits.notes() == [accepted, answer, withdrawn, accepted]
+    assert ledger.audits.notes(T0 + timedelta(seconds=2)) == [accepted, answer]

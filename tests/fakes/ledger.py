@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from releve.domain.audit import Acceptance, Answer, Audit, Look
 from releve.domain.errors import BadInput, Refused
 from releve.domain.evidence import GENESIS, Entry, seal
 from releve.domain.incident import Incident
@@ -216,6 +217,53 @@ class FakeStatements:
         return [kept for _at, kept in sorted(self._kept, key=lambda item: item[0])]
 
 
+class FakeAudits:
+    """Implements `Audits`."""
+
+    def __init__(self) -> None:
+        self._audits: dict[str, Audit] = {}
+        self._looks: dict[str, dict[str, Look]] = {}
+        self._notes: list[tuple[datetime, Answer | Acceptance]] = []
+
+    def begin(self, audit: Audit) -> None:
+        self._audits.setdefault(audit.id, audit)
+
+    def keep(self, audit: str, look: Look) -> None:
+        self._known(audit)
+        self._looks.setdefault(audit, {})[look.errand.key] = look
+
+    def end(self, audit: str, at: datetime) -> None:
+        kept = self._known(audit)
+        self._audits[audit] = replace(kept, ended=kept.ended or at)
+
+    def all(self) -> list[Audit]:
+        return sorted(self._audits.values(), key=lambda item: (item.started, item.id), reverse=True)
+
+    def looks(self, audit: str) -> list[Look]:
+        place = {errand.key: number for number, errand in enumerate(self._known(audit).errands)}
+        kept = self._looks.get(audit, {}).values()
+        return sorted(kept, key=lambda look: place.get(look.errand.key, len(place)))
+
+    def note(self, note: Answer | Acceptance, at: datetime) -> bool:
+        last = next((said for _at, said in reversed(self._notes) if _about(said) == _about(note)), None)
+        if last == note:
+            return False
+        self._notes.append((at, note))
+        return True
+
+    def notes(self, until: datetime | None = None) -> list[Answer | Acceptance]:
+        return [note for at, note in self._notes if until is None or at <= until]
+
+    def _known(self, audit: str) -> Audit:
+        if audit not in self._audits:
+            raise BadInput("audit-unknown", f"aucun audit « {audit} »")
+        return self._audits[audit]
+
+
+def _about(note: Answer | Acceptance) -> tuple[type, str, str]:
+    return type(note), note.question if isinstance(note, Answer) else note.code, note.subject
+
+
 class FakeLedger:
     """Implements `Ledger`."""
 
@@ -225,6 +273,7 @@ class FakeLedger:
         self.incidents = FakeIncidents()
         self.facts = FakeFacts()
         self.statements = FakeStatements()
+        self.audits = FakeAudits()
         self.evidence = FakeEvidence()
 
     def close(self) -> None:

@@ -141,7 +141,7 @@ def record(folder: Path, runbook: Runbook) -> DjangoLedger:
     return ledger
 
 
-def until(true: Callable[[], bool], seconds: float = 20.0) -> None:
+def until(true: Callable[[], bool], seconds: float = 60.0) -> None:
     """Wait for it; fails the test when it does not come."""
     limit = time.monotonic() + seconds
     while not true():

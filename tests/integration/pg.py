@@ -286,7 +286,7 @@ def _lives(pid: int) -> bool:
         return False
 
 
-def until(true: Callable[[], bool], seconds: float = 10.0) -> None:
+def until(true: Callable[[], bool], seconds: float = 60.0) -> None:
     """Wait for it; fails the test when it does not come."""
     limit = time.monotonic() + seconds
     while not true():

@@ -12,7 +12,7 @@ import click
 import pytest
 import typer
 
-from releve.entrypoints.cli.root import app
+from releve.entrypoints.cli.root import command_line
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples/deux-serveurs.yaml"
@@ -167,7 +167,7 @@ def commands(group: click.Group, path: tuple[str, ...] = ()) -> list[tuple[str, 
 
 def test_everything_has_a_help_text() -> None:
     """Every command, option and argument says what it is for; every command but init-like groups takes --json."""
-    found = commands(typer.main.get_command(app))  # type: ignore[arg-type]
+    found = commands(typer.main.get_command(command_line()))  # type: ignore[arg-type]
     assert len(found) > 15
     silent = [name for name, command in found if not command.help]
     for name, command in found:

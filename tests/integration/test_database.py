@@ -12,20 +12,26 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from releve.adapters.engines.postgresql.archive.catalogue import Catalogue, Chapter
+from releve.adapters.survey.copies import data_set_copies, vault_at
 from releve.adapters.vault.verify import verify
+from releve.domain.plan import SecretRef, VaultPlace
+from releve.domain.seen import Copy
 from releve.entrypoints.worker import history_status
 from releve.entrypoints.worker.database import read_archive, slot_of
 from tests.archives import NAME, Archive, archive, receivers
+from tests.fakes.ledger import FakeLedger
+from tests.fakes.looks import Looks
+from tests.fakes.plans import data_set
 from tests.integration import pg
 from tests.integration.pg import no_templates_left, until  # noqa: F401
-from tests.vaults import fresh, reopened
+from tests.vaults import PASSWORD, fresh, reopened
 
 MANY = [f"d{number:02}" for number in range(20)]
 
@@ -97,6 +103,22 @@ def test_the_latest_has_all_that_was_said_to_be_safe(story: Story) -> None:
     assert code == 0, said
     assert story.rig.values("tout") == ["a", "b", "c", *MANY, "e"]
     assert said["proved_until"] == said["until"] == story.rig.said()["safe_until"]
+
+
+def test_an_audit_dates_the_copy_by_what_can_be_brought_back(story: Story) -> None:
+    """The copy in the vault is as old as the latest instant that it gives back: what the archiver says to be safe."""
+    place = VaultPlace(str(story.rig.vault), SecretRef("env", "KEY"))
+    found = data_set_copies(
+        replace(data_set(NAME), vault={"secours": place}),
+        ledger=FakeLedger(),
+        engine=Looks(),
+        here="secours",
+        vault=lambda wanted: vault_at(wanted, lambda _: PASSWORD),
+    )
+    (copy,) = [fact for fact in found.facts if isinstance(fact, Copy) and fact.how == "vault"]
+    assert copy.found
+    assert copy.at is not None
+    assert copy.at.isoformat() == story.rig.said()["safe_until"]
 
 
 def test_what_cannot_be_reached_is_refused_before_anything_is_written(story: Story) -> None:
@@ -294,7 +316,7 @@ def test_what_a_link_of_before_received_proves_nothing_after_a_power_cut(rig: Ar
         archiver.wait()
         assert rig.spool_after_power_cut()
         rig.start()
-        until(lambda: "active" in str(rig.said().get("troubled")), 30)
+        until(lambda: "active" in str(rig.said().get("troubled")))
         assert not rig.safe(at)
     finally:
         os.kill(link, signal.SIGCONT)
@@ -495,10 +517,10 @@ def test_a_server_that_goes_away_is_told_and_taken_up_again(rig: Archive) -> Non
     rig.start()
     rig.until_safe(rig.write("a"))
     rig.server.stop()
-    until(lambda: "pg-silent" in str(rig.said().get("troubled")), 20)
+    until(lambda: "pg-silent" in str(rig.said().get("troubled")))
     rig.server.start()
     rig.until_safe(rig.write("b"))
-    until(lambda: rig.said()["troubled"] == "", 20)
+    until(lambda: rig.said()["troubled"] == "")
 
 
 def test_a_vault_that_takes_nothing_is_told_and_gets_all_once_it_is_back(rig: Archive) -> None:
@@ -511,7 +533,7 @@ def test_a_vault_that_takes_nothing_is_told_and_gets_all_once_it_is_back(rig: Ar
     away = Path(f"{rig.vault}.away")
     rig.vault.rename(away)
     at = rig.write("b")
-    until(lambda: bool(rig.said().get("troubled")), 20)
+    until(lambda: bool(rig.said().get("troubled")))
     assert not rig.safe(at)
     code, said = rig.status()
     assert (code, said["well"]) == (3, False)
@@ -569,7 +591,7 @@ def test_a_server_promoted_under_the_archiver_is_followed(kind: str) -> None:
         rig.start()
         rig.base()
         primary.sql("INSERT INTO ecrits VALUES ('avant', 'x')")
-        until(lambda: rig.said().get("lsn") is not None, 30)
+        until(lambda: rig.said().get("lsn") is not None)
         end = primary.sql("SELECT pg_current_wal_flush_lsn()::text")[0][0]
         until(lambda: relief.sql("SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", end)[0][0])
         primary.kill()
@@ -627,13 +649,13 @@ def test_a_spool_that_is_full_is_told_and_empties_once_the_vault_takes_it(rig: A
     away = Path(f"{rig.vault}.away")
     archiver = rig.start(within="mount -t tmpfs -o size=5m tmpfs")
     inside = Path(f"/proc/{archiver.pid}/root{rig.state}")
-    until((inside / "archive.json").exists, 20)
-    until(lambda: bool(read_archive(inside).get("safe_until")), 20)
+    until((inside / "archive.json").exists)
+    until(lambda: bool(read_archive(inside).get("safe_until")))
     rig.vault.rename(away)
     for number in range(10):
         at = rig.write(f"v{number}")
         rig.server.sql("SELECT pg_switch_wal()")
-    until(lambda: "plein" in (rig.root / "archive.log").read_text(), 30)
+    until(lambda: "plein" in (rig.root / "archive.log").read_text())
     away.rename(rig.vault)
     until(lambda: str(read_archive(inside).get("safe_until")) >= at.isoformat(), 60)
     archiver.send_signal(signal.SIGTERM)

@@ -103,7 +103,7 @@ def test_archived_killed_and_brought_back_to_an_instant(away: Away) -> None:
     flow = threading.Thread(target=people)
     flow.start()
     passed = away.line.passed
-    until(lambda: away.line.passed > passed + 100_000, 30.0)  # it is sending what is being written
+    until(lambda: away.line.passed > passed + 100_000)  # it is sending what is being written
     away.kill()
     stop.set()
     flow.join()
@@ -134,7 +134,7 @@ def test_a_server_away_for_a_while_is_told_and_gets_all_once_it_is_back(away: Aw
         rig.server.sql("SELECT pg_switch_wal()")
     line.mend()
     rig.until_safe(rig.write("d"))
-    until(lambda: rig.status()[0] == 0, 20)
+    until(lambda: rig.status()[0] == 0)
     away.stop()
     assert rig.said()["gaps"] == []
     assert list(away.vault().store.entries(Kind.LOCKS)) == []

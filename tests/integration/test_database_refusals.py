@@ -120,7 +120,7 @@ def test_a_server_closed_to_replication_is_said_and_taken_up_once_it_is_open(rig
     code, said = rig.run("base", "--state", str(rig.state), *rig.where())
     assert (code, said["error"]["code"]) == (4, "pg-denied"), said
     archiver = rig.start()
-    until(lambda: "pg-denied" in str(rig.said().get("troubled")), 20)
+    until(lambda: "pg-denied" in str(rig.said().get("troubled")))
     access.write_text(before)
     rig.server.sql("SELECT pg_reload_conf()")
     rig.until_safe(rig.write("b"))

@@ -31,7 +31,7 @@ from releve.adapters.vault.verify import verify
 from releve.cycle.protect import archive as decision
 from releve.cycle.protect.retention import Policy
 from releve.domain.errors import PromiseBroken, Refused
-from releve.entrypoints.cli.root import app
+from releve.entrypoints.cli.root import command_line
 from releve.entrypoints.worker import expiry, history
 from releve.entrypoints.worker import thinner as thinner_room
 from releve.entrypoints.worker.database import DatabasePost, note_base, note_trial, open_gaps
@@ -335,14 +335,14 @@ def test_a_forgetting_that_finds_something_lost_ends_with_the_code_of_it(
     hour_old.vault.store.remove(Kind.SNAPSHOTS, last)
     argv = ["database", "forget", hour_old.vault.store.where, "-d", "dossiers", "--state", str(state)]
     for extra, left in (((), 5), (("--yes",), 2), (("--yes",), 2)):
-        ran = CliRunner().invoke(app, [*argv, *extra], env={"RELEVE_VAULT_KEY": PASSWORD})
+        ran = CliRunner().invoke(command_line(), [*argv, *extra], env={"RELEVE_VAULT_KEY": PASSWORD})
         assert ran.exit_code == 3, ran.output
         assert f"ALERTE : l'instantané {last[:8]} a disparu" in ran.output
         assert len(of_scope(hour_old.vault, "database=dossiers")) == left
     watch = Watch(hour_old.vault, state, None, now=now)
     watch.accept("Nadia", "je sais")
     watch.close()
-    ran = CliRunner().invoke(app, [*argv, "--yes"], env={"RELEVE_VAULT_KEY": PASSWORD})
+    ran = CliRunner().invoke(command_line(), [*argv, "--yes"], env={"RELEVE_VAULT_KEY": PASSWORD})
     assert ran.exit_code == 0, ran.output
 
 
@@ -377,7 +377,7 @@ def test_an_archive_whose_state_is_damaged_is_an_error_and_no_fault_of_ours(
     (tmp_path / "archive.json").write_text(told)
     if told.startswith('{"'):
         (tmp_path / "archive.json").write_text(json.dumps(_said() | json.loads(told)))
-    ran = CliRunner().invoke(app, ["database", "status", str(tmp_path)])
+    ran = CliRunner().invoke(command_line(), ["database", "status", str(tmp_path)])
     assert ran.exit_code == 6, ran.output
     assert "archive.json est abîmé" in ran.output
 
@@ -425,17 +425,17 @@ def test_a_list_that_cannot_be_read_hides_nothing_else_of_an_archive(tmp_path: P
     """Until when all is safe is said, and that the list is not read is one trouble beside it."""
     (tmp_path / "archive.json").write_text(json.dumps(_said()))
     note_base(tmp_path, now(), now())
-    ran = CliRunner().invoke(app, ["database", "status", str(tmp_path)])
+    ran = CliRunner().invoke(command_line(), ["database", "status", str(tmp_path)])
     assert ran.exit_code == 0, ran.output
     base = (tmp_path / "base.json").read_bytes()
     (tmp_path / "base.json").write_text("rien de bon")
-    ran = CliRunner().invoke(app, ["database", "status", str(tmp_path)])
+    ran = CliRunner().invoke(command_line(), ["database", "status", str(tmp_path)])
     assert ran.exit_code == 3, ran.output
     assert "à l'abri dans le coffre jusqu'au" in ran.output
     assert "base.json ne se lit pas" in ran.output
     (tmp_path / "base.json").write_bytes(base)
     (tmp_path / "register.sqlite3").write_bytes(b"rien de bon" * 1000)
-    ran = CliRunner().invoke(app, ["database", "status", str(tmp_path)])
+    ran = CliRunner().invoke(command_line(), ["database", "status", str(tmp_path)])
     assert ran.exit_code == 3, ran.output
     assert "à l'abri dans le coffre jusqu'au" in ran.output
     assert "la liste des instantanés ne se lit pas : le registre de" in ran.output

@@ -57,8 +57,8 @@ def until(condition: Callable[[], object], seconds: float) -> bool:
 def estate_of(folder: Path) -> tuple[list[str], list[Path]]:
     """Markers and folders of the sites of the demo that runs in `folder`."""
     kept = folder / "estate" / FILE
-    assert until(kept.is_file, 20), "no estate was made"
-    until(lambda: kept.read_text().endswith("}"), 5)
+    assert until(kept.is_file, 60), "no estate was made"
+    until(lambda: kept.read_text().endswith("}"), 20)
     sites = json.loads(kept.read_text())["sites"]
     return [site["marker"] for site in sites], [Path(site["folder"]) for site in sites]
 
@@ -124,7 +124,7 @@ def test_killed_in_mid_course(folder: Path) -> None:
     words = [*marks, str(folder)]
     live = folder / "temoin" / "live.json"
     written = lambda: live.is_file() and json.loads(live.read_text())["acknowledged"] > 0
-    assert until(written, 40), "the demo never came up"
+    assert until(written, 60), "the demo never came up"
     os.kill(process.pid, signal.SIGKILL)
     process.communicate(timeout=LIMIT)
     gone = until(lambda: not of_demo(words) and not any(site.exists() for site in sites), LIMIT)

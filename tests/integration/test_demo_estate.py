@@ -23,7 +23,7 @@ from releve.demo.plan_text import APPLICATION, POSTGRESQL
 from releve.demo.witness import Witness
 from releve.domain.errors import BadInput, Refused, Unreachable
 
-LIMIT = 20.0  # seconds for what comes by itself; it takes a fraction of one
+LIMIT = 60.0  # seconds for what comes by itself; it takes a fraction of one
 PRIMARY, RELIEF = "principal", "secours"
 
 

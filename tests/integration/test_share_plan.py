@@ -104,7 +104,7 @@ class Two:
         raw = path.read_bytes() if path.exists() else None
         return read(Answer, raw, "") or Answer()
 
-    def until(self, seen: object, what: str, seconds: float = 20.0) -> None:
+    def until(self, seen: object, what: str, seconds: float = 60.0) -> None:
         """Wait for it, and say what never came."""
         limit = time.monotonic() + seconds
         while not seen():  # type: ignore[operator]

@@ -38,7 +38,7 @@ PRIMARY, RELIEF = "principal", "secours"
 VAULT_PORT = 8000
 RPO = 5  # seconds: what the plan says may be lost
 PACE = 0.1  # seconds between two documents that somebody saves
-PATIENCE = 30.0
+PATIENCE = 60.0
 PEOPLE = 65534  # the account of those who work
 PRIMARY_END, RELIEF_END = "primary", "relief"
 

@@ -219,7 +219,7 @@ def _command_lines(server: Sshd) -> bytes:
     return lines
 
 
-def _until(seen: Callable[[], bool], within: float = 10.0) -> None:
+def _until(seen: Callable[[], bool], within: float = 60.0) -> None:
     until = time.monotonic() + within
     while not seen():
         assert time.monotonic() < until, "never seen"

@@ -24,7 +24,7 @@ from releve.adapters.vault.store import Kind
 from releve.cycle.protect.register import SETTLED
 from releve.cycle.protect.retention import Flow, thin
 from releve.domain.errors import PromiseBroken, Refused
-from releve.entrypoints.cli.root import app
+from releve.entrypoints.cli.root import command_line
 from releve.entrypoints.worker import register
 from releve.entrypoints.worker.register import Watch, head_of, of_scope, read_roll
 from tests.integration.pg import until
@@ -250,7 +250,7 @@ def test_a_row_that_can_no_longer_be_read_is_named_with_what_else_is_wrong(relie
     assert {"seq": 2, "code": "altered", "message": "l'entrée 2 a été modifiée"} in said["flaws"]  # type: ignore[operator]
     assert said["error"]["code"] == "register-damaged"  # type: ignore[index]
     argv = ["vault", "register", "check", str(relief.rig.base / "vault"), "--state", str(relief.state)]
-    ran = CliRunner().invoke(app, argv, env={"RELEVE_VAULT_KEY": PASSWORD})
+    ran = CliRunner().invoke(command_line(), argv, env={"RELEVE_VAULT_KEY": PASSWORD})
     assert ran.exit_code == 3
     assert "l'entrée 2 a été modifiée [altered]" in ran.output
     assert "un dossier d'état neuf commence une nouvelle liste" in ran.output
@@ -297,7 +297,7 @@ def test_only_a_whole_mark_makes_a_snapshot_somebodys(
         assert sorted(one.id for _, one in of_scope(vault, scope)) == sorted(names)
     words = ["vault", "forget", str(tmp_path / "vault"), "--keep-last", "1", "--minimum-age", "0", "--yes"]
     words += ["--register", str(tmp_path / "liste")] if listed else []
-    ran = CliRunner().invoke(app, [*words, "--json"], env={"RELEVE_VAULT_KEY": PASSWORD})
+    ran = CliRunner().invoke(command_line(), [*words, "--json"], env={"RELEVE_VAULT_KEY": PASSWORD})
     said = json.loads(ran.stdout)
     assert (len(said["rulings"]), said["left"]) == (2, 2)
     assert {one.id for one in vault.snapshots()} == set(saved[1:])

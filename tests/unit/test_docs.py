@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from bench import audit_page, objectives_schedule
 from bench import objectives as bench_objectives
-from bench import objectives_schedule
 from bench import page as bench_page
 from bench import shares as bench_shares
 from bench import vault as bench_vault
@@ -69,6 +69,11 @@ def test_the_page_of_the_shares_shows_the_newest_result() -> None:
     newest = max(bench_shares.RESULTS.glob("*.json"))
     result = json.loads(newest.read_text(encoding="utf-8"))
     assert bench_shares.PAGE.read_text(encoding="utf-8") == bench_shares.page(result, newest.name)
+
+
+def test_the_page_of_the_audit_shows_the_newest_results() -> None:
+    """The same for `docs/reference/bench-audit.md`, from its three folders."""
+    assert audit_page.PAGE.read_text(encoding="utf-8") == audit_page.page()
 
 
 def test_every_test_that_a_concept_names_exists() -> None:

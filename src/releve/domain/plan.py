@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from releve.domain.calendars import Calendar
+from releve.domain.inventory import NOTHING_DECLARED, Device, Inventory
 from releve.domain.secret import SecretRef
 from releve.domain.units import Span
 
@@ -129,13 +130,22 @@ class SshSpec:
 
 @dataclass(frozen=True, slots=True)
 class HostSpec:
-    """A machine. `root`, when given, must exist for the host to count as reachable (demo estates)."""
+    """A machine. `root`, when given, must exist for the host to count as reachable (demo estates).
+
+    What the audit reads, as in `Equipment`: `addresses` it answers at, `behind`, `ups`, `function`, `spare`.
+    """
 
     id: str
     site: str
     reach: Reach
     ssh: SshSpec | None = None
     root: str = ""
+    kind: Device = Device.SERVER
+    addresses: tuple[str, ...] = ()
+    behind: tuple[str, ...] = ()
+    ups: str = ""
+    function: str = ""
+    spare: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -379,6 +389,7 @@ class Plan:
     vaults: tuple[VaultSpec, ...] = ()
     source: str = ""
     fingerprint: str = ""
+    inventory: Inventory = NOTHING_DECLARED
 
     @property
     def timezone(self) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from releve.domain.audit import Acceptance, Answer, Audit, Look
 from releve.domain.evidence import Entry
 from releve.domain.incident import Incident
 from releve.domain.objectives import Statement
@@ -349,6 +350,38 @@ class Statements(Protocol):
         ...
 
 
+class Audits(Protocol):
+    """What was looked at, and what people answered and accepted. Nothing is ever changed nor removed."""
+
+    def begin(self, audit: Audit) -> None:
+        """Record an audit before its first look. Repeating it changes nothing."""
+        ...
+
+    def keep(self, audit: str, look: Look) -> None:
+        """Record a look of it; the same errand looked at again replaces it. Raises `BadInput` when unknown."""
+        ...
+
+    def end(self, audit: str, at: datetime) -> None:
+        """Every errand was looked at. Raises `BadInput` when unknown."""
+        ...
+
+    def all(self) -> list[Audit]:
+        """Newest first."""
+        ...
+
+    def looks(self, audit: str) -> list[Look]:
+        """What it saw, in the order of its errands. Raises `BadInput` when unknown."""
+        ...
+
+    def note(self, note: Answer | Acceptance, at: datetime) -> bool:
+        """Keep what a person says; False when the very same was kept already."""
+        ...
+
+    def notes(self, until: datetime | None = None) -> list[Answer | Acceptance]:
+        """In the order in which they were recorded: the last one on a subject stands. `until`: recorded by then."""
+        ...
+
+
 class Ledger(Protocol):
     """Everything a site remembers."""
 
@@ -366,6 +399,9 @@ class Ledger(Protocol):
 
     @property
     def statements(self) -> Statements: ...  # noqa: D102
+
+    @property
+    def audits(self) -> Audits: ...  # noqa: D102
 
     @property
     def evidence(self) -> EvidenceLog: ...  # noqa: D102
@@ -395,6 +431,7 @@ Perform = Callable[[str, str], Outcome]
 
 __all__ = [
     "Access",
+    "Audits",
     "Completed",
     "Driver",
     "Engine",

@@ -4,13 +4,13 @@ import pytest
 from typer.main import get_command
 
 from releve.entrypoints.cli import express
-from releve.entrypoints.cli.root import app
+from releve.entrypoints.cli.root import command_line
 
 
 @pytest.mark.parametrize("command", sorted(express.KNOWN))
 def test_the_short_road_knows_exactly_the_options_of_the_long_one(command: str) -> None:
     """An option added to one of the two alone fails here; help is left to the long road."""
-    vault = get_command(app).commands["vault"].commands[command]  # type: ignore[attr-defined]
+    vault = get_command(command_line()).commands["vault"].commands[command]  # type: ignore[attr-defined]
     declared = {word for one in vault.params for word in one.opts if word.startswith("-")} - {"--help"}
     _, options, switches = express.KNOWN[command]
     assert declared == {*options, *switches}

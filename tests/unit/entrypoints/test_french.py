@@ -15,7 +15,7 @@ from typer.main import get_command
 
 from releve.domain.errors import BadInput
 from releve.entrypoints.cli.french import in_french, usage_error
-from releve.entrypoints.cli.root import app, run_command
+from releve.entrypoints.cli.root import command_line, run_command
 
 ENGLISH = re.compile(
     r"\b(usage(?= ?:)|commands|required|default|env var|show|message|exit|try|for help|such|missing|got|"
@@ -29,7 +29,7 @@ OURS = re.compile(
 
 def whole() -> Command:
     """The command as it is run."""
-    return in_french(get_command(app))
+    return in_french(get_command(command_line()))
 
 
 def every(command: Command, *path: str) -> Iterator[list[str]]:

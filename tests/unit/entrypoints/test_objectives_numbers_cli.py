@@ -107,7 +107,7 @@ def test_the_same_words_give_the_same_document(forty: Path, words: tuple[str, ..
     "words",
     [
         ("objectives", "predict", "--draws", "200", "-s", "S03"),
-        ("what-if", "srv-dui down", "--at", "2026-11-30T10:00"),
+        pytest.param(("what-if", "srv-dui down", "--at", "2026-11-30T10:00"), marks=pytest.mark.torture),
     ],
     ids=" ".join,
 )

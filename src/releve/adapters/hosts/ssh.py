@@ -81,6 +81,17 @@ def _quoted(path: str) -> str:
     return '"' + path.replace("%", "%%") + '"'
 
 
+_WHY_FR = {  # what the system says of a connection (errno(3)), and ssh of a name or of a door that closes
+    "No route to host": "rien ne répond à cette adresse",
+    "Network is unreachable": "aucun chemin ne mène à ce réseau",
+    "Connection refused": "aucun service n'écoute sur ce port",
+    "timed out": "pas de réponse à temps",
+    "Could not resolve hostname": "ce nom n'a pas d'adresse",
+    "Connection reset": "la connexion a été coupée",
+    "Connection closed": "la machine a fermé la connexion",
+}
+
+
 def refusal(host: str, spec: SshSpec, down: LinkDown) -> Unreachable:
     """What a connection that failed or was lost means. Pure: read from what ssh (OpenSSH) said."""
     said = down.stderr.strip()
@@ -110,9 +121,10 @@ def refusal(host: str, spec: SshSpec, down: LinkDown) -> Unreachable:
             context=context,
         )
     last = said.splitlines()[-1] if said else down.reason
+    plain = next((words for sign, words in _WHY_FR.items() if sign in last), last)
     return Unreachable(
         "host-unreachable",
-        f"la machine {host} ({where}) n'est pas joignable : {last}",
+        f"la machine {host} ({where}) n'est pas joignable : {plain}",
         hint="vérifiez qu'elle est allumée, que son réseau passe et que son service SSH tourne",
         context=context,
         retryable=True,

@@ -31,7 +31,12 @@ def dump(value: object) -> str:
 
 def load(kind: type[_Value], text: str) -> _Value:
     """The value of type `kind` written as `text`. Raises TypeError, ValueError or KeyError when it is not one."""
-    value = _built(kind, json.loads(text))
+    return of_plain(kind, json.loads(text))
+
+
+def of_plain(kind: type[_Value], plain: object) -> _Value:
+    """The value of type `kind` that `plain`, read from JSON, stands for. Raises as `load`."""
+    value = _built(kind, plain)
     if not isinstance(value, kind):
         raise TypeError(f"{kind.__name__} expected")
     return value

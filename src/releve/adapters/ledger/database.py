@@ -198,7 +198,6 @@ def _sqlite(state_dir: Path) -> dict[str, Any]:
 
 
 def _configure_django() -> None:
-    import django
     from django.apps import apps
     from django.conf import settings
 
@@ -210,8 +209,8 @@ def _configure_django() -> None:
             TIME_ZONE="UTC",
             LOGGING_CONFIG=None,
         )
-    if not apps.ready:
-        django.setup()
+    if not apps.ready:  # all that django.setup() does for us; it also loads the web's half of Django
+        apps.populate(settings.INSTALLED_APPS)
 
 
 def _migrate(alias: str) -> None:
@@ -283,7 +282,6 @@ _SQLITE_ACCESS = (
     sqlite3.SQLITE_CANTOPEN,
     sqlite3.SQLITE_READONLY,
     sqlite3.SQLITE_PERM,
-    sqlite3.SQLITE_IOERR,
 )
 
 
@@ -303,6 +301,16 @@ def _of_database(error: BaseException) -> Unreachable | None:
             "le fichier du registre est abîmé",
             hint="gardez-en une copie, puis remettez la dernière sauvegarde du dossier d'état",
             context={"cause": said},
+        )
+    if (
+        code == sqlite3.SQLITE_IOERR
+    ):  # a full disk too, where SQLite grows its shared memory (SQLITE_IOERR_SHMSIZE)
+        return Unreachable(
+            "ledger-disk",
+            "le disque du registre est plein, ou répond par une erreur",
+            hint="regardez la place libre du dossier d'état (df -h), puis relancez ; sinon, l'état de son disque",
+            context={"cause": said.strip()},
+            retryable=True,
         )
     from django.db import InterfaceError, OperationalError
 

@@ -128,6 +128,37 @@ class Statement(models.Model):
     value: models.TextField[str, str] = models.TextField()
 
 
+class Audit(models.Model):
+    """One audit: its errands are in `value`. `ended_at` NULL: interrupted, or still at work."""
+
+    id: models.CharField[str, str] = models.CharField(max_length=ID, primary_key=True)
+    started_at: models.DateTimeField[datetime, datetime] = models.DateTimeField()
+    ended_at: models.DateTimeField[datetime | None, datetime | None] = models.DateTimeField(null=True)
+    value: models.TextField[str, str] = models.TextField()
+
+
+class AuditLook(models.Model):
+    """What one errand of an audit brought back: facts and gaps, as JSON."""
+
+    audit: models.CharField[str, str] = models.CharField(max_length=ID, db_index=True)
+    errand: models.CharField[str, str] = models.CharField(max_length=2 * ID)
+    at: models.DateTimeField[datetime, datetime] = models.DateTimeField()
+    value: models.TextField[str, str] = models.TextField()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["audit", "errand"], name="one_look_an_errand"),)
+
+
+class AuditNote(models.Model):
+    """What a person answered or accepted. Rows are never changed nor removed: the last one stands."""
+
+    kind: models.CharField[str, str] = models.CharField(max_length=ID)
+    code: models.CharField[str, str] = models.CharField(max_length=ID)
+    subject: models.CharField[str, str] = models.CharField(max_length=2 * ID, db_index=True)
+    recorded_at: models.DateTimeField[datetime, datetime] = models.DateTimeField()
+    value: models.TextField[str, str] = models.TextField()
+
+
 class Evidence(models.Model):
     """One entry of the chain, as it was hashed. `key` makes an append safe to repeat."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from releve.adapters.ledger.audits import DjangoAudits
 from releve.adapters.ledger.database import Database
 from releve.adapters.ledger.evidence import DjangoEvidence
 from releve.adapters.ledger.facts import DjangoFacts
@@ -23,6 +24,7 @@ class DjangoLedger:
         self.runs = DjangoRuns(database)
         self.facts = DjangoFacts(database)
         self.statements = DjangoStatements(database)
+        self.audits = DjangoAudits(database)
         self.evidence = DjangoEvidence(database, state_dir)
 
     def close(self) -> None:

@@ -6,6 +6,7 @@ import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from releve.cycle.plan.build_inventory import inventory_of
 from releve.cycle.plan.schema import (
     AppEndBlock,
     ApplicationBlock,
@@ -77,6 +78,7 @@ def build(draft: Draft, association: AssociationBlock, *, source: str, fingerpri
         vaults=vaults,
         source=source,
         fingerprint=fingerprint,
+        inventory=inventory_of(draft, draft.audit),
     )
 
 
@@ -113,7 +115,19 @@ def _host(block: HostBlock) -> HostSpec:
         if ssh
         else None
     )
-    return HostSpec(block.id, block.site, block.reach, access, block.root)
+    return HostSpec(
+        block.id,
+        block.site,
+        block.reach,
+        access,
+        block.root,
+        block.kind,
+        tuple(block.addresses),
+        tuple(block.behind),
+        block.ups,
+        block.function,
+        block.spare,
+    )
 
 
 def _service(block: ServiceBlock) -> ServiceSpec:

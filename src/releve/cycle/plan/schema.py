@@ -28,6 +28,8 @@ from releve.cycle.plan.fields import (
     WallDuration,
     wrong,
 )
+from releve.cycle.plan.inventory import INVENTORY, Address
+from releve.domain.inventory import Device
 from releve.domain.plan import (
     DataKind,
     Manager,
@@ -132,6 +134,12 @@ class HostBlock(Block):
     reach: Reach
     ssh: SshBlock | None = None
     root: Text = ""
+    kind: Device = Device.SERVER
+    addresses: list[Address] = []
+    behind: list[Name] = []
+    ups: Text = ""
+    function: Text = ""
+    spare: bool = False
 
     @model_validator(mode="after")
     def _ssh_when_asked(self) -> Self:
@@ -404,7 +412,8 @@ LISTS: dict[str, type[Block]] = {
     "vaults": VaultBlock,
     "data_sets": DataSetBlock,
     "applications": ApplicationBlock,
+    **INVENTORY,
 }
 ENGINES: dict[str, type[Block]] = {"files": ShareBlock}  # an engine whose data sets are written otherwise
-SECTIONS = ("version", "association", *LISTS, "approvals")
+SECTIONS = ("version", "association", *LISTS, "approvals", "audit")
 REQUIRED = ("version", "association", "sites", "contacts", "applications")

@@ -12,6 +12,16 @@ from dataclasses import dataclass, field
 
 from releve.cycle.plan.blocks import Block, Placed, block, decimal_commas, listed, sections, version
 from releve.cycle.plan.finding import Finding
+from releve.cycle.plan.inventory import (
+    AuditBlock,
+    EquipmentBlock,
+    FlowBlock,
+    HoldingBlock,
+    LinkBlock,
+    NetworkBlock,
+    SocketBlock,
+    SupplierBlock,
+)
 from releve.cycle.plan.schema import (
     ENGINES,
     LISTS,
@@ -44,7 +54,15 @@ class Draft:
     vaults: list[Placed[VaultBlock]] = field(default_factory=list)
     data_sets: list[Placed[DataSetBlock | ShareBlock]] = field(default_factory=list)
     applications: list[Placed[ApplicationBlock]] = field(default_factory=list)
+    networks: list[Placed[NetworkBlock]] = field(default_factory=list)
+    links: list[Placed[LinkBlock]] = field(default_factory=list)
+    equipment: list[Placed[EquipmentBlock]] = field(default_factory=list)
+    sockets: list[Placed[SocketBlock]] = field(default_factory=list)
+    suppliers: list[Placed[SupplierBlock]] = field(default_factory=list)
+    flows: list[Placed[FlowBlock]] = field(default_factory=list)
+    holdings: list[Placed[HoldingBlock]] = field(default_factory=list)
     approvals: dict[str, Placed[ApprovalBlock]] = field(default_factory=dict)
+    audit: AuditBlock | None = None
 
     def whole(self, section: str) -> bool:
         """Whether every block of a list could be read: only then may a rule say "there is none"."""
@@ -75,6 +93,9 @@ def shape(root: Node) -> tuple[Draft, list[Finding]]:
         getattr(draft, section).extend(items)
         findings += found
     findings += _approvals(draft)
+    if "audit" in root.entries:
+        draft.audit, found = block(root, ("audit",), AuditBlock)
+        findings += found
     return draft, findings
 
 

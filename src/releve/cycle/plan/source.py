@@ -15,6 +15,7 @@ import codecs
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from releve.cycle.plan.yaml_faults import say_yaml_error
@@ -92,8 +93,13 @@ class Source:
     faults: tuple[Fault, ...]
 
 
+@lru_cache(maxsize=8)
 def read_source(data: bytes, name: str) -> Source:
-    """The nodes of a YAML text and every fault of its form. Never raises for bad input."""
+    """The nodes of a YAML text and every fault of its form. Never raises for bad input.
+
+    The same text again gives the same nodes, unread: a command judges a plan for more than one of its parts.
+    Nobody changes a node.
+    """
     data = data.removeprefix(codecs.BOM_UTF8)
     fault = _unsafe(data, name)
     if fault is not None:

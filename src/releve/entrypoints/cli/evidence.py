@@ -133,11 +133,11 @@ def _entry_json(entry: Entry) -> dict[str, object]:
 def _ledger(state: str, plan: str) -> Iterator[DjangoLedger]:
     """The ledger of that folder, closed at the end. Never makes one where there is none."""
     from releve.adapters.ledger import open_ledger
+    from releve.entrypoints.cli.session import kept
 
     url = os.environ.get("DATABASE_URL", "")
     folder = Path(state) if state else _state_of(plan)
-    kept = any((folder / name).is_file() for name in ("ledger.sqlite3", "evidence.head"))
-    if not kept and not (url and folder.is_dir()):
+    if not kept(folder):
         raise BadInput(
             "no-ledger",
             f"aucun registre dans « {folder} »",

@@ -257,7 +257,7 @@ def _check(where: Places) -> Answer:
     from releve.cycle.objectives.check import checked
     from releve.cycle.objectives.scale import proposed_scale
     from releve.cycle.objectives.show.check import check_text, check_value
-    from releve.cycle.objectives.show.grid import folded
+    from releve.cycle.plan.grid import folded
     from releve.domain.errors import Exit, PlanError
 
     plan, judgement = judged(where)
@@ -270,8 +270,8 @@ def _check(where: Places) -> Answer:
 
 def _show(where: Places, application: str) -> Answer:
     from releve.cycle.objectives.scale import proposed_scale
-    from releve.cycle.objectives.show.grid import folded
     from releve.cycle.objectives.show.needs import need_text, need_value, needs_text
+    from releve.cycle.plan.grid import folded
     from releve.domain.errors import BadInput
     from releve.domain.names import nearest
 

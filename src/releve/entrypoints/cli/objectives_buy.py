@@ -54,7 +54,7 @@ def choose(where: Places, *, why: bool) -> Answer:
     from releve.cycle.objectives.choice.reasons import reasons
     from releve.cycle.objectives.choice.show import choice_text, choice_value, conflict_text, conflict_value
     from releve.cycle.objectives.choice.solve import choose as chosen
-    from releve.cycle.objectives.show.grid import folded
+    from releve.cycle.plan.grid import folded
 
     market = _market(where)
     found = chosen(
@@ -77,7 +77,7 @@ def curve(where: Places, application: str, picture: str) -> Answer:
     from releve.cycle.objectives.choice.picture import svg
     from releve.cycle.objectives.choice.show import conflict_text, conflict_value, curve_text, curve_value
     from releve.cycle.objectives.choice.solve import choose as chosen
-    from releve.cycle.objectives.show.grid import folded
+    from releve.cycle.plan.grid import folded
 
     if picture and not Path(picture).absolute().parent.exists():
         raise BadInput(

@@ -123,7 +123,6 @@ def predicted(where: Places, wanted: Sequence[str], effort: Effort) -> Answer:
     from releve.cycle.objectives.predict import predict_all
     from releve.cycle.objectives.scenarios import scenarios
     from releve.cycle.objectives.show.figures import coarse_value, whole
-    from releve.cycle.objectives.show.grid import folded
     from releve.cycle.objectives.show.prediction import (
         chance_value,
         chances,
@@ -131,6 +130,7 @@ def predicted(where: Places, wanted: Sequence[str], effort: Effort) -> Answer:
         fewest,
         prediction_value,
     )
+    from releve.cycle.plan.grid import folded
     from releve.domain.errors import BadInput
     from releve.domain.units import say_count
 
@@ -207,8 +207,8 @@ def _what_if(where: Places, what: str, at: str, change: Change, seed: int) -> An
 
 
 def _told(found: Supposition, timezone: str, aside: Beside | None = None) -> str:
-    from releve.cycle.objectives.show.grid import folded
     from releve.cycle.objectives.show.supposition import supposition_text
+    from releve.cycle.plan.grid import folded
 
     return folded(supposition_text(found, timezone, aside, width=columns()), columns())
 

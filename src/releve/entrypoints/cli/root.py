@@ -1,47 +1,67 @@
-"""The root of the command: every group is registered here; heavy imports live inside the commands."""
+"""The root of the command: every command is named here; its module is loaded when it is asked for."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
+from functools import cache
+from importlib import import_module
 
 import typer
+from typer._click.core import Command
 from typer._click.exceptions import NoArgsIsHelpError
 from typer.core import TyperGroup
 from typer.main import get_command
 
 from releve import __version__
 from releve.domain.errors import BadInput
-from releve.entrypoints.cli import (
-    database,
-    demo,
-    doctor,
-    evidence,
-    incident,
-    init,
-    objectives,
-    objectives_predict,
-    plan,
-    protect,
-    reopen,
-    report,
-    run,
-    share,
-    status,
-    switch,
-    vault,
-    worker,
-)
 from releve.entrypoints.cli.french import in_french, usage_error
 from releve.entrypoints.cli.speech import Answer, answer, print_error
 
-app = typer.Typer(
-    name="releve",
-    help="Relève : un plan de reprise d'activité exécutable, mesuré et prouvé.",
-    rich_markup_mode=None,
-    invoke_without_command=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
+# The first word of a command line, and the module that answers to it; the order is that of the help.
+_MODULES: Mapping[str, str] = {
+    "demo": "demo",
+    "init": "init",
+    "plan": "plan",
+    "audit": "audit",
+    "objectives": "objectives",
+    "what-if": "objectives_predict",
+    "doctor": "doctor",
+    "protect": "protect",
+    "worker": "worker",
+    "reopen": "reopen",
+    "status": "status",
+    "incident": "incident",
+    "switch": "switch",
+    "return": "switch",
+    "run": "run",
+    "report": "report",
+    "evidence": "evidence",
+    "vault": "vault",
+    "share": "share",
+    "database": "database",
+}
+
+
+def command_line(word: str = "") -> typer.Typer:
+    """The commands to which a line that begins with `word` may speak: those of one module, or all.
+
+    All where `word` is none of them: help, the list of commands, a name that was misspelt. Loading and
+    building them all was nearly half of the processor time of `releve status --help`.
+    """
+    app = typer.Typer(
+        name="releve",
+        help="Relève : un plan de reprise d'activité exécutable, mesuré et prouvé.",
+        rich_markup_mode=None,
+        invoke_without_command=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(_root)
+    wanted = [_MODULES[word]] if word in _MODULES else dict.fromkeys(_MODULES.values())
+    for name in wanted:
+        import_module(f"releve.entrypoints.cli.{name}").register(app)
+    return app
 
 
 def _version(wanted: bool) -> None:
@@ -50,7 +70,6 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _root(
     context: typer.Context,
     _shown: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="La version."),
@@ -72,33 +91,15 @@ def _commands(context: typer.Context) -> Answer:
     )
 
 
-for _command in (
-    demo,
-    init,
-    plan,
-    objectives,
-    objectives_predict,
-    doctor,
-    protect,
-    worker,
-    reopen,
-    status,
-    incident,
-    switch,
-    run,
-    report,
-    evidence,
-    vault,
-    share,
-    database,
-):
-    _command.register(app)
+@cache  # the modules are imported once; what is built from them can be used again
+def _built(word: str) -> Command:
+    return in_french(get_command(command_line(word)))
 
 
 def run_command() -> None:
     """Run the command line and leave with its exit code. Usage errors follow the same table and the same JSON."""
     try:
-        code = in_french(get_command(app))(prog_name="releve", standalone_mode=False)
+        code = _built(next(iter(sys.argv[1:]), ""))(prog_name="releve", standalone_mode=False)
     except NoArgsIsHelpError as asked:  # a group alone: its help was wanted, and `message` is that help
         sys.stdout.write(f"{asked.message}\n")
         sys.exit(0)

@@ -64,6 +64,12 @@ def ledger_house(path: str) -> House:
     return house(plan, site.id)
 
 
+def kept(folder: Path) -> bool:
+    """Whether a ledger is kept in that folder, or on PostgreSQL with its witness there: reading then makes nothing."""
+    here = any((folder / name).is_file() for name in ("ledger.sqlite3", "evidence.head"))
+    return here or bool(os.environ.get("DATABASE_URL") and folder.is_dir())
+
+
 def _absent(folder: str) -> bool:
     """Whether nothing is there. What cannot be looked at is not absent: opening it says why."""
     try:

@@ -98,12 +98,13 @@ def _history(home: House, item: DataSet, now: datetime) -> dict[str, object] | N
     """What the worker of this site keeps of a database in a vault; None where it keeps nothing."""
     from releve.domain.errors import Unreachable
     from releve.domain.plan import ServerEnd
-    from releve.entrypoints.worker.history import folder_of
-    from releve.entrypoints.worker.history_status import history_status
 
     worker = home.site.worker
     if worker is None or home.site.id not in item.vault or not isinstance(item.ends[home.site.id], ServerEnd):
         return None
+    from releve.entrypoints.worker.history import folder_of
+    from releve.entrypoints.worker.history_status import history_status
+
     try:
         said = history_status(folder_of(worker.state, item.id), now)
     except Unreachable as error:

@@ -137,7 +137,7 @@ def columns() -> int:
     return max(60, shutil.get_terminal_size().columns) if sys.stdout.isatty() else NO_SCREEN
 
 
-def talk(line: str) -> None:
-    """One line of progress, on stderr."""
-    sys.stderr.write(line + "\n")
+def talk(line: str, *, end: str = "\n") -> None:
+    """One line of progress, on stderr; with another `end`, whoever types goes on behind it."""
+    sys.stderr.write(line + end)
     sys.stderr.flush()

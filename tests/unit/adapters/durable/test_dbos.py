@@ -45,7 +45,7 @@ def launch(tmp_path: Path) -> Iterator[Open]:
         driver.close()
 
 
-def until(true: Callable[[], bool], seconds: float = 10.0) -> None:
+def until(true: Callable[[], bool], seconds: float = 60.0) -> None:
     """Wait for it; fails the test when it does not come."""
     limit = time.monotonic() + seconds
     while not true():

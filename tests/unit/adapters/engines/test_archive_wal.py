@@ -36,7 +36,7 @@ from releve.adapters.vault.store import Kind
 from releve.adapters.vault.verify import verify
 from releve.adapters.vault.writer import Writer
 from releve.domain.errors import Refused
-from releve.entrypoints.cli.root import app
+from releve.entrypoints.cli.root import command_line
 from tests.fault.recording_disk import RecordingDisk, replay
 from tests.vaults import PASSWORD, forget, fresh, now, reopened
 
@@ -625,7 +625,7 @@ def test_the_vaults_own_forgetting_takes_nothing_of_a_database(
     before = [one.id for one in writing.vault.snapshots()]
     argv = ["vault", "forget", writing.vault.store.where, "--keep-last", "1", "--minimum-age", "0", "--yes"]
     argv += ["--register", str(tmp_path / "liste")] if listed else []
-    ran = CliRunner().invoke(app, argv, env={"RELEVE_VAULT_KEY": PASSWORD})
+    ran = CliRunner().invoke(command_line(), argv, env={"RELEVE_VAULT_KEY": PASSWORD})
     assert ran.exit_code == 0, ran.output
     assert "database forget" in ran.output
     kept = {one.id for one in writing.vault.snapshots()}

@@ -101,6 +101,36 @@ def test_only_the_owner_reads_the_files(ledger: DjangoLedger, tmp_path: Path) ->
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
 
 
+BRIMFUL = """
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from releve.adapters.ledger import open_ledger
+from releve.domain.errors import Unreachable
+folder = Path(sys.argv[1])
+open_ledger(folder).close()
+try:
+    (folder / "poids").write_bytes(bytes(1 << 22))
+except OSError:
+    pass
+try:
+    ledger = open_ledger(folder)
+    ledger.evidence.append("fait", {"n": "x" * 9999}, datetime.now(UTC))
+except Unreachable as error:
+    print(error.code, error.exit_code, "DATABASE_URL" in error.hint)
+"""
+
+
+@pytest.mark.needs("mount-namespace")
+def test_a_disk_without_any_room_is_not_called_a_server_that_is_silent(tmp_path: Path) -> None:
+    """On a real file system of 1 MB, full before the ledger is opened: the person is sent to the disk."""
+    command = 'mount -t tmpfs -o size=1m tmpfs "$1" && exec "$2" -c "$3" "$1"'
+    unshare = ["unshare", "--map-root-user", "--mount", "sh", "-c", command, "sh"]
+    done = subprocess.run([*unshare, str(tmp_path), sys.executable, BRIMFUL], capture_output=True, check=True)
+    code, number, sent_elsewhere = done.stdout.decode().split()
+    assert (code in {"ledger-full", "ledger-disk"}, number, sent_elsewhere) == (True, "6", "False")
+
+
 def test_a_full_disk_is_said_and_nothing_is_half_written(ledger: DjangoLedger) -> None:
     """A database that may not grow refuses the write in our words; what stood there is whole, and goes on after."""
     from django.db import connections
@@ -144,17 +174,19 @@ def test_a_ledger_held_too_long_is_unreachable(ledger: DjangoLedger, tmp_path: P
 
 
 def test_a_ledger_from_before_statements_is_carried_over(tmp_path: Path) -> None:
-    """A file that only knows the first migration gains the table of statements and keeps what it held."""
+    """A file that only knows the first migration gains the tables of statements and audits and keeps what it held."""
     old = open_ledger(tmp_path)
     old.evidence.append("fait", {"n": 1}, NOW)
     old.close()
     with closing(sqlite3.connect(tmp_path / "ledger.sqlite3")) as link, link:
-        link.execute("DROP TABLE ledger_statement")
+        for table in ("statement", "audit", "auditlook", "auditnote"):
+            link.execute(f"DROP TABLE ledger_{table}")
         gone = link.execute("DELETE FROM django_migrations WHERE app = 'ledger' AND name > '0001_initial'")
         assert gone.rowcount >= 1
     said = Statement("dui", "ehpad", "infirmière", date(2026, 10, 5), "", {"SECU": (1, 2)})
     carried = open_ledger(tmp_path)
     assert carried.statements.all() == []
+    assert carried.audits.all() == []
     assert carried.statements.record(said, NOW)
     carried.close()
     again = open_ledger(tmp_path)

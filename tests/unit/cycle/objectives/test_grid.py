@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from releve.cycle.objectives.show.grid import folded, grid
+from releve.cycle.plan.grid import folded, grid
 
 WORDS = st.text("abcé ", max_size=60)
 
@@ -36,6 +36,24 @@ def test_figures_are_never_cut() -> None:
     """A column of figures keeps its width, even where the screen is too narrow for the rest."""
     text = grid(("Quoi", "Combien"), [("x" * 30, "12 345 678 €")], right=frozenset({1}), width=20)
     assert "12 345 678 €" in text
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_a_name_is_never_cut_and_no_line_is_too_long(width: int) -> None:
+    """Where the columns do not fit, a row goes from top to bottom; only a path is folded within itself."""
+    titles = ("audit", "commencé", "fini", "regards", "non vu", "depuis")
+    rows = [
+        ("20261127T100121Z", "27/11/2026 11:01", "27/11/2026 11:02", "12/12", "3", "poste-audit-du-siege")
+    ]
+    name = "documents-poste-accueil-du-rez-de-chaussee-home"
+    listed = grid(titles, rows, right=frozenset({3, 4}), width=width)
+    told = grid(
+        ("données", "où", "quand"), [(name, "/srv/" + "copies/" * 20, "27/11/2026 11:01")], width=width
+    )
+    for text, whole in ((listed, "20261127T100121Z"), (listed, "poste-audit-du-siege"), (told, name)):
+        assert whole in text
+        assert max(len(line) for line in text.split("\n")) <= width
+    assert "".join(told.split()).count("copies/") >= 15
 
 
 @settings(max_examples=60)

@@ -8,8 +8,8 @@ from releve.cycle.objectives.choice.arbitration import say_arbitration
 from releve.cycle.objectives.choice.wishes import Objective
 from releve.cycle.objectives.compare import Band, Commitment, Compared, LossLine
 from releve.cycle.objectives.gaps import Accepted, accepted_of
-from releve.cycle.objectives.show.grid import WIDE, Row, grid
 from releve.cycle.objectives.show.needs import NOTHING, say_loss, say_rto
+from releve.cycle.plan.grid import WIDE, Row, grid
 from releve.domain.objectives import Objectives
 from releve.domain.units import say_count, say_seconds, say_span
 

@@ -9,7 +9,7 @@ from releve.cycle.objectives.gaps import Accepted, accepted_of
 from releve.cycle.objectives.need import Need, reason_of
 from releve.cycle.objectives.priority import Rank
 from releve.cycle.objectives.scale import Scale, proposed_scale
-from releve.cycle.objectives.show.grid import WIDE, grid
+from releve.cycle.plan.grid import WIDE, grid
 from releve.domain.objectives import Objectives
 from releve.domain.plan import Plan
 from releve.domain.units import MAX_SPAN_SECONDS, Clock, Span, say_count, say_seconds, say_span

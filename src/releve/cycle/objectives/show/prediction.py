@@ -24,7 +24,7 @@ from releve.cycle.objectives.show.figures import (
     say_seed,
     whole,
 )
-from releve.cycle.objectives.show.grid import WIDE, grid
+from releve.cycle.plan.grid import WIDE, grid
 from releve.domain.plan import Plan
 from releve.domain.units import say_count
 from releve.domain.work import SEED

@@ -20,8 +20,8 @@ from releve.cycle.objectives.show.figures import (
     say_assumed,
     say_seed,
 )
-from releve.cycle.objectives.show.grid import WIDE, grid
 from releve.cycle.objectives.what_if import Line, Supposition
+from releve.cycle.plan.grid import WIDE, grid
 from releve.domain.instants import say_instant
 from releve.domain.school import PUBLISHED_UNTIL
 from releve.domain.statutory import AS_OF

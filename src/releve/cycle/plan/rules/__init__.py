@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import date
 
 from releve.cycle.plan.finding import Finding
+from releve.cycle.plan.rules.inventory import inventory_rules
 from releve.cycle.plan.rules.law import law, secrets
 from releve.cycle.plan.rules.people import calendars, people
 from releve.cycle.plan.rules.places import places
@@ -29,3 +30,4 @@ def rules(draft: Draft, *, today: date | None, engines: tuple[str, ...]) -> Iter
     yield from law(draft, today)
     yield from vaults(draft)
     yield from people(draft)
+    yield from inventory_rules(draft)

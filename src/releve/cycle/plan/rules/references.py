@@ -27,6 +27,14 @@ _REFERENCES: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("applications", ("primary", "host"), "hosts"),
     ("applications", ("relief", "host"), "hosts"),
     ("approvals", ("who", "*"), "contacts"),
+    ("networks", ("site",), "sites"),
+    ("links", ("site",), "sites"),
+    ("equipment", ("site",), "sites"),
+    ("equipment", ("ups",), "equipment"),
+    ("hosts", ("ups",), "equipment"),
+    ("sockets", ("site",), "sites"),
+    ("suppliers", ("applications", "*"), "applications"),
+    ("holdings", ("host",), "hosts"),
 )
 _OF = {
     "sites": "site",
@@ -36,6 +44,11 @@ _OF = {
     "data_sets": "jeu de données",
     "calendars": "calendrier",
     "vaults": "coffre",
+    "networks": "réseau",
+    "links": "lien",
+    "equipment": "équipement",
+    "suppliers": "fournisseur",
+    "holdings": "données repérées",
 }
 
 

@@ -1,0 +1,1 @@
+"""What is really there, looked at and judged: plan + facts -> findings."""

@@ -1,0 +1,1 @@
+"""What an audit found, as people and programs read it: text, JSON, SARIF, a map."""

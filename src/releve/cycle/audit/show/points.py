@@ -1,0 +1,116 @@
+"""The weak points as text: what to do first at the top, each with its place, its reason and its remedy. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from zoneinfo import ZoneInfo
+
+from releve.cycle.audit.estate import Estate
+from releve.cycle.audit.rule import SEVERITY_FR, Rule, Severity, Standing, WeakPoint
+from releve.cycle.audit.trend import Trend
+from releve.domain.audit import Audit
+from releve.domain.instants import say_instant
+from releve.domain.terminal import printable
+from releve.domain.units import say_count
+
+
+def summary(
+    estate: Estate, audit: Audit, points: Sequence[WeakPoint], unjudged: Sequence[tuple[Rule, str]]
+) -> str:
+    """The head of the page: which audit, how much is really known and since when, how many points of each severity.
+
+    `audit`: as it was made; `estate` holds what is known, which older audits may have seen.
+    """
+    zone = ZoneInfo(estate.plan.timezone)
+    planned = estate.audit.errands
+    whole = sum(1 for errand in planned if estate.looked(errand.topic, errand.subject))
+    lines = [
+        f"Audit {audit.id} de « {estate.plan.association.name} », commencé {say_instant(audit.started, zone)}",
+        f"à regarder : {len(planned)} ; vu : {whole} ; pas vu : {len(planned) - whole}",
+    ]
+    older = [look for look in estate.looks if look.at < audit.started]
+    if older:
+        oldest = min(look.at for look in older)
+        lines.append(
+            f"{say_count(len(older), 'regard date', 'regards datent')} d'un audit d'avant, le plus vieux du "
+            f"{oldest.astimezone(zone):%d/%m/%Y}"
+        )
+    if audit.ended is None:
+        lines.append(
+            "cet audit n'est pas fini : « releve audit run », avec les mêmes options, le reprend pendant un jour"
+        )
+    live = [point for point in points if point.standing is not Standing.ACCEPTED]
+    counts = {severity: sum(1 for point in live if point.rule.severity is severity) for severity in Severity}
+    counted = [
+        say_count(count, SEVERITY_FR[severity], _plural(severity)) for severity, count in counts.items()
+    ]
+    lines.append(f"{say_count(len(live), 'point faible', 'points faibles')} : {', '.join(counted)}")
+    accepted = len(points) - len(live)
+    if accepted:
+        lines.append(f"{say_count(accepted, 'autre est accepté', 'autres sont acceptés')} pour un temps")
+    if len(unjudged) == 1:
+        lines.append("1 règle n'a pas pu être vérifiée : rien n'a été regardé de ce qu'elle demande")
+    elif unjudged:
+        lines.append(
+            f"{len(unjudged)} règles n'ont pas pu être vérifiées : rien n'a été regardé de ce qu'elles demandent"
+        )
+    return "\n".join(lines)
+
+
+def _plural(severity: Severity) -> str:
+    word = SEVERITY_FR[severity]
+    return word if " " in word else f"{word}s"
+
+
+def listing(estate: Estate, points: Sequence[WeakPoint], *, accepted: bool = False) -> str:
+    """Each rule once, the gravest first, its weak points below it. `accepted`: those too."""
+    shown = [point for point in points if accepted or point.standing is not Standing.ACCEPTED]
+    blocks = []
+    for rule in dict.fromkeys(point.rule for point in shown):
+        mine = [point for point in shown if point.rule is rule]
+        lines = [f"{rule.code}  {SEVERITY_FR[rule.severity]} : {rule.title}"]
+        lines += [printable(line) for point in mine for line in _point(estate, point)]
+        lines += [f"    pourquoi : {rule.why}", f"    remède : {rule.mend}"]
+        blocks.append("\n".join(lines))
+    return "\n\n".join(blocks)
+
+
+def _point(estate: Estate, point: WeakPoint) -> Iterator[str]:
+    found = point.weakness
+    where = f"{estate.name_of(found.site)} : " if found.site and found.site != found.subject else ""
+    yield f"  • {where}{found.sentence} [{found.subject}]"
+    if found.stops:
+        names = ", ".join(estate.name_of(name) for name in found.stops)
+        yield f"    arrête : {names}"
+    said = point.acceptance
+    if said is not None and point.standing is Standing.ACCEPTED:
+        yield f"    accepté par {said.by} jusqu'au {said.until:%d/%m/%Y} : {said.why}"
+    if said is not None and point.standing is Standing.EXPIRED:
+        yield f"    accepté par {said.by} jusqu'au {said.until:%d/%m/%Y} : ce jour est passé, à revoir"
+
+
+def changes(trend: Trend, before: str) -> str:
+    """What became of the points since the audit `before`."""
+    rows = (
+        (("nouveau", "nouveaux"), trend.new),
+        (("toujours là", "toujours là"), trend.kept),
+        (("corrigé", "corrigés"), trend.mended),
+        (
+            (
+                "pas revu : ce qui le montrait n'a pas pu l'être",
+                "pas revus : ce qui les montrait n'a pas pu l'être",
+            ),
+            trend.unseen,
+        ),
+    )
+    lines = [f"Depuis l'audit {before} :"]
+    for (one, many), points in rows:
+        lines.append(f"  {len(points):>3} {one if len(points) < 2 else many}")
+        if points and points is not trend.kept:
+            lines += [printable(f"        {point.rule.code} {point.weakness.sentence}") for point in points]
+    return "\n".join(lines)
+
+
+def unverified(unjudged: Sequence[tuple[Rule, str]]) -> str:
+    """The rules that nothing could answer, and why."""
+    return "\n".join(f"  {rule.code}  {rule.title} : {reason}" for rule, reason in unjudged)

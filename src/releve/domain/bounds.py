@@ -1,0 +1,82 @@
+"""Which addresses an audit may touch: those of the networks that the plan declares, less what it forbids. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+
+from releve.domain.errors import Refused
+from releve.domain.inventory import Network
+from releve.domain.plan import Plan
+
+WIDEST = 16  # bits: 65,536 addresses, as for a plan
+
+
+def guard(wanted: str, networks: Iterable[Network]) -> IPv4Network | IPv6Network:
+    """The addresses of `wanted` (an address or a range), which one of `networks` must hold whole.
+
+    Raises `Refused`: "address-not-declared" when no network of the plan holds them all,
+    "network-not-audited" when one that does says `audit: false`, "range-too-wide" above 65,536.
+    """
+    try:
+        range_ = ip_network(wanted)
+    except ValueError:
+        raise _refused("address-not-declared", f"« {wanted} » n'est pas une plage d'adresses") from None
+    holding = [one for one in networks if _within(range_, one.addresses)]
+    if not holding:
+        raise _refused(
+            "address-not-declared", f"{wanted} n'appartient à aucun réseau que le plan déclare pour l'audit"
+        )
+    if not all(one.audit for one in holding):
+        raise _refused(
+            "network-not-audited", f"{wanted} est d'un réseau que le plan interdit de regarder (audit: false)"
+        )
+    if range_.max_prefixlen - range_.prefixlen > WIDEST:
+        raise _refused("range-too-wide", f"{wanted} compte plus de {2**WIDEST} adresses")
+    return range_
+
+
+def guard_device(address: str, networks: Iterable[Network]) -> None:
+    """The same for one device. This machine itself (loopback) is on no network, and needs none to hold it.
+
+    Raises `Refused` as `guard` does.
+    """
+    known = tuple(networks)
+    if not _loopback(address) or any(one.holds(address) for one in known):
+        guard(address, known)
+
+
+def unseeable(plan: Plan, networks: Iterable[Network] | None = None) -> frozenset[str]:
+    """Machines and equipment with an address on a network that says `audit: false`: nobody looks at them.
+
+    `networks`: those that count; all of the plan when None.
+    """
+    closed = [one for one in (plan.inventory.networks if networks is None else networks) if not one.audit]
+    things = [(item.id, (item.address,)) for item in plan.inventory.equipment]
+    things += [
+        (host.id, (*host.addresses, *((host.ssh.address,) if host.ssh else ()))) for host in plan.hosts
+    ]
+    return frozenset(
+        name
+        for name, addresses in things
+        if any(one.holds(address) for one in closed for address in addresses)
+    )
+
+
+def _loopback(address: str) -> bool:
+    try:
+        return address == "localhost" or ip_address(address).is_loopback  # the name: RFC 6761, section 6.3
+    except ValueError:
+        return False
+
+
+def _refused(code: str, sentence: str) -> Refused:
+    return Refused(
+        code, sentence, hint="seules les adresses des réseaux déclarés dans le plan sont regardées"
+    )
+
+
+def _within(inner: IPv4Network | IPv6Network, outer: IPv4Network | IPv6Network) -> bool:
+    if isinstance(inner, IPv4Network) and isinstance(outer, IPv4Network):
+        return inner.subnet_of(outer)
+    return isinstance(inner, IPv6Network) and isinstance(outer, IPv6Network) and inner.subnet_of(outer)

@@ -1,0 +1,186 @@
+"""Where an audit is kept, from where it looks, and the one that is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from releve.domain.audit import Acceptance
+from releve.domain.audit import Answer as Said
+from releve.domain.errors import BadInput, Unreachable
+from releve.domain.names import nearest
+from releve.domain.os_errors import reason
+
+if TYPE_CHECKING:
+    from releve.app import House
+    from releve.cycle.audit.estate import Estate
+    from releve.domain.audit import Audit, Look
+    from releve.domain.plan import Plan
+
+Note = Said | Acceptance
+StateDir = Annotated[
+    str,
+    typer.Option(
+        "--state",
+        envvar="RELEVE_STATE",
+        help="Le dossier où l'audit est gardé ; par défaut celui du site de secours du plan.",
+    ),
+]
+SiteHere = Annotated[
+    str,
+    typer.Option("--site", help="Le site d'où l'on regarde ; par défaut le site de secours, ou le premier."),
+]
+AuditName = Annotated[
+    str, typer.Argument(help="L'audit (« releve audit list ») ; sans lui, le dernier.", show_default=False)
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What was known after an audit, and just before it began: `before` is None for the first.
+
+    `audit`: the one that is asked for; `notes`, `notes_before`: what people had said by then. `whole`: as `before`,
+    but from looks that left nothing out, however old; None where it is the same.
+    """
+
+    audit: Audit
+    estate: Estate
+    notes: tuple[Note, ...]
+    before: Estate | None = None
+    notes_before: tuple[Note, ...] = ()
+    whole: Estate | None = None
+
+
+def audit_house(plan_path: str, state: str, site: str, *, reads: bool = False) -> House:
+    """The plan seen from `site`, with the ledger in which audits are kept.
+
+    `reads`: nothing new is kept, so that a named folder must hold a ledger. Raises `BadInput` for an unknown site,
+    a folder that holds none, or a plan that gives none, `Unreachable` when the folder of the relief is not on this
+    machine: a ledger made here would be one that nobody reads.
+    """
+    from releve.app import House
+    from releve.entrypoints.cli.session import kept, ledger_house, plan_of
+
+    plan = plan_of(plan_path)
+    if state:
+        folder = Path(state)
+        if reads and not kept(folder):
+            raise BadInput(
+                "state-absent",
+                f"aucun audit n'est gardé dans le dossier {folder}",
+                hint="releve audit run --state DOSSIER le fait",
+            )
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise Unreachable(
+                "state-folder", f"le dossier {folder} ne peut pas être fait : {reason(error)}"
+            ) from error
+        return House(plan, plan.site(_here(plan, site)), folder)
+    try:
+        found = ledger_house(plan_path)
+    except BadInput as error:
+        raise BadInput(
+            "state-unknown",
+            "le plan ne dit pas où garder un audit",
+            hint="donnez un dossier : --state DOSSIER (ou RELEVE_STATE)",
+        ) from error
+    return replace(found, site=plan.site(_here(plan, site))) if site else found
+
+
+def _here(plan: Plan, site: str) -> str:
+    known = {item.id: item for item in plan.sites}
+    if site and site not in known:
+        raise BadInput("unknown-site", f"site inconnu : « {site} »", hint=nearest(site, known, ""))
+    relief = [item.id for item in plan.sites if item.role.value == "relief"]
+    return site or next(iter(relief), plan.sites[0].id)
+
+
+def chosen(home: House, name: str) -> Audit:
+    """The audit of that name, or the last one. Raises `BadInput`."""
+    audits = home.ledger.audits.all()
+    if not audits:
+        raise BadInput(
+            "audit-none",
+            "aucun audit n'a encore été fait",
+            hint="releve audit run regarde ce qui est vraiment là, sans rien changer",
+        )
+    if not name:
+        return audits[0]
+    known = {audit.id: audit for audit in audits}
+    if name not in known:
+        raise BadInput("audit-unknown", f"aucun audit « {name} »", hint=nearest(name, known, ""))
+    return known[name]
+
+
+def page(home: House, name: str) -> Page:
+    """What was known after the audit of that name, or is known now; and before the audit began. Raises `BadInput`.
+
+    The last audit is read with the plan and the words of today; an older one with those that were in force until
+    the next one began.
+    """
+    from releve.app import utc_now
+    from releve.cycle.audit.estate import brought, complete
+
+    audits = home.ledger.audits.all()
+    index = audits.index(chosen(home, name))
+    estate, notes = _known(home, audits[index:], audits[index - 1].started if index else None, utc_now())
+    older = audits[index + 1 :]
+    if not older:
+        return Page(audits[index], estate, notes)
+    before, said = _known(home, older, audits[index].started, utc_now(), good=brought)
+    whole, _said = _known(home, older, audits[index].started, utc_now(), good=complete)
+    return Page(
+        audits[index],
+        replace(estate, earlier=_earlier(home, older, estate)),
+        notes,
+        before,
+        said,
+        whole if whole.looks != before.looks else None,
+    )
+
+
+def _earlier(home: House, older: Sequence[Audit], estate: Estate) -> tuple[Look, ...]:
+    """The looks of the audits before, back to a finished one that is old enough for growth to show."""
+    from releve.cycle.audit.rules.data import APART
+
+    found: list[Look] = []
+    for audit in older:
+        found += home.ledger.audits.looks(audit.id)
+        if audit.ended is not None and estate.now - audit.started >= 2 * APART:
+            break
+    return tuple(found)
+
+
+def _known(
+    home: House,
+    audits: Sequence[Audit],
+    until: datetime | None,
+    now: datetime,
+    *,
+    good: Callable[[Look], bool] = lambda _look: True,
+) -> tuple[Estate, tuple[Note, ...]]:
+    """The estate after the first of `audits` (the newest first) and until an instant; None: now, with today's plan.
+
+    `good`: as in `newest`. What is compared with prefers looks that brought something: a point that was last seen
+    three audits ago, on a machine that has not answered since, is still "not seen again" and never forgotten.
+    """
+    from releve.cycle.audit.errands import errands
+    from releve.cycle.audit.estate import Estate
+    from releve.cycle.audit.picture import newest
+    from releve.cycle.plan.load import parse_plan
+
+    last = audits[0]
+    old = until is not None and last.fingerprint != home.plan.fingerprint and last.plan
+    plan = parse_plan(last.plan.encode(), home.plan.source) if old else home.plan
+    kept = home.ledger.audits
+    wanted = errands(plan, last.site or home.site.id)
+    looks = newest(wanted, ((audit, kept.looks(audit.id)) for audit in audits), good)
+    notes = tuple(kept.notes(until))
+    answers = {(note.question, note.subject): note for note in notes if isinstance(note, Said)}
+    return Estate(plan, replace(last, errands=wanted), looks, until or now, answers), notes

@@ -1,0 +1,197 @@
+"""`releve audit show`: the weak points, as text, JSON, SARIF or a map."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from releve.adapters.notes import replace
+from releve.domain.errors import BadInput, Exit, Unreachable
+from releve.domain.names import nearest
+from releve.domain.os_errors import reason
+from releve.domain.units import say_count
+from releve.entrypoints.cli.audit_places import Page
+from releve.entrypoints.cli.telling import Answer, columns
+
+if TYPE_CHECKING:
+    from releve.cycle.audit.judge import Judged
+    from releve.cycle.audit.rule import WeakPoint
+    from releve.cycle.audit.trend import Trend
+
+
+def show(found: Page, *, accepted: bool, site: str, fail_on: str, sarif_file: str, map_file: str) -> Answer:
+    """Judge the audit, write the files that are asked for, say the rest. Exit code 3 with `fail_on`."""
+    from releve.cycle.audit.judge import blinded, judge
+    from releve.cycle.audit.rule import Standing
+    from releve.cycle.audit.show.points import changes, listing, summary, unverified
+    from releve.cycle.audit.trend import trend, unforgotten
+    from releve.cycle.plan.grid import folded
+
+    grave = _severities(fail_on)
+    if site and site not in (known := {item.id: item for item in found.estate.plan.sites}):
+        raise BadInput("unknown-site", f"site inconnu : « {site} »", hint=nearest(site, known, ""))
+    judged = judge(found.estate, found.notes)
+    since = None
+    if found.before is not None:
+        before = judge(found.before, found.notes_before).points
+        if found.whole is not None:
+            whole = judge(found.whole, found.notes_before).points
+            before = unforgotten(before, whole, found.before)
+        since = trend(_of(before, site), _of(judged.points, site), found.estate)
+    points = _of(judged.points, site)
+    written = []
+    if sarif_file:
+        written.append(_written(sarif_file, _sarif(found, judged, points, since)))
+    if map_file:
+        written.append(_written(map_file, _map(found, judged, points, site)))
+    blocks = [summary(found.estate, found.audit, points, judged.unjudged)]
+    if site:
+        blocks[0] += f"\nseuls les points du site « {site} » sont montrés"
+    if since is not None and found.before is not None:
+        blocks.append(changes(since, found.before.audit.id))
+    blocks.append(
+        listing(found.estate, points, accepted=accepted) or "aucun point faible parmi ce qui a été vu"
+    )
+    if judged.unjudged:
+        blocks.append("Non vérifié :\n" + unverified(judged.unjudged))
+    blind = [rule.code for rule in blinded(judged, found.estate) if rule.severity in grave]
+    if blind:
+        blocks.append(
+            f"--fail-on : {', '.join(blind)} n'ont pas pu être vérifiées, car ce qu'elles demandent de regarder"
+            " n'a pas abouti ; rien ne dit que tout va bien"
+        )
+    text = folded("\n\n".join([*blocks, *written]), columns())
+    live = [point for point in points if point.standing is not Standing.ACCEPTED]
+    bad = [point for point in (*live, *(since.unseen if since else ())) if point.rule.severity in grave]
+    code = Exit.PROMISE_NOT_KEPT if bad or blind else Exit.DONE
+    return Answer(_value(found, judged, points, since), text, code)
+
+
+def _of(points: Sequence[WeakPoint], site: str) -> tuple[WeakPoint, ...]:
+    """Those of a site; all without one."""
+    return tuple(point for point in points if not site or point.weakness.site == site)
+
+
+def _severities(word: str) -> frozenset[str]:
+    from releve.cycle.audit.rule import Severity
+
+    order = [severity.value for severity in Severity]
+    if not word:
+        return frozenset()
+    if word not in order:
+        raise BadInput("severity-unknown", f"gravité inconnue : « {word} »", hint=", ".join(order))
+    return frozenset(order[: order.index(word) + 1])
+
+
+def _value(
+    found: Page, judged: Judged, points: Sequence[WeakPoint], since: Trend | None
+) -> dict[str, object]:
+    audit = found.audit
+    trend = None
+    if since is not None and found.before is not None:
+        trend = {
+            "since": found.before.audit.id,
+            **{
+                name: [list(point.key) for point in getattr(since, name)]
+                for name in ("new", "kept", "mended", "unseen")
+            },
+        }
+    return {
+        "audit": audit.id,
+        "started": audit.started.isoformat(),
+        "ended": audit.ended.isoformat() if audit.ended else None,
+        "planned": len(found.estate.audit.errands),
+        "looked": len(found.estate.looks),
+        "not_seen": [
+            {"topic": topic.value, "subject": subject, "what": gap.what, "why": gap.sentence}
+            for topic, subject, _site, gap in found.estate.gaps()
+        ],
+        "weak_points": [point_value(point) for point in points],
+        "not_verified": [{"code": rule.code, "reason": why} for rule, why in judged.unjudged],
+        "trend": trend,
+    }
+
+
+def point_value(point: WeakPoint) -> dict[str, object]:
+    """A weak point as JSON."""
+    said = point.acceptance
+    return {
+        "code": point.rule.code,
+        "severity": point.rule.severity.value,
+        "title": point.rule.title,
+        "subject": point.weakness.subject,
+        "site": point.weakness.site,
+        "sentence": point.weakness.sentence,
+        "stops": list(point.weakness.stops),
+        "seen": point.weakness.seen.isoformat() if point.weakness.seen else None,
+        "standing": point.standing.value,
+        "accepted": None
+        if said is None
+        else {"by": said.by, "on": said.on.isoformat(), "until": said.until.isoformat(), "why": said.why},
+    }
+
+
+def _sarif(found: Page, judged: Judged, points: Sequence[WeakPoint], since: Trend | None) -> str:
+    from releve import __version__
+    from releve.cycle.audit.rules import RULES
+    from releve.cycle.audit.show.sarif import sarif
+
+    source = found.estate.plan.source
+    gaps = [
+        f"{subject} ({topic.value}) {gap.what} : {gap.sentence}"
+        for topic, subject, _site, gap in found.estate.gaps()
+    ]
+    log = sarif(
+        points,
+        RULES,
+        version=__version__,
+        plan=quote(os.fsencode(Path(source).name), safe=""),
+        lines=_lines(source),
+        trend=since,
+        unseen=[*gaps, *(f"{rule.code} non vérifiée : {why}" for rule, why in judged.unjudged)],
+        finished=found.audit.ended is not None,
+    )
+    return json.dumps(log, ensure_ascii=False, indent=2) + "\n"
+
+
+def _lines(source: str) -> dict[str, int]:
+    """The line of each identifier of the plan's file."""
+    from releve.cycle.plan.source import read_source, scalars
+
+    root = read_source(Path(source).read_bytes(), source).root
+    if root is None:
+        return {}
+    return {
+        scalar.text.strip(): scalar.mark.line
+        for path, scalar in scalars(root)
+        if path[-1] in {"id", "label"} and len(path) == 3
+    }
+
+
+def _map(found: Page, judged: Judged, points: Sequence[WeakPoint], site: str) -> str:
+    from releve.cycle.audit.show.map import picture
+
+    name = found.estate.plan.association.name
+    caveats = []
+    if site:
+        caveats.append(f"seuls les points du site « {site} » sont montrés")
+    if found.audit.ended is None:
+        caveats.append("cet audit n'est pas fini")
+    if judged.unjudged:
+        count = say_count(
+            len(judged.unjudged), "règle n'a pas pu être vérifiée", "règles n'ont pas pu être vérifiées"
+        )
+        caveats.append(count)
+    return picture(found.estate, points, f"{name} : audit {found.audit.id}", caveats)
+
+
+def _written(path: str, text: str) -> str:
+    try:
+        replace(Path(path), text.encode())
+    except OSError as error:
+        raise Unreachable("file-unwritable", f"{path} ne peut pas être écrit : {reason(error)}") from error
+    return f"écrit dans {path}"

@@ -1,0 +1,180 @@
+"""Documents as they come: what they are, whatever they are called; and those made to do harm."""
+
+from __future__ import annotations
+
+import io
+import random
+import signal
+import tracemalloc
+import zipfile
+
+import pytest
+import typst
+
+from bench import labelled
+from releve.adapters.survey.sensitive.archive import PARTS, office
+from releve.adapters.survey.sensitive.detect import count
+from releve.adapters.survey.sensitive.extract import plain
+from releve.adapters.survey.sensitive.pdf import PdfReader
+from releve.adapters.survey.sensitive.refusals import Refusal, Unread
+
+LINES = ("Antécédents : épilepsie", "NIR 2 69 05 49 588 157 80", "camille@exemple.fr & <autre>")
+HITS = {"nir": 1, "email": 1, "health": 2}
+ONE = {"nir": 1}
+
+
+def no_pdf(data: bytes) -> str:
+    """Where no PDF is expected."""
+    raise AssertionError(len(data))
+
+
+def zipped(parts: dict[str, bytes]) -> bytes:
+    """A ZIP of these parts."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in parts.items():
+            archive.writestr(name, data)
+    return out.getvalue()
+
+
+def why(data: bytes) -> Unread:
+    """The reason for which a document is not read."""
+    with pytest.raises(Refusal) as caught:
+        plain(data, no_pdf)
+    return caught.value.why
+
+
+@pytest.mark.parametrize("make", [labelled.docx, labelled.xlsx, labelled.odt])
+def test_office_documents_are_read_across_their_runs(make: object) -> None:
+    """A number cut by Word's runs is found whole; a cell or a paragraph is not joined to the next."""
+    for seed in range(5):
+        data = make(random.Random(seed), LINES)  # type: ignore[operator]
+        assert count(plain(data, no_pdf)) == HITS
+
+
+def test_a_spreadsheet_number_is_found_in_its_own_notation() -> None:
+    """A NIR that is a number in a cell is written with an exponent in the file."""
+    sheet = "<worksheet><row><c><v>2.6905495881578E14</v></c><c><v>7</v></c></row></worksheet>"
+    data = zipped({"[Content_Types].xml": b"<Types/>", "xl/worksheets/sheet1.xml": sheet.encode()})
+    assert count(plain(data, no_pdf)) == ONE
+
+
+def test_a_pdf_is_read_in_its_own_process() -> None:
+    """The text of a PDF is found, page after page, by one process for many documents."""
+    made = typst.compile(
+        ("#pagebreak()\n".join(line.replace("@", "\\@").replace("<", "\\<") for line in LINES)).encode()
+    )
+    with PdfReader() as pdf:
+        assert count(plain(made, pdf.text)) == HITS
+        assert count(plain(made, pdf.text)) == HITS
+
+
+@pytest.mark.parametrize("body", [b"", b"\n%%EOF", b"1 0 obj <<" * 1000])
+def test_a_file_that_says_it_is_a_pdf_and_is_not_is_refused(body: bytes) -> None:
+    """It is counted as damaged, and the next one is read."""
+    with PdfReader() as pdf:
+        with pytest.raises(Refusal) as caught:
+            plain(b"%PDF-1.7\n" + body, pdf.text)
+        assert caught.value.why is Unread.DAMAGED
+        assert pdf.text(typst.compile(b"suite")).strip() == "suite"
+
+
+def test_a_pdf_process_that_dies_or_hangs_is_replaced() -> None:
+    """The death of the process is the document's, not the audit's; so is its silence."""
+    made = typst.compile(b"suite")
+    with PdfReader() as pdf:
+        pdf.text(made)
+        assert pdf._process is not None
+        pdf._process.kill()
+        pdf._process.wait()
+        assert pdf.text(made).strip() == "suite"
+        pdf._process.send_signal(signal.SIGSTOP)  # it will not answer, however slow we are to ask
+        pdf._seconds = 0.2
+        with pytest.raises(Refusal) as caught:
+            pdf.text(made)
+        assert caught.value.why is Unread.SLOW
+        pdf._seconds = 30.0
+        assert pdf.text(made).strip() == "suite"
+
+
+def test_a_bomb_is_refused_while_it_unfolds() -> None:
+    """60 MB of spaces in 60 kB: refused after about a megabyte, whatever its directory says."""
+    bomb = b"<document><p>" + b" " * 60_000_000 + b"</p></document>"
+    assert why(zipped({"[Content_Types].xml": b"", "word/document.xml": bomb})) is Unread.BOMB
+
+
+def test_entities_that_multiply_are_refused() -> None:
+    """A document type declaration has no place in an office document: a billion laughs is not told."""
+    laughs = b'<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]><document><p>&b;</p></document>'
+    assert why(zipped({"mimetype": b"", "content.xml": laughs})) is Unread.BOMB
+
+
+def test_too_many_parts_are_refused() -> None:
+    """An archive of thousands of parts is no document."""
+    assert why(zipped({"mimetype": b""} | {f"word/header{n}.xml": b"" for n in range(PARTS)})) is Unread.BOMB
+
+
+def test_a_document_of_real_size_is_no_bomb() -> None:
+    """Text that repeats itself, as real text does, unfolds within the bounds."""
+    lines = [f"Ligne {number} du relevé annuel de la maison." for number in range(40_000)]
+    assert b"ligne 39999" in plain(labelled.docx(random.Random(1), [*lines, *LINES]), no_pdf)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (labelled.odt(random.Random(1), LINES)[:200], Unread.DAMAGED),
+        (zipped({"mimetype": b"", "content.xml": b"<a><b></a>"}), Unread.DAMAGED),
+        (zipped({"photo.jpg": b"\xff\xd8"}), Unread.UNOPENED),
+        (b"\xff\xd8\xff\xe0" + bytes(500), Unread.OTHER),
+        (bytes(range(256)) * 40, Unread.OTHER),
+    ],
+)
+def test_what_cannot_be_read_says_why(data: bytes, reason: Unread) -> None:
+    """Damaged documents are told from what holds no text."""
+    assert why(data) is reason
+
+
+def test_a_locked_part_is_said_to_be_locked() -> None:
+    """A part whose directory says that it needs a password is not read as rubbish."""
+    data = bytearray(zipped({"mimetype": b"", "content.xml": b"<a>x</a>"}))
+    for mark, offset in ((b"PK\x01\x02", 8), (b"PK\x03\x04", 6)):
+        at = 0
+        while (at := data.find(mark, at)) >= 0:
+            data[at + offset] |= 1
+            at += 4
+    with pytest.raises(Refusal) as caught:
+        office(bytes(data))
+    assert caught.value.why is Unread.LOCKED
+
+
+def test_rich_text_and_old_word_files_give_their_numbers() -> None:
+    """RTF without its control words; a file of before 2007 roughly, in both its encodings."""
+    rtf = rb"{\rtf1\ansi{\b Ant\'e9c\'e9dents} : \'e9pilepsie\par NIR 2 69 05 49 588 157 80\par}"
+    assert count(plain(rtf, no_pdf)) == {"nir": 1, "health": 2}
+    head = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(504)
+    for text in ("NIR 269054958815780 fin".encode("utf-16-le"), b"NIR 269054958815780 fin"):
+        assert count(plain(head + b"\x01\x02" * 60 + text + bytes(200), no_pdf)) == ONE
+
+
+def test_a_letter_in_quoted_printable_is_read() -> None:
+    """An e-mail's accents and soft line ends do not hide what it says."""
+    letter = (
+        b"From: a\nContent-Transfer-Encoding: quoted-printable\n\nAnt=C3=A9c=C3=A9dents : =C3=A9pil=\nepsie"
+    )
+    assert count(plain(letter, no_pdf)) == {"health": 2}
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_part_packed_as_no_office_document_is_never_unfolded(method: int) -> None:
+    """Such a part unfolds at once, whatever is asked of it: it is refused before its first byte."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", method) as archive:
+        archive.writestr("[Content_Types].xml", b"")
+        archive.writestr("word/document.xml", b"<d>" + b" " * 20_000_000 + b"</d>")
+    tracemalloc.start()
+    try:
+        assert why(out.getvalue()) is Unread.DAMAGED
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()

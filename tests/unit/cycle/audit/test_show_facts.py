@@ -1,0 +1,268 @@
+"""The inventory as tables, and the map."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from releve.cycle.audit.rule import Severity, Standing, Weakness, WeakPoint
+from releve.cycle.audit.show.facts import TABLES, fact_value, tables
+from releve.cycle.audit.show.map import picture
+from releve.domain.audit import RESTORED, Acceptance, Answer, Gap, Topic
+from releve.domain.seen import (
+    KINDS,
+    Clock,
+    Connection,
+    Copy,
+    Disk,
+    Documents,
+    Files,
+    Path,
+    Port,
+    Restored,
+    Scan,
+    System,
+    Tally,
+    Unit,
+)
+from tests.fakes.audits import NOW, estate
+from tests.unit.cycle.audit.test_edit import FOUND
+from tests.unit.cycle.audit.test_trend import BAD, PAPER, RULE
+
+SVG = "{http://www.w3.org/2000/svg}"
+EVERYTHING = frozenset(Topic)
+
+
+def test_every_kind_of_fact_has_its_table() -> None:
+    """A fact that no table shows would be seen by nobody."""
+    assert {table.kind for table in TABLES} == set(KINDS.values())
+
+
+def test_a_figure_that_nobody_could_read_is_an_empty_cell() -> None:
+    """Not seen is not zero: no 0, no None stands for it."""
+    seen = [
+        (Topic.MACHINE, "serveur", System("serveur", "serveur", "debian", "12")),
+        (Topic.PORTS, "commutateur", Port("commutateur", "eth3", up=True, crc=7)),
+        (Topic.PATH, "serveur", Path("foyer", "serveur", 20, 1.0)),
+    ]
+    text = "\n\n".join(tables(estate(seen), EVERYTHING, width=200))
+    machine = next(line for line in text.splitlines() if line.startswith("serveur  debian 12"))
+    assert machine.split() == ["serveur", "debian", "12"]
+    port = next(line for line in text.splitlines() if line.startswith("commutateur"))
+    assert port.split() == ["commutateur", "eth3", "A-12", "en", "service", "CRC", "7"]
+    assert "100 % de 20" in text
+    assert "None" not in text
+
+
+def test_what_was_not_seen_ends_the_page() -> None:
+    """A gap is a row with its reason, under the tables; topics that are not asked for are left out."""
+    whole = estate([(Topic.MACHINE, "serveur", Disk("serveur", "/", "ext4", 10**9, 10**8))])
+    looks = tuple(
+        replace(look, gaps=(Gap("host-unreachable", "accueil ne répond pas"),))
+        if look.errand.key == "machine:accueil"
+        else look
+        for look in whole.looks
+    )
+    (disks, unseen) = tables(replace(whole, looks=looks), frozenset({Topic.MACHINE}), width=200)
+    assert "100 Mo" in disks
+    assert "accueil ne répond pas" in unseen
+    assert not list(tables(replace(whole, looks=looks), frozenset({Topic.UPS}), width=200))
+
+
+LONG = [
+    (
+        Topic.NETWORK,
+        "lan",
+        Scan("lan", "T:22,80-89,U:161", "-sS -T3 --min-rate 300 --max-rate 2000", 9.4, 254, 9),
+    ),
+    (Topic.PATH, "serveur", Path("foyer", "serveur", 100, 0.02, 12.345, 20.5, 70_800_000)),
+    (
+        Topic.PORTS,
+        "commutateur",
+        Port(
+            "commutateur", "GigabitEthernet0/12", up=True, speed=10**10, duplex="full", crc=18038, late=7210
+        ),
+    ),
+    (
+        Topic.MACHINE,
+        "serveur",
+        System(
+            "serveur",
+            "serveur",
+            "debian",
+            "12",
+            "Debian GNU/Linux 12 (bookworm)",
+            "6.1.0-31-amd64",
+            NOW,
+            10**10,
+            None,
+            None,
+            2,
+            777,
+        ),
+    ),
+    (Topic.MACHINE, "serveur", Clock("serveur", 0.0034, 0.007, synchronised=False)),
+    (Topic.MACHINE, "serveur", Unit("serveur", "interrogation", "running")),
+    (Topic.DOCUMENTS, "accueil", Documents("accueil", "/home", ())),
+    (
+        Topic.FILES,
+        "bureautique",
+        Files(
+            "bureautique",
+            "serveur",
+            "/srv/partages/bureau\x1b[31mtique",
+            1_234_567,
+            9,
+            10**12,
+            (Tally("office", 9, 9),),
+            largest=(
+                Tally("database", 1, 2 * 10**9),
+                Tally("/srv/partages/bureautique/EXEMPLE Camille", 1, 10**9),
+            ),
+            newest=NOW,
+        ),
+    ),
+    (
+        Topic.CONNECTIONS,
+        "serveur",
+        Connection("serveur", "tcp", "10.1.0.10", "192.0.2.9", 443, False, 2, "nginx"),
+    ),
+    (
+        Topic.COPIES,
+        "bureautique",
+        Copy("bureautique", "folder", "foyer", "secours:/srv/copies/bureautique", True, NOW, offline=True),
+    ),
+    (Topic.COPIES, "bureautique", Restored("bureautique", NOW, "trial")),
+]
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_no_line_of_the_inventory_is_wider_than_the_screen(width: int) -> None:
+    """Nor is a name cut to make it so."""
+    text = "\n\n".join(tables(estate(LONG), EVERYTHING, width=width))
+    assert [line for line in text.splitlines() if len(line) > width] == []
+    for name in ("commutateur", "bureautique", "serveur"):
+        assert name in text
+
+
+def test_the_inventory_is_french() -> None:
+    """Dates are short, words and commas are French."""
+    wide = "\n\n".join(tables(estate(LONG), EVERYTHING, width=200))
+    for said in (
+        "12 ports  2000 paquets/s",
+        "05/10/2026 11:00",
+        "+0,003 s",
+        "en marche",
+        "intégral",
+        "CRC 18038",
+        "bureautique 9 (9 o)",
+        "dossier, hors ligne",
+        "/srv/partages/bureau\ufffd[31mtique",
+        "bureautique  bases  ",
+        "2 Go",
+    ):
+        assert said in wide, said
+    assert wide.split("Documents gardés sur les postes")[1].splitlines()[3].split() == [
+        "accueil",
+        "/home",
+        "aucun",
+    ]
+    for word in ("--max-rate", "running", "folder", "trial", "lundi", "Camille"):
+        assert word not in wide
+
+
+def test_a_stranger_who_comes_in_has_his_own_country() -> None:
+    """Not ours: where nobody says it, it is unknown."""
+    text = "\n\n".join(tables(estate(LONG), frozenset({Topic.CONNECTIONS}), width=200))
+    row = next(line for line in text.splitlines() if line.startswith("192.0.2.9"))
+    assert row.split("  ")[-2:] == ["pays inconnu", "non déclaré, sort du site"]
+
+
+def test_what_somebody_restored_by_hand_is_shown_with_the_rest() -> None:
+    """With the day and the name; a try that failed says so."""
+    day = date(2026, 9, 1)
+    said = {
+        (RESTORED, "bureautique"): Answer(RESTORED, "bureautique", True, "technicien", day, "relu en 4 min"),
+        (RESTORED, "paie"): Answer(RESTORED, "paie", False, "technicien", day),
+    }
+    (text,) = tables(replace(estate(), answers=said), frozenset({Topic.COPIES}), width=200)
+    assert text.startswith("Dernières restaurations")
+    assert "bureautique  01/09/2026  à la main, dit technicien : relu en 4 min" in text
+    assert "paie         01/09/2026  à la main, a échoué, dit technicien" in text
+
+
+def test_a_fact_becomes_json_whole() -> None:
+    """Nested values, dates and what nobody could read."""
+    fact = Files("bureautique", "serveur", "/srv", 1, 1, 9, (Tally("pdf", 1, 9),), newest=NOW)
+    value = fact_value(fact)
+    assert isinstance(value, dict)
+    assert value["kinds"] == [{"name": "pdf", "files": 1, "bytes": 9}]
+    assert value["newest"] == NOW.isoformat()
+    assert value["unopened"] is None
+
+
+def test_the_map_is_an_svg_that_says_what_it_shows() -> None:
+    """Title and description, every site and thing, strangers, the exchange that nobody declared, numbered points."""
+    site = WeakPoint(PAPER, Weakness("siege", "pas <imprimé> & pas à jour", "siege"))
+    drawn = picture(estate(FOUND), (BAD, site), "Audit fictif")
+    root = ET.fromstring(drawn)  # noqa: S314 (our own text)
+    assert root.tag == f"{SVG}svg"
+    assert root.findtext(f"{SVG}title") == "Audit fictif"
+    words = "\n".join(item.text or "" for item in root.iter())
+    for name in ("Siège", "Foyer", "Commutateur", "serveur", "accueil", "10.1.0.77", "192.0.2.9", "Internet"):
+        assert name in words
+    assert "serveur → 192.0.2.9, port 443 (non déclaré)" in words
+    assert "pas <imprimé> & pas à jour" in words
+    numbers = [item.text for item in root.iter(f"{SVG}text") if item.get("text-anchor") == "middle"]
+    assert sorted(numbers) == ["1", "1", "2", "2"]  # on its place, and in the legend
+
+
+def test_the_map_leaves_out_what_is_accepted() -> None:
+    """Somebody lives with it: it is in the list, on request."""
+    said = Acceptance("CAB-01", "x", "directrice", date(2026, 10, 1), "bientôt", date(2027, 1, 1))
+    drawn = picture(estate(FOUND), (replace(BAD, standing=Standing.ACCEPTED, acceptance=said),), "t")
+    assert "7 erreurs" not in drawn
+
+
+@pytest.mark.parametrize("count", [0, 1, 41, 300])
+def test_the_map_holds_whatever_the_number_of_points(count: int) -> None:
+    """Forty are explained below the picture; how many more there are is said."""
+    points = tuple(
+        WeakPoint(
+            replace(RULE, severity=Severity.MINOR), Weakness(f"commutateur:eth{n}", f"point {n}", "siege")
+        )
+        for n in range(count)
+    )
+    drawn = picture(estate(FOUND), points, "t")
+    ET.fromstring(drawn)  # noqa: S314 (our own text)
+    assert (f"et {count - 40} autre" in drawn) == (count > 40)
+    width = float(ET.fromstring(drawn).get("width", "0"))  # noqa: S314 (our own text)
+    discs = list(ET.fromstring(drawn).iter(f"{SVG}circle"))  # noqa: S314 (our own text)
+    assert all(7 <= float(item.get("cx", "0")) <= width - 7 for item in discs)
+    on_box = {(item.get("cx"), item.get("cy")) for item in discs if item.get("r") == "7"}
+    assert len(on_box) == (22 if count > 24 else 0)
+    assert ("+18" in drawn) == (count > 24)
+
+
+def test_the_map_gives_a_place_to_what_has_none() -> None:
+    """An application and a person are on no site: they have a frame of their own, and their marks are on it."""
+    whole = estate(FOUND)
+    homeless = [Weakness("partage", "personne ne l'a essayée"), Weakness("technicien", "seul à savoir")]
+    drawn = picture(whole, [WeakPoint(PAPER, found) for found in homeless], "t")
+    for word in ("Sans lieu", "Partage", "application", "Technicien", "personne"):
+        assert f">{word}</text>" in drawn
+    numbers = [item.text for item in ET.fromstring(drawn).iter(f"{SVG}text") if item.get("text-anchor")]  # noqa: S314
+    assert sorted(str(item) for item in numbers) == ["1", "1", "2", "2"]
+    assert "Sans lieu" not in picture(whole, (BAD,), "t")
+
+
+def test_the_map_says_what_it_leaves_out_and_names_a_site_once() -> None:
+    """An unfinished audit is no clean bill; "Siège" is not said twice in a line."""
+    twice = WeakPoint(PAPER, Weakness("siege", "Siège n'a qu'un lien", "siege"))
+    drawn = picture(estate(), (twice, BAD), "t", ["cet audit n'est pas fini", "2 règles non vérifiées"])
+    assert ">cet audit n'est pas fini, 2 règles non vérifiées</text>" in drawn
+    assert "HUM-01, critique : Siège n'a qu'un lien" in drawn
+    assert "CAB-01, important : Siège, 7 erreurs" in drawn
