@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 
+from tests import systemd
+
 ALLOWED = Path(__file__).with_name("allowed_skips.txt")
 
 CURRENT_RESTIC = (
@@ -71,14 +73,16 @@ def _nut() -> str:
 
 
 def _systemd() -> str:
-    program = Path("/lib/systemd/systemd")
     if lacking := _root() or _programs("unshare", "nsenter", "systemctl"):
         return lacking
-    if not program.exists():
-        return f"no {program}"
-    # in namespaces of its own: the machine's own tree stays as it is
-    command = ["unshare", "--mount", "--cgroup", "--pid", "--fork", "mount", "-t", "cgroup2", "x", "/mnt"]
-    return subprocess.run(command, capture_output=True, text=True, check=False).stderr.strip()
+    if not systemd.PROGRAM.exists():
+        return f"no {systemd.PROGRAM}"
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            with systemd.booted(Path(folder) / "units", {systemd.TARGET: systemd.ALONE}):
+                return ""
+        except systemd.NotStarted as error:
+            return str(error) or "systemd did not start in namespaces"
 
 
 def _mount_namespace() -> str:
