@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from releve.domain.audit import Acceptance, Answer, Audit, Look
+from releve.domain.audit import Acceptance, Answer, Audit, Look, Topic
 from releve.domain.errors import BadInput, Refused
 from releve.domain.evidence import GENESIS, Entry, seal
 from releve.domain.incident import Incident
@@ -239,9 +239,10 @@ class FakeAudits:
     def all(self) -> list[Audit]:
         return sorted(self._audits.values(), key=lambda item: (item.started, item.id), reverse=True)
 
-    def looks(self, audit: str) -> list[Look]:
+    def looks(self, audit: str, topics: Collection[Topic] = ()) -> list[Look]:
         place = {errand.key: number for number, errand in enumerate(self._known(audit).errands)}
-        kept = self._looks.get(audit, {}).values()
+        every = self._looks.get(audit, {}).values()
+        kept = [look for look in every if not topics or look.errand.topic in topics]
         return sorted(kept, key=lambda look: place.get(look.errand.key, len(place)))
 
     def note(self, note: Answer | Acceptance, at: datetime) -> bool:

@@ -6,6 +6,7 @@ both are kept, dated. What was planned and never looked at is a gap too: nothing
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -124,3 +125,17 @@ class Acceptance:
     why: str
     until: date
     withdrawn: bool = False
+
+
+def in_force(notes: Iterable[Answer | Acceptance]) -> dict[tuple[str, str], Answer]:
+    """The answer that stands to each (question, subject): of the newest day, and of one day the last said.
+
+    `notes`: in the order in which they were said. What is told late of an earlier day never hides what is known since.
+    """
+    found: dict[tuple[str, str], Answer] = {}
+    for note in notes:
+        if isinstance(note, Answer):
+            key = (note.question, note.subject)
+            if key not in found or note.on >= found[key].on:
+                found[key] = note
+    return found

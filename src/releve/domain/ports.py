@@ -5,12 +5,12 @@ Contract suites in `tests/contract` run on every implementation and on the fake.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from releve.domain.audit import Acceptance, Answer, Audit, Look
+from releve.domain.audit import Acceptance, Answer, Audit, Look, Topic
 from releve.domain.evidence import Entry
 from releve.domain.incident import Incident
 from releve.domain.objectives import Statement
@@ -369,8 +369,8 @@ class Audits(Protocol):
         """Newest first."""
         ...
 
-    def looks(self, audit: str) -> list[Look]:
-        """What it saw, in the order of its errands. Raises `BadInput` when unknown."""
+    def looks(self, audit: str, topics: Collection[Topic] = ()) -> list[Look]:
+        """What it saw, in the order of its errands; of some topics only. Raises `BadInput` when unknown."""
         ...
 
     def note(self, note: Answer | Acceptance, at: datetime) -> bool:

@@ -19,7 +19,7 @@ from releve.adapters.ledger import open_ledger
 from releve.domain.audit import RESTORED, Acceptance, Errand, Gap, Look, Topic
 from releve.domain.audit import Answer as Said
 from releve.domain.errors import Unreachable
-from releve.domain.seen import Documents, Tally
+from releve.domain.seen import Documents, Fact, System, Tally
 from releve.entrypoints.cli.audit_notes import year_after
 from releve.entrypoints.cli.audit_photo import kept
 from tests.commands import here
@@ -586,3 +586,83 @@ def test_an_audit_cut_short_goes_on_where_it_was(house: Path, sent: signal.Signa
     assert "est repris : 2 regards sur 3" in done.stderr
     (same,) = value(house, "list")["audits"]  # type: ignore[misc]
     assert (same["audit"], same["looks"], same["ended"] is not None) == (one["audit"], 3, True)
+
+
+def _showed(house: Path, topic: Topic, fact: Fact) -> Look:
+    """The first audit saw that of the machine as well."""
+    ledger = open_ledger(house / "state")
+    first = ledger.audits.all()[-1]
+    errand = Errand(topic, "serveur", "siege")
+    look = Look(errand, first.started, 0.1, (fact,))
+    ledger.audits.keep(first.id, look)
+    ledger.audits.begin(dataclasses.replace(first, errands=(*first.errands, errand)))
+    ledger.close()
+    return look
+
+
+def test_a_look_that_the_plan_forbids_mends_nothing(house: Path) -> None:
+    """What it had shown stays, with its date, in this audit and in those after; and it still stops the pipeline."""
+    text = (house / "plan.yaml").read_text().replace("reach: local}", "reach: local, addresses: [127.0.0.9]}")
+    lan = "networks: [{id: lan, name: Local, site: siege, range: 127.0.0.8/30}]\n"
+    (house / "plan.yaml").write_text(text + lan)
+    assert run(house, "run", "--only", "machine").returncode == 0
+    old = System("serveur", "serveur", "debian", "9", "Debian 9 (essai)")
+    _showed(house, Topic.MACHINE, old)
+    assert ("POS-01", "serveur") in points(house)
+    (house / "plan.yaml").write_text(text + lan.replace("/30}", "/30, audit: false}"))
+    for _time in range(2):
+        assert run(house, "run", "--only", "copies", "--new").returncode in {0, 3}
+        trend = value(house, "show")["trend"]
+        assert isinstance(trend, dict)
+        assert ("POS-01", "serveur") in keys(trend["kept"])
+        assert not {code for code, _subject in keys(trend["mended"])} & {"POS-01"}
+        assert run(house, "show", "--fail-on", "critical").returncode == 3
+    assert "1 regard que le plan ne demande plus" in run(house, "show").stdout
+    assert "machine:serveur" in value(house, "show")["no_longer_asked"]  # type: ignore[operator]
+
+
+def test_what_is_told_late_hides_nothing_known_since(house: Path) -> None:
+    """An answer, or a restoration, of an earlier day does not replace a later one, and that is said."""
+    words = ("--about", "siege", "--by", "technicien")
+    run(house, "answer", "QUE-12", "non", *words)
+    late = run(house, "answer", "QUE-12", "oui", *words, "--on", "2026-03-01")
+    assert "reste en vigueur" in late.stdout
+    questions = value(house, "checklist")["questions"]
+    (said,) = [
+        one["answer"]["good"] for one in questions if (one["question"], one["subject"]) == ("QUE-12", "siege")
+    ]  # type: ignore[attr-defined]
+    assert said is False
+    assert (
+        "la question reste posée"
+        in run(house, "answer", "QUE-12", "oui", *words, "--on", "2020-01-01").stdout
+    )
+    (house / "copy" / "a.txt").write_text("rien")
+    looked(house)
+    run(house, "restored", "archives", "--by", "technicien", "--failed")
+    assert (
+        "reste en vigueur"
+        in run(house, "restored", "archives", "--by", "technicien", "--on", "2026-06-01").stdout
+    )
+    assert "a échoué" in points(house)["COP-05", "archives"]["sentence"]
+
+
+def test_a_point_not_seen_again_counts_and_can_be_lived_with(house: Path) -> None:
+    """It is in the head of the page and in the JSON; once accepted it no longer stops the pipeline."""
+    looked(house)
+    ledger = open_ledger(house / "state")
+    first = ledger.audits.all()[0]
+    later = dataclasses.replace(first, id="plus-tard", started=first.started + timedelta(seconds=1))
+    ledger.audits.begin(later)
+    for errand in first.errands:
+        ledger.audits.keep(
+            later.id, Look(errand, later.started, 0.1, (), (Gap("host-unreachable", "muette"),))
+        )
+    ledger.close()
+    assert "connu d'avant et pas revu : 1 critique" in run(house, "show").stdout
+    (again,) = value(house, "show")["not_seen_again"]  # type: ignore[misc]
+    assert (again["code"], again["standing"]) == ("COP-01", "open")
+    assert "COP-01" in run(house, "show", "--fail-on", "critical").stdout
+    who = ("--by", "technicien", "--why", "copie refaite lundi", "--until", _soon())
+    assert run(house, "accept", "COP-01", "archives", *who).returncode == 0
+    (again,) = value(house, "show")["not_seen_again"]  # type: ignore[misc]
+    assert again["standing"] == "accepted"

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
+from functools import reduce
+from operator import or_
+
+from django.db.models import Q
 
 from releve.adapters.ledger import models
 from releve.adapters.ledger.codec import dump, load, of_plain, utc
 from releve.adapters.ledger.database import Database, put
-from releve.domain.audit import Acceptance, Answer, Audit, Errand, Gap, Look
+from releve.domain.audit import Acceptance, Answer, Audit, Errand, Gap, Look, Topic
 from releve.domain.errors import BadInput
 from releve.domain.seen import KINDS, kind_of
 
@@ -57,11 +61,14 @@ class DjangoAudits:
             rows = list(models.Audit.objects.using(alias).order_by("-started_at", "-id"))
         return [replace(load(Audit, row.value), ended=row.ended_at) for row in rows]
 
-    def looks(self, audit: str) -> list[Look]:
+    def looks(self, audit: str, topics: Collection[Topic] = ()) -> list[Look]:
         """In the order of its errands; what is no longer an errand of it comes last."""
         with self._database.reading() as alias:
             errands = load(Audit, _known(alias, audit).value).errands
-            rows = list(models.AuditLook.objects.using(alias).filter(audit=audit).order_by("at", "id"))
+            found = models.AuditLook.objects.using(alias).filter(audit=audit).order_by("at", "id")
+            if topics:
+                found = found.filter(reduce(or_, (Q(errand__startswith=f"{topic}:") for topic in topics)))
+            rows = list(found)
         place = {errand.key: number for number, errand in enumerate(errands)}
         return sorted(
             (_look(row.value) for row in rows),

@@ -21,7 +21,8 @@ F = TypeVar("F")
 class Estate:
     """A plan, an audit of it, and what people answered. `earlier`: looks of audits before, of one or of several.
 
-    `answers` holds the last one of each (question, subject). `now` is aware, UTC.
+    `answers` holds the one in force of each (question, subject). `now` is aware, UTC. `dropped`: those of the looks
+    that the plan asked for once and no longer does.
     """
 
     plan: Plan
@@ -30,6 +31,7 @@ class Estate:
     now: datetime
     answers: Mapping[tuple[str, str], Answer] = field(default_factory=dict)
     earlier: tuple[Look, ...] = ()
+    dropped: tuple[Look, ...] = ()
 
     def all(self, kind: type[F]) -> Iterator[F]:
         """Every fact of that type, in the order of the errands."""

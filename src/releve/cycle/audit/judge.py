@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 
 from releve.cycle.audit.errands import TOPIC_FR
@@ -31,7 +31,7 @@ def judge(estate: Estate, notes: Iterable[Acceptance | Answer], rules: Sequence[
     Points are in the order of severity, code and subject. Raises ValueError when a rule names one subject
     twice with two sentences: its acceptances would be worth nothing.
     """
-    accepted = _last(notes)
+    accepted = accepted_of(notes)
     planned = {errand.topic for errand in estate.audit.errands}
     seen = {look.errand.topic for look in estate.looks if brought(look)}
     points, unjudged = [], []
@@ -61,7 +61,15 @@ def blinded(judged: Judged, estate: Estate) -> tuple[Rule, ...]:
     )
 
 
-def _points(rule: Rule, estate: Estate, accepted: dict[tuple[str, str], Acceptance]) -> Iterator[WeakPoint]:
+def stood(point: WeakPoint, accepted: Mapping[tuple[str, str], Acceptance], on: date) -> WeakPoint:
+    """The point with what people say of it on that day, whatever they said before."""
+    note = accepted.get(point.key)
+    return replace(point, standing=_standing(note, on), acceptance=note)
+
+
+def _points(
+    rule: Rule, estate: Estate, accepted: Mapping[tuple[str, str], Acceptance]
+) -> Iterator[WeakPoint]:
     told: dict[str, str] = {}
     for weakness in rule.check(estate):
         before = told.get(weakness.subject)
@@ -72,11 +80,10 @@ def _points(rule: Rule, estate: Estate, accepted: dict[tuple[str, str], Acceptan
                 f"{rule.code} names {weakness.subject!r} twice: {before!r}, {weakness.sentence!r}"
             )
         told[weakness.subject] = weakness.sentence
-        note = accepted.get((rule.code, weakness.subject))
-        yield WeakPoint(rule, weakness, _standing(note, today(estate)), note)
+        yield stood(WeakPoint(rule, weakness), accepted, today(estate))
 
 
-def _last(notes: Iterable[Acceptance | Answer]) -> dict[tuple[str, str], Acceptance]:
+def accepted_of(notes: Iterable[Acceptance | Answer]) -> dict[tuple[str, str], Acceptance]:
     """The last acceptance of each point; one that was withdrawn since is none."""
     found: dict[tuple[str, str], Acceptance] = {}
     for note in notes:

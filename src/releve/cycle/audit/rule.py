@@ -55,6 +55,8 @@ class Rule:
     sentence, lower case. `sources`: article or guide of each, as the reference page prints them. `mend`: what
     to do. `topics`: the looks without which the check can not say "there is none"; with `either`, any one of
     them suffices. `compares`: looks of which it needs an earlier one as well (one of them), `apart` before at least.
+    `passing`: what it names is met by chance, a machine that answers or an exchange under way: not to meet it again
+    proves nothing.
     """
 
     code: str
@@ -68,6 +70,7 @@ class Rule:
     compares: tuple[Topic, ...] = ()
     apart: timedelta = timedelta()
     either: bool = False
+    passing: bool = False
 
 
 class Standing(StrEnum):

@@ -1,16 +1,18 @@
 """What changed since the audit before. Pure.
 
 A weak point that is no longer found is mended only if what showed it was looked at again: otherwise it is
-"not seen again", and stays in the list.
+"not seen again", and stays in the list. One whose look is no longer asked for at all, because its subject left the
+plan, is neither: it is said to have left.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Sequence
+from dataclasses import dataclass, fields
 
 from releve.cycle.audit.estate import Estate
 from releve.cycle.audit.rule import WeakPoint
+from releve.domain.audit import Errand
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,19 +23,63 @@ class Trend:
     kept: tuple[WeakPoint, ...]
     mended: tuple[WeakPoint, ...]
     unseen: tuple[WeakPoint, ...]
+    left: tuple[WeakPoint, ...] = ()
+
+    def at(self, site: str) -> Trend:
+        """What became of the points of one site; of all, without one."""
+        return Trend(
+            *(
+                tuple(point for point in getattr(self, item.name) if site in {"", point.weakness.site})
+                for item in fields(self)
+            )
+        )
 
 
-def trend(before: Sequence[WeakPoint], after: Sequence[WeakPoint], estate: Estate) -> Trend:
-    """`before`: points of the earlier audit; `after`: of this one, which `estate` describes."""
+def trend(
+    before: Sequence[WeakPoint],
+    after: Sequence[WeakPoint],
+    estate: Estate,
+    *,
+    asked: Sequence[Errand] = (),
+    met: Sequence[WeakPoint] = (),
+) -> Trend:
+    """`before`: points of the earlier audit, which set out for `asked`; `after`: of this one, which `estate` describes.
+
+    `met`: points that were met in passing lately and that nothing has belied since.
+    """
+    faint = {point.key for point in met}
+    before = (*before, *(point for point in met if point.key not in {one.key for one in before}))
     then, now = {point.key for point in before}, {point.key for point in after}
+    still = {errand.key for errand in estate.audit.errands}
     gone = [point for point in before if point.key not in now]
-    unseen = [point for point in gone if not _looked_again(point, estate)]
+    left = [point for point in gone if _left(point, asked, still)]
+    unseen = [
+        point
+        for point in gone
+        if point not in left and (point.key in faint or not _looked_again(point, estate))
+    ]
     return Trend(
         tuple(point for point in after if point.key not in then),
         tuple(point for point in after if point.key in then),
-        tuple(point for point in gone if point not in unseen),
+        tuple(point for point in gone if point not in unseen and point not in left),
         tuple(unseen),
+        tuple(left),
     )
+
+
+def _left(point: WeakPoint, asked: Sequence[Errand], still: Container[str]) -> bool:
+    """Whether a look that may have shown the point was `asked` for then, and is not among those that are `still`.
+
+    A look at the very subject, where there is one; otherwise those at its site.
+    """
+    subject, site, topics = point.weakness.subject, point.weakness.site, point.rule.topics
+    if not topics:
+        about = [errand for errand in asked if f"{subject}:".startswith(f"{errand.key}:")]
+    else:
+        fed = [errand for errand in asked if errand.topic in topics]
+        about = [errand for errand in fed if f"{subject}:".startswith(f"{errand.subject}:")]
+        about = about or [errand for errand in fed if site in {"", errand.site}]
+    return any(errand.key not in still for errand in about)
 
 
 def unforgotten(

@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from releve.domain.audit import RESTORED, Acceptance
+from releve.domain.audit import RESTORED, Acceptance, in_force
 from releve.domain.audit import Answer as Said
 from releve.domain.errors import BadInput
 from releve.domain.instants import read_day
@@ -33,7 +33,6 @@ _CHOICE = f"o (oui), n (non), s (sans objet), Entrée (plus tard), {LEAVE} (arr�
 def accept(home: House, found: Page, code: str, subject: str, by: str, why: str, until: str) -> Answer:
     """A named role lives with a weak point of the last audit until a day, a year at most. Raises `BadInput`."""
     from releve.app import utc_now
-    from releve.cycle.audit.judge import judge
 
     missing = [
         option
@@ -47,7 +46,7 @@ def accept(home: House, found: Page, code: str, subject: str, by: str, why: str,
             hint=f"il manque {', '.join(missing)}",
         )
     on, end = _today(home), _day(until)
-    points = judge(found.estate, found.notes).points
+    points = found.verdict().points
     mine = [point for point in points if point.rule.code == code.upper()]
     chosen = next((point for point in mine if point.weakness.subject == subject), None)
     if chosen is None:
@@ -142,7 +141,9 @@ def answer_question(
     word = {True: YES, False: NO, None: "sans objet"}[good]
     where = f" ({subject})" if subject else ""
     text = f"{asked.text}{where} : {word}, par {note.by} ; à redemander après le {end:%d/%m/%Y}"
-    return Answer(_said(note, made=made), text if made else f"{text} (déjà noté)")
+    if end < _today(home):
+        text += ", un jour déjà passé : la question reste posée"
+    return _told(home, note, text, made=made)
 
 
 def restoration(home: House, data: str, by: str, on: str, label: str, *, good: bool) -> Answer:
@@ -159,7 +160,14 @@ def restoration(home: House, data: str, by: str, on: str, label: str, *, good: b
     note = Said(RESTORED, data, good, _signed(home, by), day, _line("--label", label))
     made = _keep(home, note, utc_now())
     word = "restaurées" if good else "la restauration a échoué"
-    text = f"{known[data]} : {word} le {day:%d/%m/%Y}, par {note.by}"
+    return _told(home, note, f"{known[data]} : {word} le {day:%d/%m/%Y}, par {note.by}", made=made)
+
+
+def _told(home: House, note: Said, text: str, *, made: bool) -> Answer:
+    """What was kept, and whether something that is known of a later day stands before it."""
+    stands = in_force(home.ledger.audits.notes())[note.question, note.subject]
+    if stands.on > note.on:
+        text += f" ; ce qui a été dit le {stands.on:%d/%m/%Y} reste en vigueur"
     return Answer(_said(note, made=made), text if made else f"{text} (déjà noté)")
 
 
@@ -174,8 +182,7 @@ def ask(home: House, about: str, by: str, *, read: Callable[[], str] | None = No
     if not by.strip():
         raise BadInput("answer-bare", "une réponse dit qui la donne (--by)")
     today, read = _today(home), read or sys.stdin.readline
-    notes = home.ledger.audits.notes()
-    last = {(note.question, note.subject): note for note in notes if isinstance(note, Said)}
+    last = in_force(home.ledger.audits.notes())
     every = [(item, subject) for item in QUESTIONS for subject in subjects(home.plan, item)]
     if about and about not in {subject for _item, subject in every}:
         known = dict.fromkeys(subject for _item, subject in every if subject)
@@ -221,8 +228,7 @@ def checklist(home: House) -> Answer:
     from releve.cycle.audit.checklist import QUESTIONS, subjects
     from releve.cycle.plan.grid import folded
 
-    notes = home.ledger.audits.notes()
-    last = {(note.question, note.subject): note for note in notes if isinstance(note, Said)}
+    last = in_force(home.ledger.audits.notes())
     today = _today(home)
     lines, values = [], []
     for question in QUESTIONS:

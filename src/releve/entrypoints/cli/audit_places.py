@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from releve.domain.audit import Acceptance
+from releve.domain.audit import Acceptance, in_force
 from releve.domain.audit import Answer as Said
 from releve.domain.errors import BadInput, Unreachable
 from releve.domain.names import nearest
@@ -19,7 +19,8 @@ from releve.domain.os_errors import reason
 if TYPE_CHECKING:
     from releve.app import House
     from releve.cycle.audit.estate import Estate
-    from releve.domain.audit import Audit, Look
+    from releve.cycle.audit.verdict import Verdict
+    from releve.domain.audit import Audit, Errand, Look
     from releve.domain.plan import Plan
 
 Note = Said | Acceptance
@@ -42,18 +43,25 @@ AuditName = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What was known after an audit, and just before it began: `before` is None for the first.
+    """What was known after an audit, and just before it began: `before` is empty for the first.
 
-    `audit`: the one that is asked for; `notes`, `notes_before`: what people had said by then. `whole`: as `before`,
-    but from looks that left nothing out, however old; None where it is the same.
+    `audit`: the one that is asked for; `notes`, `notes_before`: what people had said by then. `before`: from the newest
+    looks, from those that brought something, from those that left nothing out; each only where it differs. `lately`:
+    what was met in passing before, the newest first.
     """
 
     audit: Audit
     estate: Estate
     notes: tuple[Note, ...]
-    before: Estate | None = None
+    before: tuple[Estate, ...] = ()
     notes_before: tuple[Note, ...] = ()
-    whole: Estate | None = None
+    lately: tuple[Look, ...] = ()
+
+    def verdict(self) -> Verdict:
+        """All that is to be said of it."""
+        from releve.cycle.audit.verdict import verdict
+
+        return verdict(self.estate, self.notes, self.before, self.notes_before, self.lately)
 
 
 def audit_house(plan_path: str, state: str, site: str, *, reads: bool = False) -> House:
@@ -133,16 +141,27 @@ def page(home: House, name: str) -> Page:
     older = audits[index + 1 :]
     if not older:
         return Page(audits[index], estate, notes)
-    before, said = _known(home, older, audits[index].started, utc_now(), good=brought)
-    whole, _said = _known(home, older, audits[index].started, utc_now(), good=complete)
-    return Page(
-        audits[index],
-        replace(estate, earlier=_earlier(home, older, estate)),
-        notes,
-        before,
-        said,
-        whole if whole.looks != before.looks else None,
-    )
+    before: list[Estate] = []
+    said: tuple[Note, ...] = ()
+    for good in (_any, brought, complete):
+        then, said = _known(home, older, audits[index].started, utc_now(), good=good)
+        if not before or then.looks != before[-1].looks:
+            before.append(then)
+    estate = replace(estate, earlier=_earlier(home, older, estate))
+    return Page(audits[index], estate, notes, tuple(before), said, tuple(_lately(home, older, estate.now)))
+
+
+def _lately(home: House, older: Sequence[Audit], now: datetime) -> Iterator[Look]:
+    from releve.cycle.audit.picture import KEPT, PASSING
+
+    for audit in older:
+        if now - audit.started > KEPT:
+            return
+        yield from home.ledger.audits.looks(audit.id, PASSING)
+
+
+def _any(_look: Look) -> bool:
+    return True
 
 
 def _earlier(home: House, older: Sequence[Audit], estate: Estate) -> tuple[Look, ...]:
@@ -163,7 +182,7 @@ def _known(
     until: datetime | None,
     now: datetime,
     *,
-    good: Callable[[Look], bool] = lambda _look: True,
+    good: Callable[[Look], bool] = _any,
 ) -> tuple[Estate, tuple[Note, ...]]:
     """The estate after the first of `audits` (the newest first) and until an instant; None: now, with today's plan.
 
@@ -171,16 +190,27 @@ def _known(
     three audits ago, on a machine that has not answered since, is still "not seen again" and never forgotten.
     """
     from releve.cycle.audit.errands import errands
-    from releve.cycle.audit.estate import Estate
-    from releve.cycle.audit.picture import newest
+    from releve.cycle.audit.estate import Estate, brought
+    from releve.cycle.audit.picture import dropped, newest
     from releve.cycle.plan.load import parse_plan
+
+    def looks(wanted: Sequence[Errand], good: Callable[[Look], bool]) -> tuple[Look, ...]:
+        return newest(wanted, ((audit, kept.looks(audit.id)) for audit in audits), good) if wanted else ()
 
     last = audits[0]
     old = until is not None and last.fingerprint != home.plan.fingerprint and last.plan
     plan = parse_plan(last.plan.encode(), home.plan.source) if old else home.plan
     kept = home.ledger.audits
-    wanted = errands(plan, last.site or home.site.id)
-    looks = newest(wanted, ((audit, kept.looks(audit.id)) for audit in audits), good)
+    asked = errands(plan, last.site or home.site.id)
+    left = tuple(look for look in looks(dropped(plan, asked, audits), brought) if brought(look))
     notes = tuple(kept.notes(until))
-    answers = {(note.question, note.subject): note for note in notes if isinstance(note, Said)}
-    return Estate(plan, replace(last, errands=wanted), looks, until or now, answers), notes
+    wanted = (*asked, *(look.errand for look in left))
+    found = Estate(
+        plan,
+        replace(last, errands=wanted),
+        (*looks(asked, good), *left),
+        until or now,
+        in_force(notes),
+        dropped=left,
+    )
+    return found, notes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -20,41 +20,32 @@ from releve.entrypoints.cli.telling import Answer, columns
 if TYPE_CHECKING:
     from releve.cycle.audit.judge import Judged
     from releve.cycle.audit.rule import WeakPoint
-    from releve.cycle.audit.trend import Trend
+    from releve.cycle.audit.verdict import Verdict
 
 
 def show(found: Page, *, accepted: bool, site: str, fail_on: str, sarif_file: str, map_file: str) -> Answer:
     """Judge the audit, write the files that are asked for, say the rest. Exit code 3 with `fail_on`."""
-    from releve.cycle.audit.judge import blinded, judge
-    from releve.cycle.audit.rule import Standing
+    from releve.cycle.audit.judge import blinded
     from releve.cycle.audit.show.points import changes, listing, summary, unverified
-    from releve.cycle.audit.trend import trend, unforgotten
     from releve.cycle.plan.grid import folded
 
     grave = _severities(fail_on)
     if site and site not in (known := {item.id: item for item in found.estate.plan.sites}):
         raise BadInput("unknown-site", f"site inconnu : « {site} »", hint=nearest(site, known, ""))
-    judged = judge(found.estate, found.notes)
-    since = None
-    if found.before is not None:
-        before = judge(found.before, found.notes_before).points
-        if found.whole is not None:
-            whole = judge(found.whole, found.notes_before).points
-            before = unforgotten(before, whole, found.before)
-        since = trend(_of(before, site), _of(judged.points, site), found.estate)
-    points = _of(judged.points, site)
+    verdict = found.verdict().at(site)
+    judged, since = verdict.judged, verdict.since
     written = []
     if sarif_file:
-        written.append(_written(sarif_file, _sarif(found, judged, points, since)))
+        written.append(_written(sarif_file, _sarif(found, verdict)))
     if map_file:
-        written.append(_written(map_file, _map(found, judged, points, site)))
-    blocks = [summary(found.estate, found.audit, points, judged.unjudged)]
+        written.append(_written(map_file, _map(found, judged, site)))
+    blocks = [summary(found.estate, found.audit, verdict)]
     if site:
         blocks[0] += f"\nseuls les points du site « {site} » sont montrés"
-    if since is not None and found.before is not None:
-        blocks.append(changes(since, found.before.audit.id))
+    if since is not None:
+        blocks.append(changes(since, found.before[0].audit.id))
     blocks.append(
-        listing(found.estate, points, accepted=accepted) or "aucun point faible parmi ce qui a été vu"
+        listing(found.estate, judged.points, accepted=accepted) or "aucun point faible parmi ce qui a été vu"
     )
     if judged.unjudged:
         blocks.append("Non vérifié :\n" + unverified(judged.unjudged))
@@ -65,15 +56,9 @@ def show(found: Page, *, accepted: bool, site: str, fail_on: str, sarif_file: st
             " n'a pas abouti ; rien ne dit que tout va bien"
         )
     text = folded("\n\n".join([*blocks, *written]), columns())
-    live = [point for point in points if point.standing is not Standing.ACCEPTED]
-    bad = [point for point in (*live, *(since.unseen if since else ())) if point.rule.severity in grave]
+    bad = [point for point in verdict.live if point.rule.severity in grave]
     code = Exit.PROMISE_NOT_KEPT if bad or blind else Exit.DONE
-    return Answer(_value(found, judged, points, since), text, code)
-
-
-def _of(points: Sequence[WeakPoint], site: str) -> tuple[WeakPoint, ...]:
-    """Those of a site; all without one."""
-    return tuple(point for point in points if not site or point.weakness.site == site)
+    return Answer(_value(found, verdict), text, code)
 
 
 def _severities(word: str) -> frozenset[str]:
@@ -87,31 +72,28 @@ def _severities(word: str) -> frozenset[str]:
     return frozenset(order[: order.index(word) + 1])
 
 
-def _value(
-    found: Page, judged: Judged, points: Sequence[WeakPoint], since: Trend | None
-) -> dict[str, object]:
-    audit = found.audit
+def _value(found: Page, verdict: Verdict) -> dict[str, object]:
+    audit, since = found.audit, verdict.since
     trend = None
-    if since is not None and found.before is not None:
+    if since is not None:
         trend = {
-            "since": found.before.audit.id,
-            **{
-                name: [list(point.key) for point in getattr(since, name)]
-                for name in ("new", "kept", "mended", "unseen")
-            },
+            "since": found.before[0].audit.id,
+            **{item.name: [list(point.key) for point in getattr(since, item.name)] for item in fields(since)},
         }
     return {
         "audit": audit.id,
         "started": audit.started.isoformat(),
         "ended": audit.ended.isoformat() if audit.ended else None,
-        "planned": len(found.estate.audit.errands),
-        "looked": len(found.estate.looks),
+        "planned": len(found.estate.audit.errands) - len(found.estate.dropped),
+        "looked": len(found.estate.looks) - len(found.estate.dropped),
+        "no_longer_asked": [look.errand.key for look in found.estate.dropped],
         "not_seen": [
             {"topic": topic.value, "subject": subject, "what": gap.what, "why": gap.sentence}
             for topic, subject, _site, gap in found.estate.gaps()
         ],
-        "weak_points": [point_value(point) for point in points],
-        "not_verified": [{"code": rule.code, "reason": why} for rule, why in judged.unjudged],
+        "weak_points": [point_value(point) for point in verdict.judged.points],
+        "not_seen_again": [point_value(point) for point in (since.unseen if since else ())],
+        "not_verified": [{"code": rule.code, "reason": why} for rule, why in verdict.judged.unjudged],
         "trend": trend,
     }
 
@@ -135,7 +117,7 @@ def point_value(point: WeakPoint) -> dict[str, object]:
     }
 
 
-def _sarif(found: Page, judged: Judged, points: Sequence[WeakPoint], since: Trend | None) -> str:
+def _sarif(found: Page, verdict: Verdict) -> str:
     from releve import __version__
     from releve.cycle.audit.rules import RULES
     from releve.cycle.audit.show.sarif import sarif
@@ -145,13 +127,14 @@ def _sarif(found: Page, judged: Judged, points: Sequence[WeakPoint], since: Tren
         f"{subject} ({topic.value}) {gap.what} : {gap.sentence}"
         for topic, subject, _site, gap in found.estate.gaps()
     ]
+    judged = verdict.judged
     log = sarif(
-        points,
+        judged.points,
         RULES,
         version=__version__,
         plan=quote(os.fsencode(Path(source).name), safe=""),
         lines=_lines(source),
-        trend=since,
+        trend=verdict.since,
         unseen=[*gaps, *(f"{rule.code} non vérifiée : {why}" for rule, why in judged.unjudged)],
         finished=found.audit.ended is not None,
     )
@@ -172,7 +155,7 @@ def _lines(source: str) -> dict[str, int]:
     }
 
 
-def _map(found: Page, judged: Judged, points: Sequence[WeakPoint], site: str) -> str:
+def _map(found: Page, judged: Judged, site: str) -> str:
     from releve.cycle.audit.show.map import picture
 
     name = found.estate.plan.association.name
@@ -186,7 +169,7 @@ def _map(found: Page, judged: Judged, points: Sequence[WeakPoint], site: str) ->
             len(judged.unjudged), "règle n'a pas pu être vérifiée", "règles n'ont pas pu être vérifiées"
         )
         caveats.append(count)
-    return picture(found.estate, points, f"{name} : audit {found.audit.id}", caveats)
+    return picture(found.estate, judged.points, f"{name} : audit {found.audit.id}", caveats)
 
 
 def _written(path: str, text: str) -> str:

@@ -62,6 +62,28 @@ def test_what_was_not_looked_at_again_is_not_mended(topic: Topic, subject: str, 
     assert (found.mended, found.unseen) == (((BAD,), ()) if seen else ((), (BAD,)))
 
 
+@pytest.mark.parametrize(
+    ("subject", "site", "mended"),
+    [
+        ("ailleurs", "", False),  # nobody knows where: any gap of the kind may hide it
+        ("commutateur:eth3", "foyer", False),  # its very subject, at whatever site it was said to be
+        ("ailleurs", "foyer", True),
+    ],
+)
+def test_a_gap_hides_what_it_may_have_shown(subject: str, site: str, *, mended: bool) -> None:
+    """The ports of the switch were not read."""
+    whole = estate()
+    point = replace(BAD, weakness=Weakness(subject, "7 erreurs", site))
+    looks = tuple(
+        replace(look, gaps=(Gap("host-unreachable", "muet"),))
+        if look.errand.key == "ports:commutateur"
+        else look
+        for look in whole.looks
+    )
+    found = trend((point,), (), replace(whole, looks=looks))
+    assert bool(found.mended) is mended
+
+
 def test_what_was_seen_in_part_and_now_not_at_all_is_not_mended() -> None:
     """The gap that named a part gives way to one that names nothing: worse, not better."""
     whole = estate()
@@ -79,12 +101,23 @@ def test_what_was_seen_in_part_and_now_not_at_all_is_not_mended() -> None:
     assert ("VU-01", look.errand.key) in {point.key for point in better.mended}
 
 
+def test_what_left_the_plan_is_neither_mended_nor_unseen() -> None:
+    """What the plan no longer asks to look at has left; a point of the same site that was looked at is mended."""
+    whole = estate()
+    rest = tuple(item for item in whole.audit.errands if item.key != "ports:commutateur")
+    now = replace(whole, audit=replace(whole.audit, errands=rest))
+    here = replace(BAD, weakness=replace(BAD.weakness, subject="serveur:eth0"))
+    found = trend((BAD, here), (), now, asked=whole.audit.errands)
+    assert (found.left, found.mended, found.unseen) == ((BAD,), (here,), ())
+    alone = replace(BAD, weakness=replace(BAD.weakness, subject="10.0.0.9"))
+    assert trend((alone,), (), now, asked=whole.audit.errands).left == (alone,)  # whichever look showed it
+
+
 def test_a_smaller_audit_mends_nothing() -> None:
-    """When the topic was not even planned this time, the point is not seen again."""
+    """Nor is a point mended for which nothing of its kind was asked."""
     whole = estate()
     few = tuple(item for item in whole.audit.errands if item.topic is not Topic.PORTS)
-    looks = tuple(look for look in whole.looks if look.errand in few)
-    found = trend((BAD,), (), replace(whole, audit=replace(whole.audit, errands=few), looks=looks))
+    found = trend((BAD,), (), replace(whole, audit=replace(whole.audit, errands=few)))
     assert found.unseen == (BAD,)
 
 

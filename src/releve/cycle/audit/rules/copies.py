@@ -178,7 +178,10 @@ def _missing(estate: Estate) -> Iterator[Weakness]:
 
 
 def _restored(estate: Estate, subject: str) -> tuple[date, str] | None:
-    """The last time that data were brought back, and how: as seen, or as somebody says. None: never, or it failed."""
+    """The last time that data were brought back, and how: as seen, or as somebody says.
+
+    None: never, or a later try failed; of one day, the failure stands.
+    """
     seen = [
         (fact.at.date(), RESTORED_FR.get(fact.how, fact.how))
         for fact in estate.all(Restored)
@@ -187,7 +190,9 @@ def _restored(estate: Estate, subject: str) -> tuple[date, str] | None:
     said = estate.answers.get((RESTORED, subject))
     if said is not None and said.good:
         seen.append((said.on, f"à la main, dit {said.by}"))
-    return max(seen, default=None)
+    last = max(seen, default=None)
+    failed = said is not None and not said.good and (last is None or said.on >= last[0])
+    return None if failed else last
 
 
 def _never(estate: Estate) -> Iterator[Weakness]:

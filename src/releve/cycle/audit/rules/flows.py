@@ -194,6 +194,7 @@ RULES = (
         "dites à quoi il sert dans le plan (« flows »), ou coupez-le",
         _between_sites,
         _SEEN,
+        passing=True,
     ),
     Rule(
         "ECH-02",
@@ -204,6 +205,7 @@ RULES = (
         "trouvez le programme et le destinataire ; déclarez le fournisseur et le flux, ou coupez-les",
         _strangers,
         _SEEN,
+        passing=True,
     ),
     Rule(
         "ECH-03",
@@ -214,6 +216,7 @@ RULES = (
         "notez ce flux dans le plan (« flows ») avec son but",
         _undeclared_supplier,
         _SEEN,
+        passing=True,
     ),
     Rule(
         "ECH-04",
@@ -224,6 +227,7 @@ RULES = (
         "demandez un hébergement européen, ou faites valider ce transfert par le délégué à la protection des données",
         _far,
         _SEEN,
+        passing=True,
     ),
     Rule(
         "ECH-05",
@@ -234,6 +238,7 @@ RULES = (
         "passez au même service chiffré (IMAPS, LDAPS, SFTP) ; changez les mots de passe",
         _clear_outside,
         _SEEN,
+        passing=True,
     ),
     Rule(
         "ECH-06",

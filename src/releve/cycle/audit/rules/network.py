@@ -191,6 +191,7 @@ RULES = (
         "trouvez l'appareil ; dites ce que c'est dans le plan (« releve audit import » l'y propose) ou débranchez-le",
         _unknown,
         (Topic.NETWORK,),
+        passing=True,
     ),
     Rule(
         "RES-02",
@@ -201,6 +202,7 @@ RULES = (
         "coupez ce service ; prenez SSH, SFTP ou HTTPS à la place",
         _clear,
         (Topic.NETWORK,),
+        passing=True,
     ),
     Rule(
         "RES-03",
@@ -211,6 +213,7 @@ RULES = (
         "n'ouvrez ce service qu'aux postes d'administration, derrière un pare-feu ou un VPN",
         _screen,
         (Topic.NETWORK,),
+        passing=True,
     ),
     Rule(
         "RES-04",
@@ -221,6 +224,7 @@ RULES = (
         "déclarez l'application, la base ou le flux qui s'en sert, ou arrêtez le service",
         _undeclared,
         (Topic.NETWORK,),
+        passing=True,
     ),
     Rule(
         "RES-05",

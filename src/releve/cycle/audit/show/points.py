@@ -8,21 +8,21 @@ from zoneinfo import ZoneInfo
 from releve.cycle.audit.estate import Estate
 from releve.cycle.audit.rule import SEVERITY_FR, Rule, Severity, Standing, WeakPoint
 from releve.cycle.audit.trend import Trend
+from releve.cycle.audit.verdict import Verdict
 from releve.domain.audit import Audit
 from releve.domain.instants import say_instant
 from releve.domain.terminal import printable
 from releve.domain.units import say_count
 
 
-def summary(
-    estate: Estate, audit: Audit, points: Sequence[WeakPoint], unjudged: Sequence[tuple[Rule, str]]
-) -> str:
+def summary(estate: Estate, audit: Audit, verdict: Verdict) -> str:
     """The head of the page: which audit, how much is really known and since when, how many points of each severity.
 
     `audit`: as it was made; `estate` holds what is known, which older audits may have seen.
     """
     zone = ZoneInfo(estate.plan.timezone)
-    planned = estate.audit.errands
+    gone = {look.errand for look in estate.dropped}
+    planned = [errand for errand in estate.audit.errands if errand not in gone]
     whole = sum(1 for errand in planned if estate.looked(errand.topic, errand.subject))
     lines = [
         f"Audit {audit.id} de « {estate.plan.association.name} », commencé {say_instant(audit.started, zone)}",
@@ -35,26 +35,42 @@ def summary(
             f"{say_count(len(older), 'regard date', 'regards datent')} d'un audit d'avant, le plus vieux du "
             f"{oldest.astimezone(zone):%d/%m/%Y}"
         )
+    if gone:
+        oldest = min(look.at for look in estate.dropped)
+        lines.append(
+            f"{say_count(len(gone), 'regard que le plan ne demande plus', 'regards que le plan ne demande plus')} :"
+            f" ce qu'on y avait vu reste, tel que vu au plus tôt le {oldest.astimezone(zone):%d/%m/%Y}"
+        )
     if audit.ended is None:
         lines.append(
             "cet audit n'est pas fini : « releve audit run », avec les mêmes options, le reprend pendant un jour"
         )
-    live = [point for point in points if point.standing is not Standing.ACCEPTED]
-    counts = {severity: sum(1 for point in live if point.rule.severity is severity) for severity in Severity}
-    counted = [
-        say_count(count, SEVERITY_FR[severity], _plural(severity)) for severity, count in counts.items()
-    ]
-    lines.append(f"{say_count(len(live), 'point faible', 'points faibles')} : {', '.join(counted)}")
-    accepted = len(points) - len(live)
+    live = verdict.live
+    lines.append(f"{say_count(len(live), 'point faible', 'points faibles')} : {', '.join(_counts(live))}")
+    again = [point for point in live if point not in verdict.judged.points]
+    if again:
+        known = say_count(len(again), "connu d'avant et pas revu", "connus d'avant et pas revus")
+        lines.append(f"dont {known} : {', '.join(_counts(again))}")
+    accepted = len(verdict.points) - len(live)
     if accepted:
         lines.append(f"{say_count(accepted, 'autre est accepté', 'autres sont acceptés')} pour un temps")
-    if len(unjudged) == 1:
-        lines.append("1 règle n'a pas pu être vérifiée : rien n'a été regardé de ce qu'elle demande")
-    elif unjudged:
-        lines.append(
-            f"{len(unjudged)} règles n'ont pas pu être vérifiées : rien n'a été regardé de ce qu'elles demandent"
-        )
+    blind = len(verdict.judged.unjudged)
+    if blind:
+        rules = say_count(blind, "règle n'a pas pu être vérifiée", "règles n'ont pas pu être vérifiées")
+        lines.append(f"{rules} : voir à la fin")
     return "\n".join(lines)
+
+
+def _counts(points: Sequence[WeakPoint]) -> list[str]:
+    """How many of each severity."""
+    return [
+        say_count(
+            sum(1 for point in points if point.rule.severity is severity),
+            SEVERITY_FR[severity],
+            _plural(severity),
+        )
+        for severity in Severity
+    ]
 
 
 def _plural(severity: Severity) -> str:
@@ -102,13 +118,26 @@ def changes(trend: Trend, before: str) -> str:
             ),
             trend.unseen,
         ),
+        (
+            ("sorti du plan, qui n'en demande plus rien", "sortis du plan, qui n'en demande plus rien"),
+            trend.left,
+        ),
     )
     lines = [f"Depuis l'audit {before} :"]
     for (one, many), points in rows:
         lines.append(f"  {len(points):>3} {one if len(points) < 2 else many}")
         if points and points is not trend.kept:
-            lines += [printable(f"        {point.rule.code} {point.weakness.sentence}") for point in points]
+            lines += [_brief(point, dated=points is trend.unseen) for point in points]
     return "\n".join(lines)
+
+
+def _brief(point: WeakPoint, *, dated: bool) -> str:
+    """A point in a line. `dated`: how grave it is and whether somebody lives with it as well, for it is nowhere else."""
+    said = f"{point.rule.code} {point.weakness.sentence}"
+    if dated:
+        said += f" ({SEVERITY_FR[point.rule.severity]}"
+        said += ", accepté)" if point.standing is Standing.ACCEPTED else ")"
+    return printable(f"        {said}")
 
 
 def unverified(unjudged: Sequence[tuple[Rule, str]]) -> str:

@@ -40,9 +40,9 @@ def sarif(
     listed = list(points)
     if trend is not None:
         states = {point.key: "new" for point in trend.new} | {point.key: "unchanged" for point in trend.kept}
-        states |= {point.key: "absent" for point in trend.mended}
+        states |= {point.key: "absent" for point in (*trend.mended, *trend.left)}
         states |= {point.key: "unchanged" for point in trend.unseen}
-        listed += (*trend.mended, *trend.unseen)
+        listed += (*trend.mended, *trend.left, *trend.unseen)
     return {
         "$schema": SCHEMA,
         "version": "2.1.0",
