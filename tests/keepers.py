@@ -25,9 +25,9 @@ from releve.domain.plan import (
 )
 from releve.domain.units import parse_span
 from releve.entrypoints.worker.keeper import Keeper, KeeperPost
-from tests.integration.pg import until
 from tests.shares import inside
 from tests.vaults import PASSWORD, fresh, now
+from tests.waiting import until
 
 HERE, THERE = "principal", "secours"
 SITES = (HERE, THERE)

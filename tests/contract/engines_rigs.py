@@ -13,7 +13,8 @@ import psycopg
 from releve.domain.errors import Unreachable
 from releve.domain.ports import Engine
 from tests.fakes.engine import FakeEngine
-from tests.integration.pg import KINDS, SITES, Estate, estate, until
+from tests.integration.pg import KINDS, SITES, Estate, estate
+from tests.waiting import until
 
 RIGS = ("fake", *KINDS)
 SLOT_LIMIT = 4 * 1024 * 1024

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.integration.pg import as_server, free_port, own, until
+from tests.integration.pg import as_server, free_port, own
+from tests.waiting import until
 
 _SMALL = ("--innodb-buffer-pool-size=8M", "--innodb-log-file-size=4M", "--innodb-flush-log-at-trx-commit=0")
 

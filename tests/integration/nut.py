@@ -9,7 +9,8 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from tests.integration.pg import free_port, until
+from tests.integration.pg import free_port
+from tests.waiting import until
 
 NAME = "onduleur"
 _HOME = Path("/lib/nut")

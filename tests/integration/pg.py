@@ -21,8 +21,7 @@ import signal
 import socket
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -51,6 +50,7 @@ from releve.domain.plan import (
     Transport,
 )
 from releve.domain.units import Span
+from tests.waiting import until
 
 SITES = ("principal", "secours-2")  # a dash: identifiers and slot names must bear it
 KINDS = ("wheel16", "wheel18", "debian15")
@@ -284,14 +284,6 @@ def _lives(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     except (OSError, IndexError):
         return False
-
-
-def until(true: Callable[[], bool], seconds: float = 60.0) -> None:
-    """Wait for it; fails the test when it does not come."""
-    limit = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < limit, "never came"
-        time.sleep(0.01)
 
 
 def now() -> datetime:

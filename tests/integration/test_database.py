@@ -30,8 +30,9 @@ from tests.fakes.ledger import FakeLedger
 from tests.fakes.looks import Looks
 from tests.fakes.plans import data_set
 from tests.integration import pg
-from tests.integration.pg import no_templates_left, until  # noqa: F401
+from tests.integration.pg import no_templates_left  # noqa: F401
 from tests.vaults import PASSWORD, fresh, reopened
+from tests.waiting import until
 
 MANY = [f"d{number:02}" for number in range(20)]
 

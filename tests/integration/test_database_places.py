@@ -17,9 +17,10 @@ from releve.adapters.vault.repository import Repository, create, open_vault
 from releve.adapters.vault.store import Kind
 from releve.adapters.vault.verify import verify
 from tests.archives import NAME, RELEVE, Archive, archive, receivers
-from tests.integration.pg import no_templates_left, until  # noqa: F401
+from tests.integration.pg import no_templates_left  # noqa: F401
 from tests.places import KEYS, Line, Rclone, s3_server
 from tests.vaults import CHEAP, PASSWORD, now
+from tests.waiting import until
 
 PLACES = ["s3", *(pytest.param(one, marks=pytest.mark.torture) for one in ("rest", "append-only"))]
 

@@ -13,7 +13,8 @@ from releve.domain.errors import Unreachable
 from tests.archives import NAME, Archive, archive
 from tests.commands import here
 from tests.integration import pg
-from tests.integration.pg import no_templates_left, until  # noqa: F401
+from tests.integration.pg import no_templates_left  # noqa: F401
+from tests.waiting import until
 
 
 @pytest.fixture(scope="module")

@@ -41,10 +41,11 @@ from releve.entrypoints.worker.register import Watch, database_scope, head_of, o
 from releve.entrypoints.worker.thinning import thin_share
 from tests.archives import NAME, SEGMENT, Archive, archive
 from tests.integration import pg
-from tests.integration.pg import no_templates_left, until  # noqa: F401
+from tests.integration.pg import no_templates_left  # noqa: F401
 from tests.integration.test_vault_stores import Rclone
 from tests.unit.adapters.engines.test_archive_wal import Writing
 from tests.vaults import PASSWORD, fresh, now, reopened
+from tests.waiting import until
 
 # An archiver whose locks and looks at the vault's list are renewed in a second instead of five minutes and ten seconds.
 _HASTY = """

@@ -20,7 +20,8 @@ from releve.domain.inventory import Holding, HoldingKind
 from releve.domain.plan import HostSpec, Reach, SecretRef
 from releve.domain.seen import Base
 from tests.integration.mariadb import Mariadb, mariadb
-from tests.integration.pg import ADMIN, DATABASE, SECRETS, SITES, Estate, estate, no_templates_left, until
+from tests.integration.pg import ADMIN, DATABASE, SECRETS, SITES, Estate, estate, no_templates_left
+from tests.waiting import until
 
 __all__ = ["no_templates_left"]
 

@@ -27,10 +27,10 @@ from releve.domain.errors import PromiseBroken, Refused
 from releve.entrypoints.cli.root import command_line
 from releve.entrypoints.worker import register
 from releve.entrypoints.worker.register import Watch, head_of, of_scope, read_roll
-from tests.integration.pg import until
 from tests.keepers import HERE, THERE, two_ends
 from tests.shares import Rig
 from tests.vaults import PASSWORD, fresh, now, reopened
+from tests.waiting import until
 
 
 class Relief:

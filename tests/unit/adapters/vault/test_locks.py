@@ -24,8 +24,8 @@ from releve.adapters.vault.saving import save
 from releve.adapters.vault.store import FolderStore, Kind
 from releve.adapters.vault.verify import verify
 from releve.domain.errors import Refused
-from tests.integration.pg import until
 from tests.vaults import PASSWORD, fresh, keep, now, reopened
+from tests.waiting import until
 
 
 def _share(folder: Path, count: int = 3) -> Path:

@@ -7,7 +7,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 
 from releve.adapters.vault.processes import called, since, stopping
-from tests.integration.pg import until
+from tests.waiting import until
 
 _WORKER = """
 import subprocess, sys
