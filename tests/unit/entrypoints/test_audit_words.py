@@ -203,3 +203,19 @@ def test_looks_are_counted_alike_in_the_list_and_on_the_page(house: Path) -> Non
     heads, _rule, *rows = run(house, "list").stdout.splitlines()
     assert re.split(r"  +", heads)[3:5] == ["vu", "pas vu"]
     assert any(re.search(r"later .* 1 +1  ici", row) for row in rows), rows
+
+
+def test_the_smallest_plan_of_the_guide_can_be_audited(tmp_path: Path) -> None:
+    """As it stands it is enough; without any of its first lines it is refused, without the last two nothing is looked at."""
+    guide = Path(__file__).parents[3] / "docs" / "guides" / "audit.md"
+    lines = guide.read_text(encoding="utf-8").split("```yaml\n")[1].split("```")[0].splitlines(keepends=True)
+    plan = tmp_path / "plan.yaml"
+    plan.write_text("".join(lines))
+    said = run(tmp_path, "run", "--show")
+    assert (said.returncode, said.stderr) == (0, "")
+    assert said.stdout.startswith("4 regards, ")
+    for number in range(5):
+        plan.write_text("".join(lines[:number] + lines[number + 1 :]))
+        assert "[plan-invalid]" in run(tmp_path, "run", "--show").stderr
+    plan.write_text("".join(lines[:5]))
+    assert "[audit-nothing]" in run(tmp_path, "run", "--show").stderr
