@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.faults import BY_ID, NEVER_RESTORED
+from lab.machine import STATE
 
 RELEVE = Path(sys.prefix) / "bin" / "releve"
 _READY = 90.0  # seconds for the laboratory to be there
@@ -71,13 +72,15 @@ def inside(folder: Path, argv: Sequence[str]) -> list[str]:
 def answered(folder: Path, faults: Sequence[str]) -> None:
     """What people say in a healthy house: "yes" to every question, and every copy was brought back.
 
-    But for the fault that says that one never was. Raises RuntimeError when the product refuses.
+    But for the fault that says that one never was: it failed, where an earlier laboratory may have said otherwise. Raises RuntimeError when the product refuses.
     """
     plan = ("--plan", str(folder / "plan.yaml"), "--by", _WHO)
     orders = [(["ask", *plan], _ENOUGH)]
-    orders += [
-        (["restored", name, *plan], "") for name in _HELD if not (name == "paie" and NEVER_RESTORED in faults)
-    ]
+    for name in _HELD:
+        if not (name == "paie" and NEVER_RESTORED in faults):
+            orders.append((["restored", name, *plan], ""))
+        elif any((folder / STATE).iterdir()):  # an earlier laboratory may have said otherwise there
+            orders.append((["restored", name, *plan, "--failed"], ""))
     for words, typed in orders:
         done = subprocess.run(
             inside(folder, [str(RELEVE), "audit", *words]),
@@ -123,7 +126,7 @@ def look(folder: Path, placed: Sequence[str]) -> tuple[Verdict, float]:
     answered(folder, placed)
     plan = ("--plan", str(folder / "plan.yaml"))
     began = time.monotonic()
-    if code := subprocess.call(inside(folder, [str(RELEVE), "audit", "run", *plan])):
+    if code := subprocess.call(inside(folder, [str(RELEVE), "audit", "run", "--new", *plan])):
         raise RuntimeError(f"releve audit run: exit code {code}")
     seconds = time.monotonic() - began
     shown = subprocess.run(

@@ -134,8 +134,12 @@ def _shown() -> tuple[Path, ...]:
 
 
 def _given(folder: Path) -> tuple[tuple[Path, bytes], ...]:
-    """The plan and its keys, at the places that the plan names."""
-    wanted = (folder / "plan.yaml", *sorted((folder / "keys").iterdir()))
+    """The plan, its keys, and what earlier audits left, at the places that the plan names."""
+    wanted = (
+        folder / "plan.yaml",
+        *sorted((folder / "keys").iterdir()),
+        *sorted((folder / STATE).rglob("*")),
+    )
     return tuple((path, path.read_bytes()) for path in wanted if path.is_file())
 
 
@@ -165,8 +169,15 @@ def _bury(left: set[int], until: float) -> None:
 
 
 def _bring_back(world: World, post: Place) -> None:
-    """What the audit wrote at the post, into the folder of the run: the rest goes with the memory it was in."""
-    made = post.upper / (world.folder / STATE).relative_to("/")
+    """What the audit kept at the post, into the folder of the run: the rest goes with the memory it was in.
+
+    It began with what was there (`_given`) and takes its place whole: half of each would be neither.
+    """
+    kept = world.folder / STATE
+    made = post.upper / kept.relative_to("/")
     if made.is_dir():
-        shutil.rmtree(world.folder / STATE)  # of an earlier run: half of each would be neither
-        shutil.copytree(made, world.folder / STATE)
+        new = kept.with_name(f"{STATE}.new")
+        shutil.rmtree(new, ignore_errors=True)  # of a laboratory that was killed in here
+        shutil.copytree(made, new)
+        shutil.rmtree(kept)
+        new.rename(kept)

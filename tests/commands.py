@@ -14,10 +14,13 @@ from releve.entrypoints.cli import main
 
 
 def here(
-    words: Sequence[str], environment: Mapping[str, str], stdin: str = ""
+    words: Sequence[str], environment: Mapping[str, str], stdin: str = "", encoding: str = "utf-8"
 ) -> subprocess.CompletedProcess[str]:
-    """What `releve` with these words says and gives back, through the same door as the program."""
-    out, err = _page(), _page()
+    """What `releve` with these words says and gives back, through the same door as the program.
+
+    `encoding`: that of the terminal.
+    """
+    out, err = _page(encoding=encoding), _page(encoding=encoding)
     with (
         patch.dict(os.environ, environment, clear=True),
         patch.object(sys, "argv", ["releve", *words]),
@@ -37,12 +40,12 @@ def _code() -> int:
     return 0
 
 
-def _page(text: str = "") -> io.TextIOWrapper:
-    return io.TextIOWrapper(io.BytesIO(text.encode()), encoding="utf-8", newline="")
+def _page(text: str = "", encoding: str = "utf-8") -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.BytesIO(text.encode()), encoding=encoding, newline="")
 
 
 def _read(page: io.TextIOWrapper) -> str:
     page.flush()
     raw = page.buffer
     assert isinstance(raw, io.BytesIO)
-    return raw.getvalue().decode()
+    return raw.getvalue().decode(page.encoding)

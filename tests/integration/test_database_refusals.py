@@ -74,7 +74,7 @@ def test_a_refused_account_is_said_in_french(rig: Archive, account: tuple[str, .
     environment = {**rig.environment(), "WRONG": "un autre", "HOME": str(rig.root)}
     user = account[1] if "--user" in account else "postgres"
     sentence = (
-        f"erreur: le serveur PostgreSQL 127.0.0.1:{rig.server.port} refuse le compte « {user} » [pg-denied]"
+        f"erreur : le serveur PostgreSQL 127.0.0.1:{rig.server.port} refuse le compte « {user} » [pg-denied]"
     )
     state = ["--state", str(rig.root / "refus")]
     for words in (

@@ -114,11 +114,16 @@ def gone(namespaces: set[str]) -> bool:
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laboratory]:
     """One with every fault, for all the tests of this file.
 
-    Its end is looked at too: in order, nothing left, what the post wrote in its folder brought back.
+    Its end is looked at too: in order, nothing left, what the post wrote in its folder brought back beside what an
+    earlier laboratory left there.
     """
-    made = Laboratory(tmp_path_factory.mktemp("labo") / "all", "all")
+    folder = tmp_path_factory.mktemp("labo") / "all"
+    (folder / "state" / "photos").mkdir(parents=True)
+    (folder / "state" / "photos" / "earlier").write_text("kept\n")
+    made = Laboratory(folder, "all")
     namespaces = made.namespaces()
     try:
+        assert made.run(POST, "cat", str(folder / "state" / "photos" / "earlier")) == "kept\n"
         made.run(POST, "sh", "-c", f"echo yes > {made.folder / 'state' / 'said'}")
         assert not (made.folder / "state" / "said").exists()
         yield made
@@ -129,6 +134,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laboratory]:
     assert gone(namespaces)
     assert sorted(path.name for path in made.folder.iterdir()) == ["keys", "lock", "plan.yaml", "state"]
     assert (made.folder / "state" / "said").read_text() == "yes\n"
+    assert (made.folder / "state" / "photos" / "earlier").read_text() == "kept\n"
 
 
 def test_its_machines_have_their_own_names_systems_files_and_processes(lab: Laboratory) -> None:

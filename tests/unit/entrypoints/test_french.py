@@ -143,7 +143,7 @@ def test_no_plan_is_not_a_wrong_plan(tmp_path, monkeypatch, capsys):
     path = tmp_path / "nulle-part.yaml"
     code, out, err = printed(["plan", "check", "--plan", str(path)], monkeypatch, capsys)
     assert (code, out) == (2, "")
-    assert err.startswith(f"erreur: il n'y a pas de plan à cet endroit : {path} [plan-missing]\n")
+    assert err.startswith(f"erreur : il n'y a pas de plan à cet endroit : {path} [plan-missing]\n")
     assert "releve init" in err
     code, out, _ = printed(["status", "--plan", str(path), "--json"], monkeypatch, capsys)
     assert (code, json.loads(out)["error"]["code"]) == (2, "plan-missing")

@@ -297,7 +297,7 @@ def test_an_interruption_loses_nothing(house: Path, end: str) -> None:
     stopped = run(*asks(house), stdin=typed(*IMPACTS[:5]) + end)
     assert stopped.returncode == (0 if end else 2)
     assert "5 réponses gardées, il en manque encore" in (stopped.stdout if end else stopped.stderr)
-    assert ("erreur: " in stopped.stderr) is not bool(end)
+    assert ("erreur : " in stopped.stderr) is not bool(end)
     assert not (house / "reponses/dui-ehpad.yaml").exists()
     again = run(*asks(house), stdin=typed(*IMPACTS[5:], *ENDING))
     assert again.returncode == 0, again.stderr
@@ -373,7 +373,7 @@ def test_whoever_stops_is_told_what_to_type(
     assert code_given == {"": 2, "!\n": 0, None: 130}[line]
     lines = (told.out if line == "!\n" else told.err).splitlines()
     (last,) = [text for text in lines if code in text]
-    assert last.startswith("erreur: ") is (line != "!\n")
+    assert last.startswith("erreur : ") is (line != "!\n")
     command = lines[-1].split("pour continuer : ")[1]
     words = shlex.split(command)
     assert words[:4] == ["releve", "objectives", "ask", "dui"]

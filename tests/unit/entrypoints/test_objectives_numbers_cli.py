@@ -289,7 +289,7 @@ def test_what_cannot_be_asked_is_bad_input(forty: Path, words: tuple[str, ...], 
     """Exit 2, a code, a hint, and no trace."""
     done = run(forty, *words)
     assert (done.returncode, f"[{code}]" in done.stderr) == (2, True), done.stderr
-    assert "hint:" in done.stderr
+    assert "conseil :" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -351,7 +351,7 @@ def test_an_hour_that_names_no_one_instant_is_answered_with_two_that_do(forty: P
     ):
         done = run(forty, "what-if", "srv-dui en panne", "--at", at)
         assert done.returncode == 2
-        assert f"hint: {hint}" in done.stderr
+        assert f"conseil : {hint}" in done.stderr
 
 
 def remember(forty: Path, *incidents: Incident) -> None:

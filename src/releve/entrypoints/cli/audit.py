@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-from releve.entrypoints.cli.audit_places import AuditName, SiteHere, StateDir, audit_house, page
+from releve.domain.audit import Topic
+from releve.entrypoints.cli.audit_places import AuditName, SiteHere, StateDir, audit_house, page, site_here
 from releve.entrypoints.cli.speech import Answer, Json, PlanFile, answer
 
 By = Annotated[str, typer.Option("--by", help="Qui le dit : une fonction (« directrice »).")]
-Topics = Annotated[
-    list[str], typer.Option("--only", help="Ce sujet seulement (à répéter) ; --show les nomme.")
-]
+_TOPICS = ", ".join(topic.value for topic in Topic)
+Topics = Annotated[list[str], typer.Option("--only", help=f"Ce sujet seulement (à répéter) : {_TOPICS}.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -47,9 +47,13 @@ def _looking(group: typer.Typer) -> None:
         """Regarde, sans rien changer : réseaux, câbles, machines, données, échanges, copies. S'interrompt et se reprend."""
 
         def body() -> Answer:
-            from releve.entrypoints.cli.audit_run import run as looked
+            from releve.entrypoints.cli import audit_run
+            from releve.entrypoints.cli.session import plan_of
 
-            return looked(audit_house(plan, state, site), only, without, anew=new, dry=show)
+            if show:
+                read = plan_of(plan)
+                return audit_run.foreseen(read, site_here(read, site), only, without)
+            return audit_run.run(audit_house(plan, state, site), only, without, anew=new)
 
         answer(as_json, body)
 
@@ -90,7 +94,7 @@ def _reading(group: typer.Typer) -> None:
             typer.Option(
                 "--fail-on",
                 help="Sortir avec 3 s'il reste un point de cette gravité ou plus, ou si rien n'a permis d'en"
-                " juger : critical, major, minor.",
+                " juger : critical (critique), major (important), minor (à corriger).",
             ),
         ] = "",
         sarif: Annotated[str, typer.Option("--sarif", help="Écrire aussi un fichier SARIF 2.1.0.")] = "",

@@ -54,6 +54,7 @@ def facts(found: Page, topics: Sequence[str]) -> Answer:
 
 def audits(home: House) -> Answer:
     """Every audit, the newest first."""
+    from releve.cycle.audit.estate import brought
     from releve.cycle.plan.grid import grid
 
     kept = home.ledger.audits.all()
@@ -61,24 +62,26 @@ def audits(home: House) -> Answer:
     rows, values = [], []
     for audit in kept:
         looks = home.ledger.audits.looks(audit.id)
-        unseen = sum(len(look.gaps) for look in looks)
+        seen = [look for look in looks if brought(look)]
         started, ended = (
             f"{at.astimezone(zone):%d/%m/%Y %H:%M}" if at else "pas fini"
             for at in (audit.started, audit.ended)
         )
-        looked = f"{len(looks)}/{len(audit.errands)}"
-        rows.append((audit.id, started, ended, looked, str(unseen), audit.where))
+        planned = len(audit.errands)
+        rows.append((audit.id, started, ended, str(len(seen)), str(planned - len(seen)), audit.where))
         values.append(
             {
                 "audit": audit.id,
                 "started": audit.started.isoformat(),
                 "ended": audit.ended.isoformat() if audit.ended else None,
                 "looks": len(looks),
-                "planned": len(audit.errands),
-                "not_seen": unseen,
+                "planned": planned,
+                "seen": len(seen),
+                "not_seen": sum(len(look.gaps) for look in looks),
+                "parts_not_seen": sum(len(look.gaps) for look in seen),
                 "where": audit.where,
             }
         )
-    heads = ("audit", "commencé", "fini", "regards", "non vu", "depuis")
+    heads = ("audit", "commencé", "fini", "vu", "pas vu", "depuis")
     text = grid(heads, rows, right=frozenset({3, 4}), width=columns()) if rows else "aucun audit"
     return Answer({"audits": values}, text)

@@ -54,11 +54,12 @@ def proposed(found: Page, only: Sequence[str], *, write: bool) -> Answer:
             before.splitlines(), after.splitlines(), str(path), f"{path} (proposé)", lineterm=""
         )
     )
-    counted = say_count(len(wanted), "ajout proposé", "ajouts proposés")
     if not write:
+        counted = say_count(len(wanted), "ajout proposé", "ajouts proposés")
+        them = "l'" if len(wanted) == 1 else "les "
         return Answer(
             value,
-            f"{diff}\n\n{counted} ; releve audit import --write les écrit, à compléter ensuite à la main",
+            f"{diff}\n\n{counted} ; releve audit import --write {them}écrit, à compléter ensuite à la main",
         )
     try:
         kept = beside(path, KEPT, before.encode())

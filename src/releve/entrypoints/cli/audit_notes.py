@@ -18,7 +18,7 @@ from releve.domain.terminal import orders, printable
 from releve.domain.units import say_count
 from releve.entrypoints.cli import audit_photo
 from releve.entrypoints.cli.audit_places import Page
-from releve.entrypoints.cli.telling import Answer, columns, talk
+from releve.entrypoints.cli.telling import Answer, Interrupted, columns, talk
 
 if TYPE_CHECKING:
     from releve.app import House
@@ -159,8 +159,9 @@ def restoration(home: House, data: str, by: str, on: str, label: str, *, good: b
     day = _past(home, on)
     note = Said(RESTORED, data, good, _signed(home, by), day, _line("--label", label))
     made = _keep(home, note, utc_now())
-    word = "restaurées" if good else "la restauration a échoué"
-    return _told(home, note, f"{known[data]} : {word} le {day:%d/%m/%Y}, par {note.by}", made=made)
+    word = "réussie" if good else "échouée"
+    text = f"{known[data]} : restauration {word} le {day:%d/%m/%Y}, par {note.by}"
+    return _told(home, note, text, made=made)
 
 
 def _told(home: House, note: Said, text: str, *, made: bool) -> Answer:
@@ -195,23 +196,28 @@ def ask(home: House, about: str, by: str, *, read: Callable[[], str] | None = No
         if about in {"", subject} and not _holds(last.get((item.code, subject)), today)
     ]
     kept, signed = 0, _signed(home, by)
-    for number, (question, subject) in enumerate(open_ones, 1):
-        where = f" [{subject}]" if subject else ""
-        talk(f"\n{number}/{len(open_ones)}{where}  {question.text}\n  {_CHOICE} > ", end="")
-        while (word := _word(read())) not in {*_SHORT, "", LEAVE}:
-            talk(f"  {_CHOICE} > ", end="")
-        if word == LEAVE:
-            break
-        if word:
-            until = today + timedelta(days=question.days)
-            note = Said(question.code, subject, _SHORT[word], signed, today, until=until)
-            kept += _keep(home, note, utc_now())
-    left = len(open_ones) - kept
+    try:
+        for number, (question, subject) in enumerate(open_ones, 1):
+            where = f" [{subject}]" if subject else ""
+            talk(f"\n{number}/{len(open_ones)}{where}  {question.text}\n  {_CHOICE} > ", end="")
+            while (word := _word(read())) not in {*_SHORT, "", LEAVE}:
+                talk(f"  « {printable(word)} » n'a pas été compris : {_CHOICE} > ", end="")
+            if word == LEAVE:
+                break
+            if word:
+                until = today + timedelta(days=question.days)
+                note = Said(question.code, subject, _SHORT[word], signed, today, until=until)
+                kept += _keep(home, note, utc_now())
+    except KeyboardInterrupt as stop:
+        talk("")
+        raise Interrupted(f"{_counted(kept, len(open_ones))} ; la même commande reprend") from stop
     talk("")
-    return Answer(
-        {"answered": kept, "left": left},
-        f"{say_count(kept, 'réponse gardée', 'réponses gardées')}, {say_count(left, 'question reste', 'questions restent')}",
-    )
+    return Answer({"answered": kept, "left": len(open_ones) - kept}, _counted(kept, len(open_ones)))
+
+
+def _counted(kept: int, asked: int) -> str:
+    left = asked - kept
+    return f"{say_count(kept, 'réponse gardée', 'réponses gardées')}, {say_count(left, 'question reste', 'questions restent')}"
 
 
 def _word(line: str) -> str:

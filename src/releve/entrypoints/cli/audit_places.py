@@ -89,7 +89,7 @@ def audit_house(plan_path: str, state: str, site: str, *, reads: bool = False) -
             raise Unreachable(
                 "state-folder", f"le dossier {folder} ne peut pas être fait : {reason(error)}"
             ) from error
-        return House(plan, plan.site(_here(plan, site)), folder)
+        return House(plan, plan.site(site_here(plan, site)), folder)
     try:
         found = ledger_house(plan_path)
     except BadInput as error:
@@ -98,10 +98,11 @@ def audit_house(plan_path: str, state: str, site: str, *, reads: bool = False) -
             "le plan ne dit pas où garder un audit",
             hint="donnez un dossier : --state DOSSIER (ou RELEVE_STATE)",
         ) from error
-    return replace(found, site=plan.site(_here(plan, site))) if site else found
+    return replace(found, site=plan.site(site_here(plan, site))) if site else found
 
 
-def _here(plan: Plan, site: str) -> str:
+def site_here(plan: Plan, site: str) -> str:
+    """The site from which one looks: the one named, else the relief, else the first. Raises `BadInput`."""
     known = {item.id: item for item in plan.sites}
     if site and site not in known:
         raise BadInput("unknown-site", f"site inconnu : « {site} »", hint=nearest(site, known, ""))

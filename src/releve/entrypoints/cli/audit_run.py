@@ -4,51 +4,62 @@ from __future__ import annotations
 
 import hashlib
 import socket
-import sys
-import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from releve.domain.audit import Audit, Errand, Look, Topic
+from releve.domain.audit import Audit, Errand, Topic
 from releve.domain.errors import BadInput, Exit, Refused, Unreachable
 from releve.domain.instants import say_instant
 from releve.domain.names import among
 from releve.domain.os_errors import reason
-from releve.domain.units import say_count, say_seconds
+from releve.domain.units import say_count
+from releve.entrypoints.cli.audit_progress import shown
 from releve.entrypoints.cli.telling import Answer, Interrupted, talk
 
 if TYPE_CHECKING:
     from releve.app import House
-    from releve.cycle.audit.act import Watcher
+    from releve.domain.plan import Plan
 
 LATE_FAULTS = (
     "des regards ont échoué par la faute de Relève : gardez les traces ci-dessus et ouvrez un ticket"
 )
 
 
-def run(home: House, only: Sequence[str], without: Sequence[str], *, anew: bool, dry: bool) -> Answer:
-    """Begin an audit, or take up the last one; look; say what is left. `dry`: only say what would be looked at."""
-    from releve.adapters.hosts.lock import hold
-    from releve.app import surveyor, utc_now
-    from releve.cycle.audit.act import conduct, left, unfinished
-    from releve.cycle.audit.errands import errands, scan_opens
+def foreseen(plan: Plan, here: str, only: Sequence[str], without: Sequence[str]) -> Answer:
+    """What an audit made from the site `here` would look at. Raises `BadInput`."""
+    planned = _planned(plan, here, only, without)
+    return Answer({"errands": [_errand_value(item) for item in planned]}, _told(planned))
+
+
+def _planned(plan: Plan, here: str, only: Sequence[str], without: Sequence[str]) -> tuple[Errand, ...]:
+    """Every look of these topics that the plan calls for. Raises `BadInput` when there is none."""
+    from releve.cycle.audit.errands import errands
 
     wanted = chosen_topics(only, without)
-    planned = tuple(item for item in errands(home.plan, home.site.id) if item.topic in wanted)
+    planned = tuple(item for item in errands(plan, here) if item.topic in wanted)
     if not planned:
         raise BadInput(
             "audit-nothing",
             "le plan ne déclare rien à regarder" + (" de ces sujets" if only or without else ""),
             hint="déclarez des réseaux (networks), des machines (hosts), des données (data_sets, holdings)",
         )
-    if dry:
-        return Answer({"errands": [_errand_value(item) for item in planned]}, _told(planned))
-    with hold(home.state / "audit.lock", "releve audit"):
+    return planned
+
+
+def run(home: House, only: Sequence[str], without: Sequence[str], *, anew: bool) -> Answer:
+    """Begin an audit, or take up the last one; look; say what is left. Raises `BadInput`, `Refused`, `Unreachable`."""
+    from releve.app import surveyor, utc_now
+    from releve.cycle.audit.act import conduct, left, unfinished
+    from releve.cycle.audit.errands import scan_opens
+    from releve.cycle.audit.estate import brought
+
+    planned = _planned(home.plan, home.site.id, only, without)
+    with _alone(home):
         audits, now = home.ledger.audits, utc_now()
         opens = scan_opens(home.plan, now)
         held = () if opens == now else tuple(item for item in planned if item.topic is Topic.NETWORK)
@@ -73,7 +84,7 @@ def run(home: House, only: Sequence[str], without: Sequence[str], *, anew: bool,
             )
         faults: list[Errand] = []
         try:
-            with _shown(todo, faults) as watcher:
+            with shown(todo, faults) as watcher:
                 audit = conduct(
                     audit,
                     todo,
@@ -88,6 +99,7 @@ def run(home: House, only: Sequence[str], without: Sequence[str], *, anew: bool,
                 "ce qui a été vu est gardé ; la même commande reprend l'audit où il en est"
             ) from stop
         looks = audits.looks(audit.id)
+        seen = [look for look in looks if brought(look)]
         gaps = sum(len(look.gaps) for look in looks)
         if audit.ended is not None:
             home.ledger.evidence.append(
@@ -102,10 +114,41 @@ def run(home: House, only: Sequence[str], without: Sequence[str], *, anew: bool,
         "looks": len(looks),
         "planned": len(planned),
         "facts": sum(len(look.facts) for look in looks),
+        "seen": len(seen),
         "not_seen": gaps,
+        "parts_not_seen": sum(len(look.gaps) for look in seen),
         "held_until": opens.isoformat() if held and opens else None,
     }
     return Answer(value, _end(audit, value, len(faults)), Exit.OUR_FAULT if faults else Exit.DONE)
+
+
+@contextmanager
+def _alone(home: House) -> Iterator[None]:
+    """One audit at a time in one folder. Raises `Refused` with since when the other one looks."""
+    from releve.adapters.hosts.lock import hold
+
+    with ExitStack() as held:
+        try:
+            held.enter_context(hold(home.state / "audit.lock", "releve audit"))
+        except Refused as other:
+            raise _taken(other, ZoneInfo(home.plan.timezone)) from other
+        yield
+
+
+def _taken(other: Refused, zone: ZoneInfo) -> Refused:
+    """The lock's refusal in the words of an audit, at the hour of the plan."""
+    facts, sentence = dict(other.context), "un autre audit vient de commencer dans ce dossier"
+    if "since" in facts:  # who took it this very moment has not signed yet
+        since = datetime.fromisoformat(facts["since"]).astimezone(zone)
+        facts["since"] = since.isoformat()
+        sentence = f"un audit tourne déjà (processus {facts['pid']}, depuis le {since:%d/%m/%Y à %H:%M:%S})"
+    return Refused(
+        other.code,
+        sentence,
+        hint="attendez sa fin ; ou Ctrl-C là où il tourne : ce qu'il a vu est gardé, et « releve audit run » le reprend",
+        context=facts,
+        retryable=True,
+    )
 
 
 def _begun(home: House, planned: tuple[Errand, ...], now: datetime) -> Audit:
@@ -196,78 +239,17 @@ def _of(done: int, planned: int) -> str:
 
 
 def _end(audit: Audit, value: Mapping[str, object], faults: int) -> str:
-    unseen = say_count(int(str(value["not_seen"])), "chose non vue", "choses non vues")
-    facts = say_count(int(str(value["facts"])), "fait noté", "faits notés")
-    seen = f"{_of(int(str(value['looks'])), int(str(value['planned'])))}, {facts}"
-    lines = [f"audit {audit.id} : {seen}, {unseen}"]
+    number = {name: int(str(value[name])) for name in ("looks", "planned", "seen", "facts", "parts_not_seen")}
+    facts = say_count(number["facts"], "fait noté", "faits notés")
+    lines = [
+        f"audit {audit.id} : {_of(number['looks'], number['planned'])}, {facts}",
+        f"vu : {number['seen']} ; pas vu : {number['planned'] - number['seen']}",
+    ]
+    if number["parts_not_seen"]:
+        lines[-1] += f" ; parties non vues : {number['parts_not_seen']}"
     if audit.ended is None:
         lines.append("il n'est pas fini : la même commande le reprend")
     if faults:
         lines.append(LATE_FAULTS)
     lines.append("releve audit show : les points faibles")
     return "\n".join(lines)
-
-
-@contextmanager
-def _shown(todo: Sequence[Errand], faults: list[Errand]) -> Iterator[Watcher]:
-    """A progress bar on a screen; one line a look elsewhere."""
-    from releve.cycle.audit.act import Watcher
-    from releve.cycle.audit.errands import TOPIC_FR
-
-    def fault(errand: Errand, error: Exception) -> None:
-        faults.append(errand)
-        traceback.print_exception(error, file=sys.stderr)
-
-    if not sys.stderr.isatty():
-        yield Watcher(done=_line(len(todo)), fault=fault)
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.description}"),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=len(todo))
-        going: dict[str, str] = {}
-
-        def say() -> None:
-            names = list(going.values())
-            bar.update(task, description="; ".join(names[:2]) + (" …" if len(names) > 2 else ""))
-
-        def begun(errand: Errand) -> None:
-            going[errand.key] = f"{errand.subject} : {TOPIC_FR[errand.topic]}"
-            say()
-
-        def done(look: Look) -> None:
-            going.pop(look.errand.key, None)
-            bar.advance(task)
-            for gap in look.gaps:
-                if not gap.what:
-                    bar.console.print(_gap_line(look, gap.sentence), markup=False, highlight=False)
-            say()
-
-        yield Watcher(begun, done, fault)
-
-
-def _line(total: int) -> Callable[[Look], None]:
-    number = count(1)
-
-    def done(look: Look) -> None:
-        whole = [gap for gap in look.gaps if not gap.what]
-        end = f"non vu : {whole[0].sentence}" if whole else say_count(len(look.facts), "fait")
-        unseen = say_count(len(look.gaps), "partie non vue", "parties non vues")
-        parts = f", {unseen}" if look.gaps and not whole else ""
-        talk(
-            f"{next(number):>3}/{total} {look.errand.topic.value:<12} {look.errand.subject} : {end}{parts} "
-            f"({say_seconds(look.seconds)})"
-        )
-
-    return done
-
-
-def _gap_line(look: Look, sentence: str) -> str:
-    return f"non vu : {look.errand.subject} ({look.errand.topic.value}) : {sentence}"

@@ -62,14 +62,17 @@ def show(found: Page, *, accepted: bool, site: str, fail_on: str, sarif_file: st
 
 
 def _severities(word: str) -> frozenset[str]:
-    from releve.cycle.audit.rule import Severity
+    from releve.cycle.audit.rule import SEVERITY_FR, Severity
+    from releve.domain.names import unaccented
 
-    order = [severity.value for severity in Severity]
+    order = list(Severity)
+    known = {unaccented(name): item for item in order for name in (item.value, SEVERITY_FR[item])}
     if not word:
         return frozenset()
-    if word not in order:
-        raise BadInput("severity-unknown", f"gravité inconnue : « {word} »", hint=", ".join(order))
-    return frozenset(order[: order.index(word) + 1])
+    if (least := known.get(unaccented(word))) is None:
+        either = [f"{item.value} ({SEVERITY_FR[item]})" for item in order]
+        raise BadInput("severity-unknown", f"gravité inconnue : « {word} »", hint=", ".join(either))
+    return frozenset(item.value for item in order[: order.index(least) + 1])
 
 
 def _value(found: Page, verdict: Verdict) -> dict[str, object]:

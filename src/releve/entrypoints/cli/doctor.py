@@ -49,7 +49,7 @@ def report(abilities: Sequence[Ability]) -> Answer:
         lines.append(f"{_MARK[item.state]}  {item.name} : {item.seen}")
         if item.state != "ok":
             lines.append(f"           ce que cela coûte : {item.cost}")
-            lines.append(f"           hint: {item.hint}")
+            lines.append(f"           conseil : {item.hint}")
     lines.append("")
     if missing:
         lines.append("il manque le nécessaire : " + ", ".join(item.name for item in missing))

@@ -71,7 +71,7 @@ def _check_text(judgement: Judgement, plan: Plan) -> str:
     for remark in judgement.remarks:
         lines.append(f"{remark.file}:{remark.line}:{remark.column}: {remark.code}: {remark.sentence}")
         if remark.hint:
-            lines.append(f"  hint: {remark.hint}")
+            lines.append(f"  conseil : {remark.hint}")
     return "\n".join(lines)
 
 

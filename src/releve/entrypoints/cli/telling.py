@@ -13,6 +13,25 @@ from pathlib import Path
 from releve.domain.errors import Exit, PlanError, ReleveError
 
 NO_SCREEN = 10_000  # columns
+_FACTS = {  # the facts of an error: their key, and how a person reads it
+    "by": "par",
+    "data_dir": "dossier des données",
+    "epoch": "époque",
+    "host": "machine",
+    "lock": "verrou",
+    "name": "nom",
+    "path": "chemin",
+    "pid": "processus",
+    "reason": "raison",
+    "run": "déroulé",
+    "share": "partage",
+    "since": "depuis",
+    "state": "état",
+    "task": "tâche",
+    "vault": "coffre",
+    "wanted": "demandé",
+    "who": "qui",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,27 +107,36 @@ def _document(data: Mapping[str, object]) -> Iterator[str]:
 
 
 def _json(value: object, deep: int = 0) -> str:
+    return _spelled(value).replace("\n", "\n" + " " * deep)
+
+
+def _spelled(value: object) -> str:
+    """As JSON, in signs that stdout has: what it has not is escaped, and read back all the same."""
     written = json.dumps(value, ensure_ascii=False, indent=2, default=str)
-    return written.replace("\n", "\n" + " " * deep)
+    try:
+        written.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(value, indent=2, default=str)
+    return written
 
 
 def print_error(error: ReleveError, *, as_json: bool) -> None:
     """The error on stderr as text, or on stdout as JSON."""
     error = _named(error)
     if as_json:
-        sys.stdout.write(json.dumps({"error": error.as_json()}, ensure_ascii=False, indent=2) + "\n")
+        sys.stdout.write(_spelled({"error": error.as_json()}) + "\n")
         return
     if isinstance(error, PlanError) and not isinstance(error, _NoPlan):
         for fault in error.faults:
             where = f"{fault.file}:{fault.line}:{fault.column}" if fault.line else fault.file
             sys.stderr.write(f"{where}: {fault.code}: {fault.sentence}\n")
             if fault.hint:
-                sys.stderr.write(f"  hint: {fault.hint}\n")
-    sys.stderr.write(f"erreur: {error.sentence} [{error.code}]\n")
+                sys.stderr.write(f"  conseil : {fault.hint}\n")
+    sys.stderr.write(f"erreur : {error.sentence} [{error.code}]\n")
     for name, value in error.context.items():
-        sys.stderr.write(f"  {name}: {value}\n")
+        sys.stderr.write(f"  {_FACTS.get(name, name)} : {value}\n")
     if error.hint:
-        sys.stderr.write(f"  hint: {error.hint}\n")
+        sys.stderr.write(f"  conseil : {error.hint}\n")
 
 
 class _NoPlan(PlanError):

@@ -44,7 +44,7 @@ def test_a_limit_is_said_and_does_not_fail() -> None:
         "oui      Python : 3.11.2\n"
         "inconnu  horloge : rien\n"
         "           ce que cela coûte : du flou\n"
-        "           hint: réglez-la\n"
+        "           conseil : réglez-la\n"
         "\n"
         "Relève peut tourner sur cette machine ; 1 limite ci-dessus"
     )

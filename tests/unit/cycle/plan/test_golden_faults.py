@@ -51,7 +51,7 @@ def say(judgement: Judgement) -> str:
         lines += [title] if title and faults else []
         for fault in faults:
             lines.append(f"{fault.file}:{fault.line}:{fault.column}: {fault.code}: {fault.sentence}")
-            lines += [f"  hint: {fault.hint}"] if fault.hint else []
+            lines += [f"  conseil : {fault.hint}"] if fault.hint else []
     return "\n".join(lines or ["rien à redire"]) + "\n"
 
 

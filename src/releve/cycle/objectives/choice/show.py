@@ -184,7 +184,10 @@ def conflict_text(conflict: Conflict) -> str:
             ]
     if conflict.more:
         said += ["", f"… et {say_count(conflict.more, 'autre objectif')} hors d'atteinte."]
-    said += ["", "hint: changez un besoin, faites-le arbitrer, ou ajoutez une protection à la liste de prix"]
+    said += [
+        "",
+        "conseil : changez un besoin, faites-le arbitrer, ou ajoutez une protection à la liste de prix",
+    ]
     return "\n".join(said) + "\n"
 
 

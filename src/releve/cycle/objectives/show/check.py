@@ -86,7 +86,7 @@ def _groups(clashes: Iterable[Clash]) -> Iterator[str]:
             own = f" — {case.found.hint}" if len(hints) > 1 else ""
             yield f"  {where}{case.found.sentence}{own}"
         if len(hints) == 1:
-            yield f"  hint: {cases[0].found.hint}"
+            yield f"  conseil : {cases[0].found.hint}"
         yield from (f"  source: {source}" for source in dict.fromkeys(case.found.source for case in cases))
 
 
@@ -102,7 +102,7 @@ def _faults(faults: Iterable[Fault]) -> Iterator[str]:
         where = f"{fault.file}:{fault.line}:{fault.column}" if fault.line else fault.file
         yield f"{where}: {fault.code}: {fault.sentence}"
         if fault.hint:
-            yield f"  hint: {fault.hint}"
+            yield f"  conseil : {fault.hint}"
 
 
 def check_value(checked: Checked) -> dict[str, object]:

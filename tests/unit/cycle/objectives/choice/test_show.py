@@ -85,7 +85,7 @@ def test_a_conflict_is_told_and_is_a_value() -> None:
         "  Paie : repris en 1 min au plus (dit par Mme Fictive, entretien)",
         "    le mieux possible : 25 min",
         "",
-        "hint: changez un besoin, faites-le arbitrer, ou ajoutez une protection à la liste de prix",
+        "conseil : changez un besoin, faites-le arbitrer, ou ajoutez une protection à la liste de prix",
     ]
     value = json.loads(json.dumps(conflict_value(found)))
     assert [(item["id"], item["kind"], item["best_seconds"]) for item in value["cores"][0]] == [
