@@ -16,10 +16,12 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from releve.adapters.ledger import open_ledger
+from releve.cycle.audit.errands import errands
+from releve.cycle.plan.load import read_plan
 from releve.domain.audit import RESTORED, Acceptance, Errand, Gap, Look, Topic
 from releve.domain.audit import Answer as Said
 from releve.domain.errors import Unreachable
-from releve.domain.seen import Documents, Fact, System, Tally
+from releve.domain.seen import Copy, Documents, Fact, System, Tally
 from releve.entrypoints.cli.audit_notes import year_after
 from releve.entrypoints.cli.audit_photo import kept
 from tests.commands import here
@@ -647,22 +649,33 @@ def test_what_is_told_late_hides_nothing_known_since(house: Path) -> None:
 
 
 def test_a_point_not_seen_again_counts_and_can_be_lived_with(house: Path) -> None:
-    """It is in the head of the page and in the JSON; once accepted it no longer stops the pipeline."""
+    """It is in the head of the page and in the JSON, and stops the pipeline by itself, until it is accepted."""
     looked(house)
     ledger = open_ledger(house / "state")
     first = ledger.audits.all()[0]
     later = dataclasses.replace(first, id="plus-tard", started=first.started + timedelta(seconds=1))
     ledger.audits.begin(later)
+    lost = Gap("host-unreachable", "muette")
     for errand in first.errands:
-        ledger.audits.keep(
-            later.id, Look(errand, later.started, 0.1, (), (Gap("host-unreachable", "muette"),))
-        )
+        ledger.audits.keep(later.id, Look(errand, later.started, 0.1, (), (lost,)))
+    more = "  - {id: paie, name: Paie, engine: files, host: serveur, path: /p, copies: [{site: foyer, host: serveur, path: /x}]}\n"
+    with (house / "plan.yaml").open("a") as file:
+        file.write(more)
+    copy = Copy("paie", "folder", "foyer", found=True, at=later.started)
+    for errand in errands(
+        read_plan(str(house / "plan.yaml")), "foyer"
+    ):  # no rule is blind: all else was looked at
+        if errand.subject != "archives":
+            facts = (copy,) if errand.topic is Topic.COPIES else ()
+            ledger.audits.keep(later.id, Look(errand, later.started, 0.1, facts))
     ledger.close()
     assert "connu d'avant et pas revu : 1 critique" in run(house, "show").stdout
     (again,) = value(house, "show")["not_seen_again"]  # type: ignore[misc]
     assert (again["code"], again["standing"]) == ("COP-01", "open")
-    assert "COP-01" in run(house, "show", "--fail-on", "critical").stdout
+    gate = run(house, "show", "--fail-on", "critical")
+    assert (gate.returncode, "--fail-on :" in gate.stdout) == (3, False)
     who = ("--by", "technicien", "--why", "copie refaite lundi", "--until", _soon())
     assert run(house, "accept", "COP-01", "archives", *who).returncode == 0
     (again,) = value(house, "show")["not_seen_again"]  # type: ignore[misc]
     assert again["standing"] == "accepted"
+    assert run(house, "show", "--fail-on", "critical").returncode == 0
