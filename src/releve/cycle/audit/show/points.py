@@ -28,7 +28,7 @@ def summary(estate: Estate, audit: Audit, verdict: Verdict) -> str:
         f"Audit {audit.id} de « {estate.plan.association.name} », commencé {say_instant(audit.started, zone)}",
         f"à regarder : {len(planned)} ; vu : {whole} ; pas vu : {len(planned) - whole}",
     ]
-    older = [look for look in estate.looks if look.at < audit.started]
+    older = [look for look in estate.looks if look.at < audit.started and look.errand not in gone]
     if older:
         oldest = min(look.at for look in older)
         lines.append(
@@ -50,7 +50,7 @@ def summary(estate: Estate, audit: Audit, verdict: Verdict) -> str:
     again = [point for point in live if point not in verdict.judged.points]
     if again:
         known = say_count(len(again), "connu d'avant et pas revu", "connus d'avant et pas revus")
-        lines.append(f"dont {known} : {', '.join(_counts(again))}")
+        lines.append(f"dont {known} : {', '.join(said for said in _counts(again) if said[0] != '0')}")
     accepted = len(verdict.points) - len(live)
     if accepted:
         lines.append(f"{say_count(accepted, 'autre est accepté', 'autres sont acceptés')} pour un temps")
@@ -107,22 +107,18 @@ def _point(estate: Estate, point: WeakPoint) -> Iterator[str]:
 
 def changes(trend: Trend, before: str) -> str:
     """What became of the points since the audit `before`."""
-    rows = (
+    rows = [
         (("nouveau", "nouveaux"), trend.new),
         (("toujours là", "toujours là"), trend.kept),
         (("corrigé", "corrigés"), trend.mended),
         (
-            (
-                "pas revu : ce qui le montrait n'a pas pu l'être",
-                "pas revus : ce qui les montrait n'a pas pu l'être",
-            ),
+            ("pas revu : rien ne dit qu'il soit corrigé", "pas revus : rien ne dit qu'ils soient corrigés"),
             trend.unseen,
         ),
-        (
-            ("sorti du plan, qui n'en demande plus rien", "sortis du plan, qui n'en demande plus rien"),
-            trend.left,
-        ),
-    )
+    ]
+    if trend.left:  # rare: said when it happens
+        word = "du plan, qui n'en demande plus rien"
+        rows.append(((f"sorti {word}", f"sortis {word}"), trend.left))
     lines = [f"Depuis l'audit {before} :"]
     for (one, many), points in rows:
         lines.append(f"  {len(points):>3} {one if len(points) < 2 else many}")
