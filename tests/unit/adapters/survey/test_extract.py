@@ -7,6 +7,7 @@ import random
 import signal
 import tracemalloc
 import zipfile
+from pathlib import Path
 
 import pytest
 import typst
@@ -67,6 +68,18 @@ def test_a_pdf_is_read_in_its_own_process() -> None:
     with PdfReader() as pdf:
         assert count(plain(made, pdf.text)) == HITS
         assert count(plain(made, pdf.text)) == HITS
+
+
+@pytest.mark.parametrize("name", ["zlib", "select", "pypdfium2"])
+def test_the_pdf_process_runs_no_code_of_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """An audit started from a share runs nothing that lies there under the name of a module."""
+    (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    monkeypatch.chdir(tmp_path)
+    with PdfReader() as pdf:
+        assert pdf.text(typst.compile(b"suite")).strip() == "suite"
+    assert not (tmp_path / "ran").exists()
 
 
 @pytest.mark.parametrize("body", [b"", b"\n%%EOF", b"1 0 obj <<" * 1000])
