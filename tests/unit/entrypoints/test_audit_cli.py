@@ -586,3 +586,21 @@ def test_an_audit_cut_short_goes_on_where_it_was(house: Path, sent: signal.Signa
     assert "est repris : 2 regards sur 3" in done.stderr
     (same,) = value(house, "list")["audits"]  # type: ignore[misc]
     assert (same["audit"], same["looks"], same["ended"] is not None) == (one["audit"], 3, True)
+
+
+def test_a_defect_of_ours_tells_where_it_broke_and_nothing_that_was_read(
+    house: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The frames and the type of what broke, and of what led to it: their messages may hold words of a document."""
+
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("sacha") from KeyError("camille")
+
+    monkeypatch.setattr("releve.adapters.survey.files.inventory", broken)
+    said = run(house, "run", "--only", "files")
+    assert "KeyError\n" in said.stderr
+    assert "ZeroDivisionError\n" in said.stderr
+    assert ", in broken\n" in said.stderr
+    assert "1 regard sur 1" in said.stdout
+    assert "KeyError: " not in said.stderr
+    assert "ZeroDivisionError: " not in said.stderr

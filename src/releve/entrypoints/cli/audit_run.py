@@ -216,7 +216,7 @@ def _shown(todo: Sequence[Errand], faults: list[Errand]) -> Iterator[Watcher]:
 
     def fault(errand: Errand, error: Exception) -> None:
         faults.append(errand)
-        traceback.print_exception(error, file=sys.stderr)
+        _frames(error)
 
     if not sys.stderr.isatty():
         yield Watcher(done=_line(len(todo)), fault=fault)
@@ -251,6 +251,15 @@ def _shown(todo: Sequence[Errand], faults: list[Errand]) -> Iterator[Watcher]:
             say()
 
         yield Watcher(begun, done, fault)
+
+
+def _frames(error: BaseException) -> None:
+    """Where it broke and what it was, and before it what led to it; never its message, which may hold what was read."""
+    before = error.__cause__ or error.__context__
+    if before is not None:
+        _frames(before)
+    traceback.print_tb(error.__traceback__, file=sys.stderr)
+    sys.stderr.write(f"{type(error).__name__}\n")
 
 
 def _line(total: int) -> Callable[[Look], None]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import os
 import random
 import shutil
+import struct
 import tempfile
 import time
+import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -161,6 +164,41 @@ def test_a_document_that_memory_does_not_hold_costs_itself_alone(
     found = looked(place)
     assert hits(found) == {"nir": (1, 1)}
     assert [(gap.code, gap.sentence[-1]) for gap in found.gaps] == [("document-large", "1")]
+
+
+def far_zip() -> bytes:
+    """An archive whose directory puts a part beyond what any file offset can say."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("[Content_Types].xml", "")
+        part = zipfile.ZipInfo("word/document.xml")
+        part.extra = struct.pack("<HHQ", 1, 8, 2**63)
+        archive.writestr(part, "<d/>")
+    data = bytearray(out.getvalue())
+    at = data.rfind(b"PK\x01\x02") + 42
+    data[at : at + 4] = b"\xff" * 4
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        labelled._zipped(
+            {
+                "[Content_Types].xml": "",
+                "word/document.xml": f'<?xml version="1.0" encoding="nir-{NIR.replace(" ", "")}"?><d/>',
+            }
+        ),
+        far_zip(),
+    ],
+)
+def test_a_document_that_breaks_its_reader_costs_itself_alone(place: Path, data: bytes) -> None:
+    """Whatever the reader stumbles on, it is one damaged document; the others are read."""
+    (place / "a.docx").write_bytes(data)
+    (place / "b.txt").write_text(f"NIR {NIR}")
+    found = looked(place)
+    assert hits(found) == {"nir": (1, 1)}
+    assert [(gap.code, gap.sentence[-1]) for gap in found.gaps] == [("document-damaged", "1")]
 
 
 def test_many_files_come_in_many_batches(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

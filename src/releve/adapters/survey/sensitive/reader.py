@@ -55,7 +55,7 @@ class Tallies:
     size: int = 0
 
     def add(self, data: bytes, pdf: PdfReader) -> None:
-        """One document, from its bytes."""
+        """One document, from its bytes. One that breaks its reader, however it does, is damaged and costs itself alone."""
         self.size += len(data)
         try:
             found = count(plain(data, pdf.text))
@@ -64,6 +64,9 @@ class Tallies:
             return
         except MemoryError:
             self.missed[Unread.LARGE] += 1
+            return
+        except Exception:  # noqa: BLE001 - what it says may hold the document's words: its number alone is told
+            self.missed[Unread.DAMAGED] += 1
             return
         self.read += 1
         self.hits.update(found)
