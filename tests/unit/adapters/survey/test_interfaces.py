@@ -76,6 +76,14 @@ def test_an_answer_that_makes_no_sense_is_a_gap(over: dict[str, Any], code: str)
     assert [gap.code for gap in found.gaps] == [code]
 
 
+@pytest.mark.parametrize("seconds", ["NaN", "Infinity", "1e999"])
+def test_a_number_that_json_does_not_have_is_no_answer(seconds: str) -> None:
+    """Whatever machine says so, the ledger could not keep it."""
+    probe = json.dumps(told()).replace("2.0", seconds).encode()
+    found = interfaces(FakeHost("serveur", {"python3": lambda _: Completed(0, probe, b"")}), SPEC, 0)
+    assert (found.facts, [gap.code for gap in found.gaps]) == ((), ["answer-unclear"])
+
+
 @given(
     st.recursive(
         st.none() | st.integers() | st.text(max_size=5),
