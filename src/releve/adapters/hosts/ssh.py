@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from releve.adapters.hosts.agent import Failed
 from releve.adapters.hosts.failures import error_of
-from releve.adapters.hosts.link import BOOTSTRAP, TOO_OLD, Answered, Late, Link, LinkDown
+from releve.adapters.hosts.link import BOOTSTRAP, TOO_OLD, Answered, Late, Link, LinkDown, Slow
 from releve.domain.errors import BadInput, Unreachable
 from releve.domain.plan import HostSpec, SshSpec
 from releve.domain.ports import Completed
@@ -203,6 +203,15 @@ class SshHost:
             header, answered = self._connected().ask(asked, body, limit)
         except LinkDown as down:
             raise refusal(self.id, self._spec, down) from None
+        except Slow:
+            raise Unreachable(
+                "host-slow",
+                f"la réponse de la machine {self.id} arrive trop lentement : elle n'était pas finie à temps",
+                hint="son réseau est peut-être saturé ; ce qui lui était demandé a pu être fait : regardez "
+                "avant de recommencer",
+                context={"host": self.id},
+                retryable=True,
+            ) from None
         except Late:
             raise Unreachable(
                 "host-silent",
