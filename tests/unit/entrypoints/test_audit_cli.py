@@ -604,3 +604,17 @@ def test_a_defect_of_ours_tells_where_it_broke_and_nothing_that_was_read(
     assert "1 regard sur 1" in said.stdout
     assert "KeyError: " not in said.stderr
     assert "ZeroDivisionError: " not in said.stderr
+
+
+def test_what_a_machine_says_does_not_order_the_terminal_of_an_audit(
+    house: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its words are told with a mark in place of each order."""
+
+    def mean(*_: object, **__: object) -> None:
+        raise Unreachable("host-unreachable", "la machine dit \x1b[2J")
+
+    monkeypatch.setattr("releve.adapters.survey.files.inventory", mean)
+    said = run(house, "run", "--only", "files")
+    assert "non vu : la machine dit \ufffd[2J" in said.stderr
+    assert "\x1b" not in said.stderr

@@ -19,6 +19,7 @@ from releve.domain.errors import BadInput, Exit, Refused, Unreachable
 from releve.domain.instants import say_instant
 from releve.domain.names import among
 from releve.domain.os_errors import reason
+from releve.domain.terminal import printable
 from releve.domain.units import say_count, say_seconds
 from releve.entrypoints.cli.telling import Answer, Interrupted, talk
 
@@ -271,12 +272,14 @@ def _line(total: int) -> Callable[[Look], None]:
         unseen = say_count(len(look.gaps), "partie non vue", "parties non vues")
         parts = f", {unseen}" if look.gaps and not whole else ""
         talk(
-            f"{next(number):>3}/{total} {look.errand.topic.value:<12} {look.errand.subject} : {end}{parts} "
-            f"({say_seconds(look.seconds)})"
+            printable(
+                f"{next(number):>3}/{total} {look.errand.topic.value:<12} {look.errand.subject} : {end}{parts} "
+                f"({say_seconds(look.seconds)})"
+            )
         )
 
     return done
 
 
 def _gap_line(look: Look, sentence: str) -> str:
-    return f"non vu : {look.errand.subject} ({look.errand.topic.value}) : {sentence}"
+    return printable(f"non vu : {look.errand.subject} ({look.errand.topic.value}) : {sentence}")
