@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import json
 import os
 import shutil
@@ -97,6 +98,29 @@ def test_programs_are_counted_as_dpkg_counts_them() -> None:
     argv = ["dpkg-query", "-W", "-f", "${db:Status-Status}\n"]
     listed = subprocess.run(argv, capture_output=True, text=True, check=True).stdout.split()
     assert programs(5.0) == listed.count("installed")
+
+
+@pytest.mark.needs("dpkg", "root")
+def test_asking_apt_what_waits_writes_nothing() -> None:
+    """Its caches, its lists and its logs are as they were, folders and files, even for root."""
+    from releve.adapters.survey.probes.machine import Gap, updates
+
+    def state() -> dict[Path, tuple[int, int]]:
+        kept = [
+            path
+            for place in ("log/apt", "cache/apt", "lib/apt", "lib/dpkg")
+            for path in (
+                Path("/var", place),
+                *Path("/var", place).glob("*"),
+                *Path("/var", place).glob("*/*"),
+            )
+        ]
+        return {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in kept}
+
+    before = state()
+    with contextlib.suppress(Gap):  # no lists: apt is not asked
+        updates(60.0)
+    assert state() == before
 
 
 def test_a_clock_that_is_ahead_shows_how_much_and_within_what() -> None:
