@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import random
 import signal
@@ -16,6 +17,7 @@ from bench import labelled
 from releve.adapters.survey.sensitive.archive import PARTS, office
 from releve.adapters.survey.sensitive.detect import count
 from releve.adapters.survey.sensitive.extract import plain
+from releve.adapters.survey.sensitive.mail import PARTS as MAIL_PARTS
 from releve.adapters.survey.sensitive.pdf import PdfReader
 from releve.adapters.survey.sensitive.refusals import Refusal, Unread
 
@@ -176,6 +178,65 @@ def test_a_letter_in_quoted_printable_is_read() -> None:
         b"From: a\nContent-Transfer-Encoding: quoted-printable\n\nAnt=C3=A9c=C3=A9dents : =C3=A9pil=\nepsie"
     )
     assert count(plain(letter, no_pdf)) == {"health": 2}
+
+
+def letter(body: bytes, how: str, kind: str = "text/plain; charset=utf-8") -> bytes:
+    """A letter whose body is packed so."""
+    head = f"Received: {'x' * 9000}\nSubject: a\nMIME-Version: 1.0\nContent-Type: {kind}\n"
+    return head.encode() + f"Content-Transfer-Encoding: {how}\n\n".encode() + body
+
+
+def test_a_letter_in_base64_is_read() -> None:
+    """So is a part of one, in any of the encodings that people write in; its attachments are not."""
+    text = "\n".join(LINES).encode()
+    assert count(plain(letter(base64.encodebytes(text), "base64"), no_pdf)) == HITS
+    latin = base64.encodebytes(LINES[0].encode("cp1252"))
+    parts = [
+        b"Content-Type: text/html; charset=iso-8859-1\nContent-Transfer-Encoding: BASE64\n\n" + latin,
+        b"Content-Type: application/pdf\nContent-Transfer-Encoding: base64\n\n" + base64.encodebytes(text),
+    ]
+    body = b"--b\n" + b"\n--b\n".join(parts) + b"\n--b--\n"
+    whole = letter(body, "7bit", "multipart/mixed; boundary=b")
+    assert count(plain(whole, no_pdf)) == {"health": 2}
+    assert count(plain(b"From x\n" + whole + b"\nFrom y\n" + whole, no_pdf)) == {"health": 4}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"".join(b"Content-Type: multipart/mixed; boundary=b%d\n\n--b%d\n" % (n, n) for n in range(60)),
+        b"--b\n\nx\n" * (MAIL_PARTS + 1),
+    ],
+)
+def test_a_letter_made_to_take_long_is_refused(body: bytes) -> None:
+    """Parts within parts, or too many of them, are refused before they are taken apart."""
+    assert why(letter(body, "7bit", "multipart/mixed; boundary=b")) is Unread.BOMB
+
+
+def test_a_text_with_colons_is_no_letter() -> None:
+    """What only looks a little like one is read as it is."""
+    assert count(plain(b"Nom: Camille\nNIR: 2 69 05 49 588 157 80=\n", no_pdf)) == ONE
+
+
+@pytest.mark.parametrize("name", ["word/document2.xml", "Word/Document.xml", "xl/SHAREDSTRINGS.XML"])
+def test_a_part_is_found_whatever_the_case_and_number_of_its_name(name: str) -> None:
+    """Some programs number the main part, others write its name otherwise."""
+    xml = f"<d><p>{LINES[1]}</p></d>".encode()
+    assert count(plain(zipped({"[Content_Types].xml": b"", name: xml}), no_pdf)) == ONE
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"[Content_Types].xml": b"", "xl/worksheets/sheet1.bin": b"NIR"},
+        {"[Content_Types].xml": b"", "visio/pages/page1.xml": b"<d>NIR</d>"},
+        {"mimetype": b"application/epub+zip", "OEBPS/un.xhtml": b"<p>NIR</p>"},
+        {"mimetype": b"", "a.txt": b"NIR"},
+    ],
+)
+def test_a_package_of_which_nothing_is_read_is_not_read(parts: dict[str, bytes]) -> None:
+    """A document of a sort that we do not know does not count as read and clean."""
+    assert why(zipped(parts)) is Unread.UNOPENED
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])

@@ -112,7 +112,10 @@ def test_scans_pictures_and_archives_are_said_not_to_be_read(place: Path) -> Non
     assert (reading(found).documents, reading(found).skipped, reading(found).broken) == (2, 9, 0)
     assert [(gap.code, gap.sentence) for gap in found.gaps] == [
         ("document-scan", "nombre de PDF sans texte (pages numérisées) dont le contenu n'a pas été lu : 1"),
-        ("document-unopened", "nombre d'images et d'archives dont le texte n'a pas été lu : 7"),
+        (
+            "document-unopened",
+            "nombre d'images, d'archives et d'autres documents dont le texte n'a pas été lu : 7",
+        ),
     ]
 
 

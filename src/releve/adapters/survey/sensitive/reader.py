@@ -32,7 +32,7 @@ _MISSED: Mapping[Unread, str] = {
     Unread.DENIED: "de documents ou dossiers dont la lecture est refusée",
     Unread.SLOW: "de documents trop longs à lire",
     Unread.SCAN: "de PDF sans texte (pages numérisées) dont le contenu n'a pas été lu",
-    Unread.UNOPENED: "d'images et d'archives dont le texte n'a pas été lu",
+    Unread.UNOPENED: "d'images, d'archives et d'autres documents dont le texte n'a pas été lu",
 }
 _LETTERS = {
     b"L": Unread.LARGE,
