@@ -307,13 +307,29 @@ def test_a_disk_that_should_be_mounted_and_is_not_is_a_gap(
     assert (told["closed"]["unmounted"], names) == (str(place), [])
 
 
-def test_a_file_that_disappears_is_no_fault(place: Path) -> None:
-    """People go on working: a file that was listed and removed is left out."""
+def test_files_that_disappear_are_counted_and_those_that_stay_are_read(place: Path) -> None:
+    """People go on working: a file that was listed and removed was not read, and it is said."""
     (place / "a.txt").write_text(f"NIR {NIR}")
     (place / "b.txt").write_text(f"NIR {NIR}")
     found = looked(place, Between(lambda number: (place / "a.txt").unlink() if number == 2 else None))
     assert hits(found) == {"nir": (1, 1)}
-    assert found.gaps == ()
+    assert [(gap.code, gap.sentence) for gap in found.gaps] == [
+        ("not-read", "des fichiers ont disparu avant d'être lus ; nombre de fichiers non lus : 1")
+    ]
+
+
+def test_a_place_of_which_every_file_disappears_is_not_a_clean_one(place: Path) -> None:
+    """Nothing was read: there is no reading of zero documents, but what was not read."""
+    for name in "ab":
+        (place / f"{name}.txt").write_text(f"NIR {NIR}")
+
+    def emptied(number: int) -> None:
+        for file in place.iterdir() if number == 2 else ():
+            file.unlink()
+
+    found = looked(place, Between(emptied))
+    assert (found.facts, [gap.code for gap in found.gaps]) == ((), ["not-read"])
+    assert found.gaps[0].sentence.endswith(": 2")
 
 
 @pytest.mark.needs("root")
