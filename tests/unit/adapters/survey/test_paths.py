@@ -141,6 +141,8 @@ def test_default_routes() -> None:
     assert routes_of("a", b"") == []
     assert routes_of("a", b"default via 10.1.0.254") is None
     assert routes_of("a", b"[1]") is None
+    mean = b'[{"dst":"default","gateway":"a\\u001b[2J","dev":"\\ud800"}]'
+    assert routes_of("a", mean) == [Gateway("a", "a?[2J", "?")]
 
 
 def test_where_ip_is_missing_the_kernel_is_asked() -> None:
