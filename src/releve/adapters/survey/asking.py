@@ -50,7 +50,7 @@ def document(told: bytes, host: str, what: str) -> dict[str, Any] | Gap:
     lines = told.strip().splitlines()
     try:
         found = json.loads(lines[-1], parse_float=_finite, parse_constant=_finite) if lines else None
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     return found if isinstance(found, dict) else unclear(host, what)
 

@@ -195,11 +195,12 @@ def routes_of(device: str, raw: bytes) -> list[Gateway] | None:
     """What `ip -j route show default` printed; None when it is something else. Pure."""
     try:
         told = json.loads(raw or b"[]")
-    except ValueError:
+        every = [hop for route in told for hop in (route, *(route.get("nexthops") or ()))]
+    except (ValueError, TypeError, AttributeError, RecursionError):
         return None
-    if not isinstance(told, list) or not all(isinstance(route, dict) for route in told):
+    if not isinstance(told, list):
         return None
-    hops = [hop for route in told for hop in (route, *(route.get("nexthops") or ())) if isinstance(hop, dict)]
+    hops = [hop for hop in every if isinstance(hop, dict)]
     return [
         Gateway(device, text(str(hop.get("gateway", ""))), text(str(hop.get("dev", ""))))
         for hop in hops

@@ -45,3 +45,12 @@ def test_a_server_that_is_nowhere_is_a_gap(at: str, position: str) -> None:
     )
     found = mariadb.bases(lambda _: next(rows), "base", "serveur", pause=0)
     assert (found.facts, [gap.code for gap in found.gaps]) == ((), ["answer-unclear"])
+
+
+def test_a_server_whose_answers_are_too_deep_is_a_gap() -> None:
+    """Whether it is all of them, or one of a database."""
+    found = postgresql.bases(lambda *_: "[" * 200_000, "base", "serveur", pause=0)
+    assert [gap.code for gap in found.gaps] == ["answer-unclear"]
+    left = iter((*[*answers("2.0", "1")][:2], "[" * 200_000))
+    found = postgresql.bases(lambda *_: next(left), "base", "serveur", pause=0)
+    assert [(gap.code, gap.what) for gap in found.gaps] == [("answer-unclear", "b")]
