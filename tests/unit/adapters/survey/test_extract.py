@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import random
+import resource
 import signal
 import tracemalloc
 import zipfile
@@ -14,6 +15,7 @@ import pytest
 import typst
 
 from bench import labelled
+from releve.adapters.survey.sensitive import archive
 from releve.adapters.survey.sensitive.archive import PARTS, office
 from releve.adapters.survey.sensitive.detect import count
 from releve.adapters.survey.sensitive.extract import plain
@@ -34,9 +36,9 @@ def no_pdf(data: bytes) -> str:
 def zipped(parts: dict[str, bytes]) -> bytes:
     """A ZIP of these parts."""
     out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as made:
         for name, data in parts.items():
-            archive.writestr(name, data)
+            made.writestr(name, data)
     return out.getvalue()
 
 
@@ -116,6 +118,26 @@ def test_a_bomb_is_refused_while_it_unfolds() -> None:
     """60 MB of spaces in 60 kB: refused after about a megabyte, whatever its directory says."""
     bomb = b"<document><p>" + b" " * 60_000_000 + b"</p></document>"
     assert why(zipped({"[Content_Types].xml": b"", "word/document.xml": bomb})) is Unread.BOMB
+
+
+def test_parts_that_are_each_small_enough_are_counted_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a document unfolds to is bounded as a whole."""
+    part = b"<d>" + b" " * 900_000 + b"</d>"
+    parts = {"word/document.xml": part} | {f"word/header{number}.xml": part for number in range(3)}
+    assert plain(zipped(parts), no_pdf).strip() == b""
+    monkeypatch.setattr(archive, "UNFOLDED", 2_000_000)
+    assert why(zipped(parts)) is Unread.BOMB
+
+
+def test_the_pdf_process_has_little_memory_and_leaves_no_core() -> None:
+    """A file made to swell ends that process, not the machine; what it held is written nowhere."""
+    with PdfReader() as pdf:
+        pdf.text(typst.compile(b"suite"))
+        assert pdf._process is not None
+        limits = [
+            resource.prlimit(pdf._process.pid, what) for what in (resource.RLIMIT_AS, resource.RLIMIT_CORE)
+        ]
+    assert limits == [(2 * 2**30, 2 * 2**30), (0, 0)]
 
 
 def test_entities_that_multiply_are_refused() -> None:
@@ -243,9 +265,9 @@ def test_a_package_of_which_nothing_is_read_is_not_read(parts: dict[str, bytes])
 def test_a_part_packed_as_no_office_document_is_never_unfolded(method: int) -> None:
     """Such a part unfolds at once, whatever is asked of it: it is refused before its first byte."""
     out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", method) as archive:
-        archive.writestr("[Content_Types].xml", b"")
-        archive.writestr("word/document.xml", b"<d>" + b" " * 20_000_000 + b"</d>")
+    with zipfile.ZipFile(out, "w", method) as made:
+        made.writestr("[Content_Types].xml", b"")
+        made.writestr("word/document.xml", b"<d>" + b" " * 20_000_000 + b"</d>")
     tracemalloc.start()
     try:
         assert why(out.getvalue()) is Unread.DAMAGED

@@ -147,6 +147,14 @@ def test_who_may_read_without_a_mark(kept: str, foreign: int, held: str, told: s
     assert probe.told_by(kept, foreign, f"Name:\tx\nCapEff:\t{held}\n") == told
 
 
+def test_the_folders_that_are_walked_keep_their_access_time(tmp_path: Path) -> None:
+    """Nothing looks as if somebody had been there."""
+    make(tmp_path / "dossier/a.txt", 10)
+    os.utime(tmp_path / "dossier", (1_000_000_000, 1_000_000_000))
+    assert only(looked(tmp_path)).folders == 2
+    assert (tmp_path / "dossier").stat().st_atime == 1_000_000_000
+
+
 MOUNTS = """22 1 254:0 / / rw,relatime - ext4 /dev/vda rw
 30 22 0:5 / /srv rw,noatime shared:1 - ext4 /dev/vdb rw
 31 22 0:6 / /srv/mes\\040docs rw - xfs /dev/vdc rw

@@ -10,6 +10,7 @@ import random
 import shutil
 import struct
 import tempfile
+import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
@@ -359,6 +360,35 @@ def test_pipes_links_and_access_times_are_left_alone(place: Path) -> None:
     (place / "lien").symlink_to(place / "a.txt")
     assert hits(looked(place)) == {"nir": (1, 1)}
     assert (place / "a.txt").stat().st_atime == 1_000_000_000
+
+
+def test_a_link_put_in_the_place_of_a_file_is_not_followed(place: Path) -> None:
+    """A file that was listed may be a link to anywhere by the time it is asked for."""
+    (place / "a.txt").write_text("x")
+    secret = place.with_name(f"{place.name}-ailleurs")
+    secret.write_text(f"NIR {NIR}")
+
+    def swapped(number: int) -> None:
+        if number == 2:
+            (place / "a.txt").unlink()
+            (place / "a.txt").symlink_to(secret)
+
+    found = looked(place, Between(swapped))
+    secret.unlink()
+    assert (hits(found), [gap.code for gap in found.gaps]) == ({}, ["not-read"])
+
+
+def test_a_pipe_put_in_the_place_of_a_file_does_not_hold_the_reader(place: Path) -> None:
+    """Nobody writes into it: it is opened without waiting, and is no document."""
+    pipe = place / "tuyau"
+    os.mkfifo(pipe)
+    late = threading.Timer(2, lambda: os.close(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)))
+    late.start()
+    begun = time.monotonic()
+    told = probe.content(os.fsencode(pipe), 100)
+    late.cancel()
+    assert told == (b"O", b"", 0)
+    assert time.monotonic() - begun < 1
 
 
 def test_time_over_says_how_many_were_not_read(place: Path) -> None:

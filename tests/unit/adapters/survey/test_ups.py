@@ -64,6 +64,17 @@ def test_a_charge_that_is_no_number_is_unknown(charge: bytes) -> None:
     assert fact == Ups("onduleur", "OL")
 
 
+def test_an_answer_that_is_too_long_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that goes on and on is given up, whatever it says in the end."""
+    many = b"".join(b'VAR salle outlet.%d.status "on"\n' % number for number in range(2000))
+    said = b'BEGIN LIST VAR salle\nVAR salle ups.status "OL"\n' + many + b"END LIST VAR salle\n"
+    with answering(said) as device:
+        assert ups(device, timeout=2).facts == (Ups("onduleur", "OL"),)
+    monkeypatch.setattr("releve.adapters.survey.ups._LARGEST", 10_000)
+    with answering(said) as device:
+        assert [gap.code for gap in ups(device, timeout=2).gaps] == ["answer-unclear"]
+
+
 def test_a_server_that_is_not_there_is_a_gap() -> None:
     """A closed port: the gap names the address, and it is not an empty battery."""
     with socket.create_server(("127.0.0.1", 0)) as server:
