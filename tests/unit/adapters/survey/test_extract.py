@@ -240,6 +240,12 @@ def test_a_text_with_colons_is_no_letter() -> None:
     assert count(plain(b"Nom: Camille\nNIR: 2 69 05 49 588 157 80=\n", no_pdf)) == ONE
 
 
+def test_what_looks_like_a_letter_hides_nothing_that_is_not_packed() -> None:
+    """The trace of an exchange with a server, say, whose body is no text by its own word."""
+    trace = f'Host: exemple.test\nContent-Type: application/json\n\n{{"nir": "{LINES[1]}"}}\n'
+    assert count(plain(trace.encode(), no_pdf)) == ONE
+
+
 @pytest.mark.parametrize("name", ["word/document2.xml", "Word/Document.xml", "xl/SHAREDSTRINGS.XML"])
 def test_a_part_is_found_whatever_the_case_and_number_of_its_name(name: str) -> None:
     """Some programs number the main part, others write its name otherwise."""

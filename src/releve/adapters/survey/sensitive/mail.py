@@ -15,6 +15,7 @@ NESTED = 50  # parts within parts
 _HEAD = 64 * 1024  # bytes in which a letter says what it is
 _FIRST = re.compile(rb"(?:From [^\n]*\n)?[A-Za-z][A-Za-z0-9-]{0,70}:")
 _SAYS = re.compile(rb"\ncontent-(?:type|transfer-encoding):", re.IGNORECASE)
+_OPEN = ("", "7bit", "8bit", "quoted-printable")  # read whatever they say they are
 _NEXT = re.compile(rb"^From [^\n]*\n", re.MULTILINE)
 
 
@@ -44,7 +45,8 @@ def _texts(letter: bytes) -> list[bytes]:
 
 
 def _body(part: Message) -> list[bytes]:
-    if part.is_multipart() or part.get_content_maintype() != "text":
+    packed = str(part.get("content-transfer-encoding", "")).strip().lower() not in _OPEN
+    if part.is_multipart() or (packed and part.get_content_maintype() != "text"):
         return []
     body = part.get_payload(decode=True)
     return [fold(body)] if isinstance(body, bytes) else []
