@@ -22,6 +22,7 @@ from releve.domain.errors import Unreachable
 from releve.domain.seen import Documents, Tally
 from releve.entrypoints.cli.audit_notes import year_after
 from releve.entrypoints.cli.audit_photo import kept
+from releve.entrypoints.cli.audit_run import _gap_line
 from tests.commands import here
 
 IMAGE = b"\xff\xd8\xffimage fictive"
@@ -618,3 +619,5 @@ def test_what_a_machine_says_does_not_order_the_terminal_of_an_audit(
     said = run(house, "run", "--only", "files")
     assert "non vu : la machine dit \ufffd[2J" in said.stderr
     assert "\x1b" not in said.stderr
+    look = Look(Errand(Topic.FILES, "archives", "siege"), datetime(2026, 10, 5, tzinfo=UTC), 1.0)
+    assert _gap_line(look, "dit \x1b[2J") == "non vu : archives (files) : dit \ufffd[2J"

@@ -83,6 +83,10 @@ def test_the_pdf_process_runs_no_code_of_the_current_folder(
     monkeypatch.chdir(tmp_path)
     with PdfReader() as pdf:
         assert pdf.text(typst.compile(b"suite")).strip() == "suite"
+        assert pdf._process is not None
+        own = Path("/proc", str(pdf._process.pid))
+        assert b"-P" in (own / "cmdline").read_bytes().split(b"\0")
+        assert (own / "cwd").readlink() == Path("/")
     assert not (tmp_path / "ran").exists()
 
 
