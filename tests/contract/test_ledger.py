@@ -16,7 +16,7 @@ import pytest
 from releve.adapters.ledger import open_ledger
 from releve.domain.audit import Acceptance, Audit, Errand, Gap, Look, Topic
 from releve.domain.audit import Answer as Said
-from releve.domain.errors import BadInput, Refused
+from releve.domain.errors import BadInput, Refused, Unheld
 from releve.domain.evidence import GENESIS, verify
 from releve.domain.incident import Incident
 from releve.domain.objectives import DataAnswer, Statement
@@ -35,7 +35,7 @@ from releve.domain.runbook import (
     TaskRecord,
     TaskState,
 )
-from releve.domain.seen import KINDS, Files, Port, Scan, Service, System, Tally
+from releve.domain.seen import KINDS, Files, Port, Scan, Service, System, Tally, Ups
 from releve.domain.units import Clock, Span
 from tests.fakes.ledger import FakeLedger
 from tests.integration.pg import Server, free_port, no_templates_left, own  # noqa: F401
@@ -529,6 +529,16 @@ def test_a_look_made_again_replaces_the_first(ledger: Ledger) -> None:
     ledger.audits.begin(AUDIT)
     ledger.audits.keep(AUDIT.id, replace(LOOKED, facts=(), gaps=(Gap("host-down", "muet"),)))
     ledger.audits.keep(AUDIT.id, LOOKED)
+    assert ledger.audits.looks(AUDIT.id) == [LOOKED]
+
+
+@pytest.mark.parametrize("charge", [float("nan"), float("inf")])
+def test_a_look_that_cannot_be_written_down_is_refused_by_name(ledger: Ledger, charge: float) -> None:
+    """Nothing of it is kept, and what was kept before stands."""
+    ledger.audits.begin(AUDIT)
+    ledger.audits.keep(AUDIT.id, LOOKED)
+    with pytest.raises(Unheld):
+        ledger.audits.keep(AUDIT.id, replace(LOOKED, facts=(Ups("onduleur", "OL", charge),)))
     assert ledger.audits.looks(AUDIT.id) == [LOOKED]
 
 

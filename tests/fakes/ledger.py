@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Collection, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
 from releve.domain.audit import Acceptance, Answer, Audit, Look, Topic
-from releve.domain.errors import BadInput, Refused
+from releve.domain.errors import BadInput, Refused, Unheld
 from releve.domain.evidence import GENESIS, Entry, seal
 from releve.domain.incident import Incident
 from releve.domain.objectives import Statement
@@ -230,6 +230,10 @@ class FakeAudits:
 
     def keep(self, audit: str, look: Look) -> None:
         self._known(audit)
+        try:
+            json.dumps(asdict(look), allow_nan=False, default=str)
+        except ValueError as error:
+            raise Unheld("look-unheld", "ce qui a été répondu ne peut pas être gardé au registre") from error
         self._looks.setdefault(audit, {})[look.errand.key] = look
 
     def end(self, audit: str, at: datetime) -> None:

@@ -85,6 +85,10 @@ class BadInput(ReleveError):
     exit_code = Exit.BAD_INPUT
 
 
+class Unheld(BadInput):
+    """A value that the ledger cannot hold: a number that is none, an instant without a time zone."""
+
+
 class PromiseBroken(ReleveError):
     """Everything ran, and an objective was not kept."""
 

@@ -358,7 +358,10 @@ class Audits(Protocol):
         ...
 
     def keep(self, audit: str, look: Look) -> None:
-        """Record a look of it; the same errand looked at again replaces it. Raises `BadInput` when unknown."""
+        """Record a look of it; the same errand looked at again replaces it.
+
+        Raises `BadInput` when unknown, `Unheld` for a look that cannot be written down: nothing is kept of it.
+        """
         ...
 
     def end(self, audit: str, at: datetime) -> None:

@@ -242,7 +242,7 @@ class Files:
     folders below `place` are called after people. `twins`: files whose size another
     one has too (at least `TWIN` bytes), `twin_bytes` what all but one of each size weigh. `unopened`: never
     read since they were written; None where the file system keeps no access time. `access`: what it does with
-    them: kept, relatime, noatime, unknown. `unread`: folders that we could not enter. `whole`: False when the
+    them: kept, relatime, noatime, unknown, touched (our own reading marks them). `unread`: folders that we could not enter. `whole`: False when the
     look ended before its end (time, share gone); then the figures are "at least" and compare with no other.
     """
 

@@ -679,3 +679,36 @@ def test_a_point_not_seen_again_counts_and_can_be_lived_with(house: Path) -> Non
     (again,) = value(house, "show")["not_seen_again"]  # type: ignore[misc]
     assert again["standing"] == "accepted"
     assert run(house, "show", "--fail-on", "critical").returncode == 0
+
+
+def test_a_defect_of_ours_tells_where_it_broke_and_nothing_that_was_read(
+    house: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The frames and the type of what broke, and of what led to it: their messages may hold words of a document."""
+
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("sacha") from KeyError("camille")
+
+    monkeypatch.setattr("releve.adapters.survey.files.inventory", broken)
+    said = run(house, "run", "--only", "files")
+    assert "KeyError\n" in said.stderr
+    assert "ZeroDivisionError\n" in said.stderr
+    assert ", in broken\n" in said.stderr
+    assert "1 regard sur 1" in said.stdout
+    assert "KeyError: " not in said.stderr
+    assert "ZeroDivisionError: " not in said.stderr
+
+
+def test_what_a_machine_says_does_not_order_the_terminal_of_an_audit(
+    house: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its words are told with a mark in place of each order."""
+
+    def mean(*_: object, **__: object) -> None:
+        raise Unreachable("host-unreachable", "la machine dit \x1b[2J")
+
+    monkeypatch.setattr("releve.adapters.survey.files.inventory", mean)
+    said = run(house, "run", "--only", "files")
+    assert "pas vu, la machine dit \ufffd[2J" in said.stderr
+    assert "\x1b" not in said.stderr
+    assert "\x1b" not in run(house, "show").stdout

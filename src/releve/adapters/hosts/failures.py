@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from releve.adapters.hosts.agent import Failed
 from releve.domain.errors import BadInput, ReleveError, Unreachable
+from releve.domain.terminal import printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +80,15 @@ class _Blank(dict[str, str]):
         return "?"
 
 
+def _told(value: str) -> str:
+    """On one line, and nothing for a terminal to obey: another machine may have said it."""
+    return " ".join(map(printable, value.splitlines()))
+
+
 def error_of(host: str, failed: Failed) -> ReleveError:
     """The domain error of a failure on `host` (a host id)."""
     saying = _SAYINGS.get(failed.code, _SAYINGS["agent-fault"])
-    facts = _Blank(failed.detail, host=host)
+    facts = _Blank({name: _told(value) for name, value in failed.detail.items()}, host=host)
     return saying.kind(
         failed.code,
         saying.sentence.format_map(facts),

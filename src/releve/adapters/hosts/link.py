@@ -25,6 +25,8 @@ from releve.adapters.hosts import agent
 _NOISE = 64 * 1024  # bytes that a login script may print before the agent speaks
 _STALL = 10.0  # seconds without a byte leaving: nobody takes them at the other end
 _SILENCE = 2.0  # seconds without a byte coming, once the time of a request is over
+_ARRIVING = 300.0  # seconds beyond it for answers that come, however slowly: 32 MB take 270 at 1 Mb/s
+_LARGEST = 256 * 2**20  # bytes of an answer: the longest of ours, a list of files, has some 100 MB
 _CHUNK = 64 * 1024
 
 # The whole remote command, constant. Isolated mode: the folder and the variables of the account we
@@ -50,6 +52,10 @@ class LinkDown(Exception):
 
 class Late(Exception):
     """One request has no answer in time; the connection may well live, and others use it."""
+
+
+class Slow(Late):
+    """Bytes came all the while, and its answer had not ended `_ARRIVING` seconds after its time."""
 
 
 class Link:
@@ -103,7 +109,7 @@ class Link:
         return self._down is None
 
     def ask(self, header: Mapping[str, Any], body: bytes, limit: float) -> Answered:
-        """The answer to one request, within `limit` seconds. Raises `LinkDown`, `Late`."""
+        """The answer to one request, begun within `limit` seconds. Raises `LinkDown`, `Late`, `Slow`."""
         number, future = next(self._numbers), Future[Answered]()
         with self._state:
             if self._down is not None:
@@ -122,11 +128,12 @@ class Link:
         while True:
             # an answer, ours or one before it, may be arriving when the time is over: silence decides
             end = max(until, self._heard + _SILENCE) if self._receiving else until
-            wait = end - time.monotonic()
+            last = until + _ARRIVING
+            wait = min(end, last) - time.monotonic()
             if wait <= 0:
                 with self._state:
                     self._waiting.pop(number, None)
-                raise Late
+                raise Slow if end > last else Late
             with contextlib.suppress(FutureTimeout):
                 return future.result(min(wait, threading.TIMEOUT_MAX))
 
@@ -167,6 +174,11 @@ class Link:
             if self._greeted():
                 while (frame := agent.take(self._read)) is not None:
                     header, size = frame
+                    if size > _LARGEST:
+                        reason = (
+                            f"sa réponse serait de {size} octets : plus de {_LARGEST}, elle n'est pas prise"
+                        )
+                        break
                     self._receiving = True
                     body = self._read(size)
                     self._receiving = False
@@ -176,7 +188,7 @@ class Link:
                         future = self._waiting.pop(header["id"], None)
                     if future is not None:
                         _settle(future, (header, body))
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, RecursionError) as error:
             reason = f"la connexion ne se lit plus : {error}"
         finally:
             self._bury(reason)

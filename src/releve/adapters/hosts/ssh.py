@@ -17,10 +17,11 @@ from typing import Any, Self
 
 from releve.adapters.hosts.agent import Failed
 from releve.adapters.hosts.failures import error_of
-from releve.adapters.hosts.link import BOOTSTRAP, TOO_OLD, Answered, Late, Link, LinkDown
+from releve.adapters.hosts.link import BOOTSTRAP, TOO_OLD, Answered, Late, Link, LinkDown, Slow
 from releve.domain.errors import BadInput, Unreachable
 from releve.domain.plan import HostSpec, SshSpec
 from releve.domain.ports import Completed
+from releve.domain.terminal import printable
 
 _OPENING = 5.0  # seconds beyond the connection itself: login, start of python3 on a busy machine
 _GRACE = 2.0  # seconds beyond the time of a program: its answer comes from afar
@@ -93,10 +94,17 @@ _WHY_FR = {  # what the system says of a connection (errno(3)), and ssh of a nam
 
 
 def refusal(host: str, spec: SshSpec, down: LinkDown) -> Unreachable:
-    """What a connection that failed or was lost means. Pure: read from what ssh (OpenSSH) said."""
+    """What a connection that failed or was lost means. Pure: read from what ssh (OpenSSH) said.
+
+    The other end may say anything there: its words stand in the context alone, the sentence is ours.
+    """
     said = down.stderr.strip()
     where = f"{spec.user}@{spec.address}:{spec.port}"
-    context = {"host": host, "ssh": where, **({"said": said[-500:]} if said else {})}
+    context = {
+        "host": host,
+        "ssh": where,
+        **({"said": "\n".join(map(printable, said[-500:].splitlines()))} if said else {}),
+    }
     if "Host key verification failed" in said or "HOST IDENTIFICATION HAS CHANGED" in said:
         changed = "HAS CHANGED" in said
         return Unreachable(
@@ -120,8 +128,9 @@ def refusal(host: str, spec: SshSpec, down: LinkDown) -> Unreachable:
             hint="installez le paquet python3 sur cette machine",
             context=context,
         )
-    last = said.splitlines()[-1] if said else down.reason
-    plain = next((words for sign, words in _WHY_FR.items() if sign in last), last)
+    last = said.splitlines()[-1] if said else ""
+    ours = down.reason if down.code is None or not said else f"connexion refusée (code {down.code})"
+    plain = next((words for sign, words in _WHY_FR.items() if sign in last), ours)
     return Unreachable(
         "host-unreachable",
         f"la machine {host} ({where}) n'est pas joignable : {plain}",
@@ -203,6 +212,15 @@ class SshHost:
             header, answered = self._connected().ask(asked, body, limit)
         except LinkDown as down:
             raise refusal(self.id, self._spec, down) from None
+        except Slow:
+            raise Unreachable(
+                "host-slow",
+                f"la réponse de la machine {self.id} arrive trop lentement : elle n'était pas finie à temps",
+                hint="son réseau est peut-être saturé ; ce qui lui était demandé a pu être fait : regardez "
+                "avant de recommencer",
+                context={"host": self.id},
+                retryable=True,
+            ) from None
         except Late:
             raise Unreachable(
                 "host-silent",

@@ -15,7 +15,7 @@ from releve.adapters.ledger import models
 from releve.adapters.ledger.codec import dump, load, of_plain, utc
 from releve.adapters.ledger.database import Database, put
 from releve.domain.audit import Acceptance, Answer, Audit, Errand, Gap, Look, Topic
-from releve.domain.errors import BadInput
+from releve.domain.errors import BadInput, Unheld
 from releve.domain.seen import KINDS, kind_of
 
 _NOTES: Mapping[str, type[Answer | Acceptance]] = {"answer": Answer, "acceptance": Acceptance}
@@ -105,16 +105,18 @@ def _known(alias: str, audit: str) -> models.Audit:
 
 
 def _look_text(look: Look) -> str:
-    """Facts carry their kind: a look holds values of many types."""
-    return dump(
-        {
-            "errand": look.errand,
-            "at": look.at,
-            "seconds": look.seconds,
-            "facts": [{"kind": kind_of(fact), "value": fact} for fact in look.facts],
-            "gaps": look.gaps,
-        }
-    )
+    """Facts carry their kind: a look holds values of many types. Raises `Unheld`."""
+    value = {
+        "errand": look.errand,
+        "at": look.at,
+        "seconds": look.seconds,
+        "facts": [{"kind": kind_of(fact), "value": fact} for fact in look.facts],
+        "gaps": look.gaps,
+    }
+    try:
+        return dump(value)
+    except (ValueError, TypeError) as error:
+        raise Unheld("look-unheld", "ce qui a été répondu ne peut pas être gardé au registre") from error
 
 
 def _look(text: str) -> Look:

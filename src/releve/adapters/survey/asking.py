@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
+from math import isfinite
 from typing import Any
 
 from releve.domain.audit import Gap
@@ -48,8 +49,8 @@ def document(told: bytes, host: str, what: str) -> dict[str, Any] | Gap:
     """The JSON object of the last line; a gap when there is none."""
     lines = told.strip().splitlines()
     try:
-        found = json.loads(lines[-1]) if lines else None
-    except ValueError:
+        found = json.loads(lines[-1], parse_float=_finite, parse_constant=_finite) if lines else None
+    except (ValueError, RecursionError):
         found = None
     return found if isinstance(found, dict) else unclear(host, what)
 
@@ -57,6 +58,13 @@ def document(told: bytes, host: str, what: str) -> dict[str, Any] | Gap:
 def unclear(host: str, what: str) -> Gap:
     """What came back cannot be understood."""
     return Gap("answer-unclear", f"ce que {host} a répondu ne se comprend pas", what)
+
+
+def _finite(written: str) -> float:
+    """A number that JSON has. Raises ValueError for the others that Python writes (NaN, Infinity)."""
+    if not isfinite(found := float(written)):
+        raise ValueError(written)
+    return found
 
 
 @cache

@@ -16,6 +16,7 @@ AGES: Sequence[tuple[str, int]] = (("30d", 30), ("1y", 365), ("3y", 1096), ("5y"
 OLDER = "older"
 LARGEST = 20
 _MARGIN = 0.9  # share of the time given to the walk itself: the rest is for starting and answering
+TOUCHED = "touched"
 _ACCESS = frozenset({"kept", "relatime"})  # access time <= change time means "not read since", in both
 
 
@@ -24,7 +25,8 @@ def inventory(host: Host, subject: str, place: str, *, timeout: float) -> Found:
 
     Names of ages: 30d, 1y, 3y, 5y, 10y (changed less than that ago), older. With `relatime` a first reading
     after a change is always noted (mount(8)): unopened files are known there too; not with `noatime`, nor
-    behind a network or layered file system, whose server does as it likes. A copying program that reads
+    behind a network or layered file system, whose server does as it likes, nor to an account whose own reading
+    (`sensitive`) would mark the files of others. A copying program that reads
     files counts as a reader. Sizes are those that files show: a hole counts, a file with two names counts twice.
     """
     asked = question(place, timeout=timeout, largest=LARGEST)
@@ -55,7 +57,8 @@ def read(told: Mapping[str, Any], host: str, subject: str, place: str) -> Found:
         if _bare(told):
             return Found(gaps=(bare(place),))
         fact = _fact(told, host, subject, place)
-        return Found((fact,) if fact.files or fact.whole else (), troubles(told, place))
+        gaps = (*troubles(told, place), *((_touched(place),) if fact.access == TOUCHED else ()))
+        return Found((fact,) if fact.files or fact.whole else (), gaps)
     except (KeyError, TypeError, ValueError, IndexError, OverflowError, OSError):
         return Found(gaps=(unclear(host, place),))
 
@@ -105,6 +108,15 @@ def closed(told: Mapping[str, Any], place: str) -> Gap | None:
     if "absent" in told:
         return Gap("place-failed", "ce dossier ne répond pas (disque ou partage en défaut)", place)
     return None
+
+
+def _touched(place: str) -> Gap:
+    return Gap(
+        "access-touched",
+        "le compte utilisé marque comme ouverts les fichiers d'autrui qu'il lit : ceux que personne n'ouvre ne se savent "
+        "pas (il faut root, ou leur propriétaire)",
+        place,
+    )
 
 
 def bare(place: str) -> Gap:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from releve.adapters.survey.asking import answered, unclear
+from releve.adapters.survey.telling import text
 from releve.domain.audit import Found, Gap
 from releve.domain.errors import ReleveError
 from releve.domain.plan import HostSpec
@@ -26,7 +27,8 @@ _SUMS: Mapping[str, tuple[str, ...]] = {
     "late": ("tx_window_errors",),  # where Linux counts late collisions (its statistics documentation)
     "collisions": ("collisions",),
     "errors": ("rx_errors", "tx_errors"),
-    "discards": ("rx_dropped", "tx_dropped"),
+    # rx_dropped also counts the frames that nobody here asked for (LLDP, another protocol): no fault of a cable
+    "discards": ("rx_missed_errors", "rx_fifo_errors", "tx_dropped"),
     "changes": ("carrier_changes",),
 }
 
@@ -60,7 +62,7 @@ def ports(device: str, told: Mapping[str, Any]) -> Found:
     for name, face in faces.items():
         counts = first.get(name)
         if not isinstance(face, dict) or not isinstance(counts, dict):
-            gaps.append(unclear(device, str(name)[:_LONGEST]))
+            gaps.append(unclear(device, text(name)[:_LONGEST]))
             continue
         again = later.get(name)
         facts.append(_port(device, name, face, counts, again if isinstance(again, dict) else None, seconds))
@@ -83,9 +85,9 @@ def _port(
     sums = {word: _sum(latest, parts) for word, parts in _SUMS.items()}
     return Port(
         device,
-        name[:_LONGEST],
+        text(name)[:_LONGEST],
         up,
-        str(face.get("alias") or "")[:255],
+        text(str(face.get("alias") or "")),
         speed * _MEGA if speed and up else None,
         ability * _MEGA if ability else None,
         duplex if up and duplex in {"full", "half"} else "",
@@ -142,7 +144,7 @@ def lldp(device: str, raw: bytes) -> tuple[Lldp, ...] | None:
                 chassis, port = cable["chassis"][0], cable["port"][0]
                 name = _first(chassis, "name") or _first(chassis, "id")
                 far = _first(port, "descr") or _first(port, "id")
-                seen.append(Lldp(device, str(cable["name"])[:_LONGEST], name, far))
+                seen.append(Lldp(device, text(str(cable["name"]))[:_LONGEST], name, far))
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
         return None
     return tuple(seen)
@@ -150,4 +152,4 @@ def lldp(device: str, raw: bytes) -> tuple[Lldp, ...] | None:
 
 def _first(part: Mapping[str, Any], word: str) -> str:
     values = part.get(word) or [{}]
-    return str(values[0].get("value", ""))[:255]
+    return text(str(values[0].get("value", "")))

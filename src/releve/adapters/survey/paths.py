@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Protocol
 
+from releve.adapters.survey.telling import text
 from releve.domain.audit import Found, Gap
 from releve.domain.errors import ReleveError
 from releve.domain.plan import HostSpec, SshSpec
@@ -83,12 +84,12 @@ def ping(address: str, count: int) -> list[str]:
 
 def trips_of(printed: bytes) -> Trips | None:
     """What ping (iputils, BusyBox) printed; None when it is something else. Pure. Doubles count once."""
-    text = printed.decode("utf-8", "replace")
-    sent = re.search(r"^(\d{1,9}) packets transmitted, ", text, re.MULTILINE)
+    told = printed.decode("utf-8", "replace")
+    sent = re.search(r"^(\d{1,9}) packets transmitted, ", told, re.MULTILINE)
     if sent is None or not int(sent[1]):
         return None
     times: dict[str, float] = {}
-    for found in re.finditer(r"(?:icmp_|\b)seq=(\d+) .*?\btime=(\d+(?:\.\d+)?) ms(?! \(DUP)", text):
+    for found in re.finditer(r"(?:icmp_|\b)seq=(\d+) .*?\btime=(\d+(?:\.\d+)?) ms(?! \(DUP)", told):
         times.setdefault(found[1], float(found[2]))
     return Trips(int(sent[1]), tuple(times.values())[: int(sent[1])])
 
@@ -194,13 +195,14 @@ def routes_of(device: str, raw: bytes) -> list[Gateway] | None:
     """What `ip -j route show default` printed; None when it is something else. Pure."""
     try:
         told = json.loads(raw or b"[]")
-    except ValueError:
+        every = [hop for route in told for hop in (route, *(route.get("nexthops") or ()))]
+    except (ValueError, TypeError, AttributeError, RecursionError):
         return None
-    if not isinstance(told, list) or not all(isinstance(route, dict) for route in told):
+    if not isinstance(told, list):
         return None
-    hops = [hop for route in told for hop in (route, *(route.get("nexthops") or ())) if isinstance(hop, dict)]
+    hops = [hop for hop in every if isinstance(hop, dict)]
     return [
-        Gateway(device, str(hop.get("gateway", "")), str(hop.get("dev", "")))
+        Gateway(device, text(str(hop.get("gateway", ""))), text(str(hop.get("dev", ""))))
         for hop in hops
         if hop.get("gateway") or ("dev" in hop and hop.get("dst") == "default")
     ]

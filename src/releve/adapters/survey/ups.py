@@ -11,6 +11,7 @@ import re
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite
 from time import monotonic
 
 from releve.adapters.survey.telling import text
@@ -94,9 +95,10 @@ def _fact(device: str, told: Mapping[str, str]) -> Ups:
 
 def _number(value: str | None) -> float | None:
     try:
-        return float(value) if value is not None else None
+        found = float(value) if value is not None else None
     except ValueError:
         return None
+    return found if found is not None and isfinite(found) else None
 
 
 def _listed(place: NutPlace, address: str, timeout: float) -> Mapping[str, str]:

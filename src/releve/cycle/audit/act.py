@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from releve.domain.audit import Audit, Errand, Found, Gap, Look
-from releve.domain.errors import ReleveError
+from releve.domain.errors import ReleveError, Unheld
 from releve.domain.ports import Audits, Now
 
 See = Callable[[Errand], Found]
@@ -59,19 +59,28 @@ def conduct(
 ) -> Audit:
     """Look at everything of `todo`, `at_once` at a time; the audit as it stands afterwards.
 
-    It has ended when nothing of it is left. What cannot be kept (a full disk) raises at once: an audit that
-    forgets is no audit. Must be called by one thread at a time for one audit.
+    It has ended when nothing of it is left. A look that no ledger can hold is a gap. Any other that cannot be kept (a
+    full disk) raises at once: an audit that forgets is no audit. Must be called by one thread at a time for one audit.
     """
     audits.begin(audit)
     with _looking(todo, see, now, at_once, watcher) as looks:
         for look in looks:
-            audits.keep(audit.id, look)
-            watcher.done(look)
+            watcher.done(_kept(audits, audit, look))
     if left(audits, audit):
         return audit
     ended = now()
     audits.end(audit.id, ended)
     return replace(audit, ended=ended)
+
+
+def _kept(audits: Audits, audit: Audit, look: Look) -> Look:
+    """The look as it is kept."""
+    try:
+        audits.keep(audit.id, look)
+    except Unheld as error:
+        look = replace(look, facts=(), gaps=(Gap(error.code, error.sentence),))
+        audits.keep(audit.id, look)
+    return look
 
 
 @contextmanager

@@ -29,7 +29,7 @@ def shown(todo: Sequence[Errand], faults: list[Errand]) -> Iterator[Watcher]:
 
     def fault(errand: Errand, error: Exception) -> None:
         faults.append(errand)
-        traceback.print_exception(error, file=sys.stderr)
+        _frames(error)
 
     if not sys.stderr.isatty():
         yield Watcher(done=_line(len(todo)), fault=fault)
@@ -38,6 +38,15 @@ def shown(todo: Sequence[Errand], faults: list[Errand]) -> Iterator[Watcher]:
 
     with bar(len(todo), Console(stderr=True)) as (begun, done):
         yield Watcher(begun, done, fault)
+
+
+def _frames(error: BaseException) -> None:
+    """Where it broke and what it was, and before it what led to it; never its message, which may hold what was read."""
+    before = error.__cause__ or error.__context__
+    if before is not None:
+        _frames(before)
+    traceback.print_tb(error.__traceback__, file=sys.stderr)
+    sys.stderr.write(f"{type(error).__name__}\n")
 
 
 @contextmanager
@@ -99,5 +108,6 @@ def told(look: Look) -> str:
             end += f", {say_count(len(look.gaps), 'partie non vue', 'parties non vues')}"
     else:
         whole = [gap for gap in look.gaps if not gap.what] or look.gaps
-        end = "pas vu, " + " ; ".join(dict.fromkeys(printable(gap.sentence) for gap in whole))
-    return f"{look.errand.topic.value:<12} {look.errand.subject} : {end} ({say_seconds(look.seconds)})"
+        end = "pas vu, " + " ; ".join(dict.fromkeys(gap.sentence for gap in whole))
+    said = f"{look.errand.topic.value:<12} {look.errand.subject} : {end} ({say_seconds(look.seconds)})"
+    return printable(said)

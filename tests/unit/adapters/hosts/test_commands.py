@@ -6,12 +6,15 @@ import shlex
 
 import pytest
 
+from releve.adapters.hosts.agent import Failed
 from releve.adapters.hosts.commands import Status, status_of, verbs
+from releve.adapters.hosts.failures import error_of
 from releve.adapters.hosts.link import BOOTSTRAP, LinkDown
 from releve.adapters.hosts.ssh import refusal, ssh_argv
 from releve.domain.errors import BadInput
 from releve.domain.plan import Manager, ServiceSpec, SshSpec
 from releve.domain.ports import Completed
+from releve.domain.terminal import orders
 
 SSH = SshSpec("srv2.exemple.test", 2222, "releve", "/etc/releve/id", "/etc/releve/known hosts", 2.5)
 
@@ -169,3 +172,26 @@ def test_what_ssh_says_has_one_meaning(said: str, exit_code: int | None, code: s
     error = refusal("srv2", SSH, LinkDown("coupée", exit_code, said))
     assert (error.code, error.retryable) == (code, retryable)
     assert error.hint
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "said", "end"),
+    [
+        (255, "\x1b[2JVeuillez appeler le 00 00 00 00 00", "connexion refusée (code 255)"),
+        (1, "Bienvenue\n\x1b]0;titre\x07", "connexion refusée (code 1)"),
+        (None, "\x1b[2JBienvenue", "coupée"),
+        (255, "\x1b[2J Connection refused", "aucun service n'écoute sur ce port"),
+    ],
+)
+def test_the_words_of_the_other_end_stand_in_no_sentence(exit_code: int | None, said: str, end: str) -> None:
+    """A banner may say anything: it is kept beside, without what a terminal would obey."""
+    error = refusal("srv2", SSH, LinkDown("coupée", exit_code, said))
+    assert error.sentence.endswith(f"n'est pas joignable : {end}")
+    assert error.context["said"]
+    assert not orders(error.context["said"].replace("\n", ""))
+
+
+def test_the_words_of_an_agent_do_not_order_a_terminal() -> None:
+    """Its reason is told on one line, without what a terminal would obey."""
+    error = error_of("srv2", Failed("file-failed", path="/x", reason="un\x1b[2J\ndeux"))
+    assert error.sentence == "/x n'a pas pu être lu ou écrit sur srv2 : un\ufffd[2J deux"

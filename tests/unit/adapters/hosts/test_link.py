@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 
-from releve.adapters.hosts.link import BOOTSTRAP, TOO_OLD, Late, Link, LinkDown
+from releve.adapters.hosts.link import BOOTSTRAP, TOO_OLD, Late, Link, LinkDown, Slow
 
 BOOT = BOOTSTRAP.replace("python3", sys.executable, 1)
 
@@ -42,6 +44,46 @@ def test_a_late_answer_fails_its_request_alone() -> None:
             run(opened, "sleep", "60", limit=0.1)
         assert run(opened, "true")["code"] == 0
         assert opened.alive
+
+
+def peer(*said: str) -> str:
+    """A far end that swallows the agent, says hello, then does these lines of Python."""
+    lines = (
+        "import os,sys,threading,time",
+        "from releve.adapters.hosts.agent import MAGIC,_FRAME,pack",
+        "threading.Thread(target=sys.stdin.buffer.read,daemon=True).start()",
+        "say=lambda data:os.write(1,data)",
+        "say(MAGIC+pack({'id':0}))",
+        *said,
+    )
+    return f"exec {sys.executable} -c {shlex.quote(chr(10).join(lines))}"
+
+
+def test_an_answer_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bytes that come one by one hold a request for a while after its time, and no longer."""
+    monkeypatch.setattr("releve.adapters.hosts.link._ARRIVING", 0.2)
+    slowly = ("say(pack({'id':1},b'x'*500)[:-500])", "for _ in range(500): say(b'x');time.sleep(0.01)")
+    begun = time.monotonic()
+    with link(peer(*slowly)) as opened, pytest.raises(Slow):
+        run(opened, "true", limit=0.5)
+    assert time.monotonic() - begun < 4
+
+
+def test_an_answer_that_is_too_large_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it says of its size ends the connection, before its first byte."""
+    monkeypatch.setattr("releve.adapters.hosts.link._LARGEST", 1000)
+    with (
+        link(peer("say(pack({'id':1},b'x'*1001)[:-1001])", "time.sleep(60)")) as opened,
+        pytest.raises(LinkDown, match="1001 octets"),
+    ):
+        run(opened, "true")
+
+
+def test_a_header_that_makes_no_sense_ends_the_connection() -> None:
+    """It is told to whoever waits."""
+    nested = "h=b'['*100000;say(_FRAME.pack(len(h),0)+h)"
+    with link(peer(nested, "time.sleep(60)")) as opened, pytest.raises(LinkDown, match="ne se lit plus"):
+        run(opened, "true")
 
 
 @pytest.mark.parametrize(

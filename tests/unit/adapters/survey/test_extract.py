@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import random
+import resource
 import signal
 import tracemalloc
 import zipfile
+from pathlib import Path
 
 import pytest
 import typst
 
 from bench import labelled
+from releve.adapters.survey.sensitive import archive
 from releve.adapters.survey.sensitive.archive import PARTS, office
 from releve.adapters.survey.sensitive.detect import count
 from releve.adapters.survey.sensitive.extract import plain
+from releve.adapters.survey.sensitive.mail import PARTS as MAIL_PARTS
 from releve.adapters.survey.sensitive.pdf import PdfReader
 from releve.adapters.survey.sensitive.refusals import Refusal, Unread
 
@@ -31,9 +36,9 @@ def no_pdf(data: bytes) -> str:
 def zipped(parts: dict[str, bytes]) -> bytes:
     """A ZIP of these parts."""
     out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as made:
         for name, data in parts.items():
-            archive.writestr(name, data)
+            made.writestr(name, data)
     return out.getvalue()
 
 
@@ -69,6 +74,22 @@ def test_a_pdf_is_read_in_its_own_process() -> None:
         assert count(plain(made, pdf.text)) == HITS
 
 
+@pytest.mark.parametrize("name", ["zlib", "select", "pypdfium2"])
+def test_the_pdf_process_runs_no_code_of_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """An audit started from a share runs nothing that lies there under the name of a module."""
+    (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    monkeypatch.chdir(tmp_path)
+    with PdfReader() as pdf:
+        assert pdf.text(typst.compile(b"suite")).strip() == "suite"
+        assert pdf._process is not None
+        own = Path("/proc", str(pdf._process.pid))
+        assert b"-P" in (own / "cmdline").read_bytes().split(b"\0")
+        assert (own / "cwd").readlink() == Path("/")
+    assert not (tmp_path / "ran").exists()
+
+
 @pytest.mark.parametrize("body", [b"", b"\n%%EOF", b"1 0 obj <<" * 1000])
 def test_a_file_that_says_it_is_a_pdf_and_is_not_is_refused(body: bytes) -> None:
     """It is counted as damaged, and the next one is read."""
@@ -101,6 +122,26 @@ def test_a_bomb_is_refused_while_it_unfolds() -> None:
     """60 MB of spaces in 60 kB: refused after about a megabyte, whatever its directory says."""
     bomb = b"<document><p>" + b" " * 60_000_000 + b"</p></document>"
     assert why(zipped({"[Content_Types].xml": b"", "word/document.xml": bomb})) is Unread.BOMB
+
+
+def test_parts_that_are_each_small_enough_are_counted_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a document unfolds to is bounded as a whole."""
+    part = b"<d>" + b" " * 900_000 + b"</d>"
+    parts = {"word/document.xml": part} | {f"word/header{number}.xml": part for number in range(3)}
+    assert plain(zipped(parts), no_pdf).strip() == b""
+    monkeypatch.setattr(archive, "UNFOLDED", 2_000_000)
+    assert why(zipped(parts)) is Unread.BOMB
+
+
+def test_the_pdf_process_has_little_memory_and_leaves_no_core() -> None:
+    """A file made to swell ends that process, not the machine; what it held is written nowhere."""
+    with PdfReader() as pdf:
+        pdf.text(typst.compile(b"suite"))
+        assert pdf._process is not None
+        limits = [
+            resource.prlimit(pdf._process.pid, what) for what in (resource.RLIMIT_AS, resource.RLIMIT_CORE)
+        ]
+    assert limits == [(2 * 2**30, 2 * 2**30), (0, 0)]
 
 
 def test_entities_that_multiply_are_refused() -> None:
@@ -165,13 +206,78 @@ def test_a_letter_in_quoted_printable_is_read() -> None:
     assert count(plain(letter, no_pdf)) == {"health": 2}
 
 
+def letter(body: bytes, how: str, kind: str = "text/plain; charset=utf-8") -> bytes:
+    """A letter whose body is packed so."""
+    head = f"Received: {'x' * 9000}\nSubject: a\nMIME-Version: 1.0\nContent-Type: {kind}\n"
+    return head.encode() + f"Content-Transfer-Encoding: {how}\n\n".encode() + body
+
+
+def test_a_letter_in_base64_is_read() -> None:
+    """So is a part of one, in any of the encodings that people write in; its attachments are not."""
+    text = "\n".join(LINES).encode()
+    assert count(plain(letter(base64.encodebytes(text), "base64"), no_pdf)) == HITS
+    latin = base64.encodebytes(LINES[0].encode("cp1252"))
+    parts = [
+        b"Content-Type: text/html; charset=iso-8859-1\nContent-Transfer-Encoding: BASE64\n\n" + latin,
+        b"Content-Type: application/pdf\nContent-Transfer-Encoding: base64\n\n" + base64.encodebytes(text),
+    ]
+    body = b"--b\n" + b"\n--b\n".join(parts) + b"\n--b--\n"
+    whole = letter(body, "7bit", "multipart/mixed; boundary=b")
+    assert count(plain(whole, no_pdf)) == {"health": 2}
+    assert count(plain(b"From x\n" + whole + b"\nFrom y\n" + whole, no_pdf)) == {"health": 4}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"".join(b"Content-Type: multipart/mixed; boundary=b%d\n\n--b%d\n" % (n, n) for n in range(60)),
+        b"--b\n\nx\n" * (MAIL_PARTS + 1),
+    ],
+)
+def test_a_letter_made_to_take_long_is_refused(body: bytes) -> None:
+    """Parts within parts, or too many of them, are refused before they are taken apart."""
+    assert why(letter(body, "7bit", "multipart/mixed; boundary=b")) is Unread.BOMB
+
+
+def test_a_text_with_colons_is_no_letter() -> None:
+    """What only looks a little like one is read as it is."""
+    assert count(plain(b"Nom: Camille\nNIR: 2 69 05 49 588 157 80=\n", no_pdf)) == ONE
+
+
+def test_what_looks_like_a_letter_hides_nothing_that_is_not_packed() -> None:
+    """The trace of an exchange with a server, say, whose body is no text by its own word."""
+    trace = f'Host: exemple.test\nContent-Type: application/json\n\n{{"nir": "{LINES[1]}"}}\n'
+    assert count(plain(trace.encode(), no_pdf)) == ONE
+
+
+@pytest.mark.parametrize("name", ["word/document2.xml", "Word/Document.xml", "xl/SHAREDSTRINGS.XML"])
+def test_a_part_is_found_whatever_the_case_and_number_of_its_name(name: str) -> None:
+    """Some programs number the main part, others write its name otherwise."""
+    xml = f"<d><p>{LINES[1]}</p></d>".encode()
+    assert count(plain(zipped({"[Content_Types].xml": b"", name: xml}), no_pdf)) == ONE
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"[Content_Types].xml": b"", "xl/worksheets/sheet1.bin": b"NIR"},
+        {"[Content_Types].xml": b"", "visio/pages/page1.xml": b"<d>NIR</d>"},
+        {"mimetype": b"application/epub+zip", "OEBPS/un.xhtml": b"<p>NIR</p>"},
+        {"mimetype": b"", "a.txt": b"NIR"},
+    ],
+)
+def test_a_package_of_which_nothing_is_read_is_not_read(parts: dict[str, bytes]) -> None:
+    """A document of a sort that we do not know does not count as read and clean."""
+    assert why(zipped(parts)) is Unread.UNOPENED
+
+
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_a_part_packed_as_no_office_document_is_never_unfolded(method: int) -> None:
     """Such a part unfolds at once, whatever is asked of it: it is refused before its first byte."""
     out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", method) as archive:
-        archive.writestr("[Content_Types].xml", b"")
-        archive.writestr("word/document.xml", b"<d>" + b" " * 20_000_000 + b"</d>")
+    with zipfile.ZipFile(out, "w", method) as made:
+        made.writestr("[Content_Types].xml", b"")
+        made.writestr("word/document.xml", b"<d>" + b" " * 20_000_000 + b"</d>")
     tracemalloc.start()
     try:
         assert why(out.getvalue()) is Unread.DAMAGED

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from releve.adapters.survey.interfaces import interfaces, lldp, ports
+from releve.adapters.survey.interfaces import _SUMS, interfaces, lldp, ports
+from releve.adapters.survey.probes import interfaces as probe
 from releve.domain.plan import HostSpec, Reach
 from releve.domain.ports import Completed
 from releve.domain.seen import Lldp, Port
@@ -74,6 +75,37 @@ def test_an_answer_that_makes_no_sense_is_a_gap(over: dict[str, Any], code: str)
     found = ports("serveur", told(**over))
     assert found.facts == ()
     assert [gap.code for gap in found.gaps] == [code]
+
+
+def test_frames_that_nobody_asked_for_are_no_loss() -> None:
+    """What the kernel drops because no program here wants it (LLDP) says nothing of a cable; what no room was for does."""
+    counts = {**COUNTS, "rx_dropped": 900, "rx_missed_errors": 3, "rx_fifo_errors": 2, "tx_dropped": 1}
+    (port,) = ports("serveur", told(first={"eth0": counts}, second=None)).facts
+    assert isinstance(port, Port)
+    assert port.discards == 6
+    assert set(_SUMS["discards"]) <= set(probe._COUNTERS)
+
+
+def test_names_of_the_other_end_are_text() -> None:
+    """Half a sign, an order to a terminal or a null go neither into a picture nor into a file."""
+    mean = "a\x1b[2J\ud800\0\ufffe"
+    (port,) = ports("serveur", told(faces={mean: {**FACE, "alias": mean}}, first={mean: COUNTS})).facts
+    assert isinstance(port, Port)
+    assert (port.name, port.alias) == ("a?[2J???", "a?[2J???")
+    value = [{"value": mean}]
+    heard = {"lldp": [{"interface": [{"name": mean, "chassis": [{"name": value}], "port": [{"id": value}]}]}]}
+    (near,) = lldp("serveur", json.dumps(heard).encode()) or ()
+    assert near == Lldp("serveur", "a?[2J???", "a?[2J???", "a?[2J???")
+    (gap,) = ports("serveur", told(faces={mean: 3})).gaps
+    assert gap.what == "a?[2J???"
+
+
+@pytest.mark.parametrize("seconds", ["NaN", "Infinity", "1e999"])
+def test_a_number_that_json_does_not_have_is_no_answer(seconds: str) -> None:
+    """Whatever machine says so, the ledger could not keep it."""
+    probe = json.dumps(told()).replace("2.0", seconds).encode()
+    found = interfaces(FakeHost("serveur", {"python3": lambda _: Completed(0, probe, b"")}), SPEC, 0)
+    assert (found.facts, [gap.code for gap in found.gaps]) == ((), ["answer-unclear"])
 
 
 @given(

@@ -116,6 +116,45 @@ def test_what_was_never_read_since_written_is_told_where_access_times_are_kept(t
     assert fact.unopened == (Tally("unopened", 1, 10) if kept else None)
 
 
+@pytest.mark.needs("root")
+def test_an_account_whose_reading_marks_files_does_not_say_what_is_never_opened(open_place: Path) -> None:
+    """Its own reading for sensitive data marks the files of others: whether it did before, nobody knows."""
+    make(open_place / "jamais.txt", 10, changed=50, read=50)
+    (open_place / "jamais.txt").chmod(0o644)
+    if only(looked(open_place)).access not in {"kept", "relatime"}:
+        return  # this disk notes no reading at all
+    found = looked(open_place, Through(user="nobody"))
+    assert (only(found).access, only(found).unopened) == ("touched", None)
+    assert [gap.code for gap in found.gaps] == ["access-touched"]
+    shutil.chown(open_place / "jamais.txt", "nobody")
+    assert only(looked(open_place, Through(user="nobody"))).unopened == Tally("unopened", 1, 10)
+
+
+@pytest.mark.parametrize(
+    ("kept", "foreign", "held", "told"),
+    [
+        ("relatime", 1, "0000000000000000", "touched"),
+        ("kept", 1, "0000000000000000", "touched"),
+        ("noatime", 1, "0000000000000000", "noatime"),
+        ("unknown", 1, "0000000000000000", "unknown"),
+        ("relatime", 0, "0000000000000000", "relatime"),
+        ("relatime", 1, "000001ffffffffff", "relatime"),
+        ("relatime", 1, "0000000000000008", "relatime"),
+    ],
+)
+def test_who_may_read_without_a_mark(kept: str, foreign: int, held: str, told: str) -> None:
+    """The owner of every file, or who holds CAP_FOWNER; where no mark is kept there is none to make."""
+    assert probe.told_by(kept, foreign, f"Name:\tx\nCapEff:\t{held}\n") == told
+
+
+def test_the_folders_that_are_walked_keep_their_access_time(tmp_path: Path) -> None:
+    """Nothing looks as if somebody had been there."""
+    make(tmp_path / "dossier/a.txt", 10)
+    os.utime(tmp_path / "dossier", (1_000_000_000, 1_000_000_000))
+    assert only(looked(tmp_path)).folders == 2
+    assert (tmp_path / "dossier").stat().st_atime == 1_000_000_000
+
+
 MOUNTS = """22 1 254:0 / / rw,relatime - ext4 /dev/vda rw
 30 22 0:5 / /srv rw,noatime shared:1 - ext4 /dev/vdb rw
 31 22 0:6 / /srv/mes\\040docs rw - xfs /dev/vdc rw
@@ -196,6 +235,7 @@ def test_folders_that_may_not_be_entered_are_gaps(open_place: Path) -> None:
     make(open_place / "ouvert/a.txt", 5)
     make(open_place / "fermé/b.txt", 5)
     (open_place / "fermé").chmod(0o700)
+    shutil.chown(open_place / "ouvert/a.txt", "nobody")
     found = looked(open_place, Through(user="nobody"))
     fact = only(found)
     assert (fact.files, fact.unread, fact.whole) == (1, 1, True)

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -97,6 +98,24 @@ def test_programs_are_counted_as_dpkg_counts_them() -> None:
     argv = ["dpkg-query", "-W", "-f", "${db:Status-Status}\n"]
     listed = subprocess.run(argv, capture_output=True, text=True, check=True).stdout.split()
     assert programs(5.0) == listed.count("installed")
+
+
+@pytest.mark.needs("dpkg", "lab")
+def test_asking_apt_what_waits_writes_nothing(tmp_path: Path) -> None:
+    """Its caches, its lists and its logs stay as they are, even for root: what is written goes to an empty layer."""
+    asks = (
+        "from releve.adapters.survey.probes.machine import Gap, updates\n"
+        "try: updates(60.0)\n"
+        "except Gap as gap: assert str(gap) == 'lists-absent'"
+    )
+    layers = f"lowerdir=/var,upperdir={tmp_path}/u,workdir={tmp_path}/w"
+    steps = (
+        f"mount -t tmpfs x {tmp_path} && mkdir {tmp_path}/u {tmp_path}/w && mount -t overlay -o {layers} x /var &&"
+        f' "$0" -P -c "$1" && touch /var/seen && find {tmp_path}/u -mindepth 1'
+    )
+    command = ["unshare", "--mount", "sh", "-e", "-c", steps, sys.executable, asks]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [f"{tmp_path}/u/seen"]
 
 
 def test_a_clock_that_is_ahead_shows_how_much_and_within_what() -> None:

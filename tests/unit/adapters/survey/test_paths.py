@@ -140,7 +140,10 @@ def test_default_routes() -> None:
     assert routes_of("a", hops) == [Gateway("a", "10.1.0.1", "e0"), Gateway("a", "10.1.0.2", "e1")]
     assert routes_of("a", b"") == []
     assert routes_of("a", b"default via 10.1.0.254") is None
-    assert routes_of("a", b"[1]") is None
+    for other in (b"[1]", b"{}", b"3", b'[{"nexthops":3}]', b"[" * 200_000):
+        assert routes_of("a", other) is None
+    mean = b'[{"dst":"default","gateway":"a\\u001b[2J","dev":"\\ud800"}]'
+    assert routes_of("a", mean) == [Gateway("a", "a?[2J", "?")]
 
 
 def test_where_ip_is_missing_the_kernel_is_asked() -> None:

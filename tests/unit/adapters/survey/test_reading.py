@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import os
 import random
 import shutil
+import struct
 import tempfile
+import threading
 import time
+import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -109,7 +113,10 @@ def test_scans_pictures_and_archives_are_said_not_to_be_read(place: Path) -> Non
     assert (reading(found).documents, reading(found).skipped, reading(found).broken) == (2, 9, 0)
     assert [(gap.code, gap.sentence) for gap in found.gaps] == [
         ("document-scan", "nombre de PDF sans texte (pages numérisées) dont le contenu n'a pas été lu : 1"),
-        ("document-unopened", "nombre d'images et d'archives dont le texte n'a pas été lu : 7"),
+        (
+            "document-unopened",
+            "nombre d'images, d'archives et d'autres documents dont le texte n'a pas été lu : 7",
+        ),
     ]
 
 
@@ -161,6 +168,41 @@ def test_a_document_that_memory_does_not_hold_costs_itself_alone(
     found = looked(place)
     assert hits(found) == {"nir": (1, 1)}
     assert [(gap.code, gap.sentence[-1]) for gap in found.gaps] == [("document-large", "1")]
+
+
+def far_zip() -> bytes:
+    """An archive whose directory puts a part beyond what any file offset can say."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("[Content_Types].xml", "")
+        part = zipfile.ZipInfo("word/document.xml")
+        part.extra = struct.pack("<HHQ", 1, 8, 2**63)
+        archive.writestr(part, "<d/>")
+    data = bytearray(out.getvalue())
+    at = data.rfind(b"PK\x01\x02") + 42
+    data[at : at + 4] = b"\xff" * 4
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        labelled._zipped(
+            {
+                "[Content_Types].xml": "",
+                "word/document.xml": f'<?xml version="1.0" encoding="nir-{NIR.replace(" ", "")}"?><d/>',
+            }
+        ),
+        far_zip(),
+    ],
+)
+def test_a_document_that_breaks_its_reader_costs_itself_alone(place: Path, data: bytes) -> None:
+    """Whatever the reader stumbles on, it is one damaged document; the others are read."""
+    (place / "a.docx").write_bytes(data)
+    (place / "b.txt").write_text(f"NIR {NIR}")
+    found = looked(place)
+    assert hits(found) == {"nir": (1, 1)}
+    assert [(gap.code, gap.sentence[-1]) for gap in found.gaps] == [("document-damaged", "1")]
 
 
 def test_many_files_come_in_many_batches(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -266,13 +308,29 @@ def test_a_disk_that_should_be_mounted_and_is_not_is_a_gap(
     assert (told["closed"]["unmounted"], names) == (str(place), [])
 
 
-def test_a_file_that_disappears_is_no_fault(place: Path) -> None:
-    """People go on working: a file that was listed and removed is left out."""
+def test_files_that_disappear_are_counted_and_those_that_stay_are_read(place: Path) -> None:
+    """People go on working: a file that was listed and removed was not read, and it is said."""
     (place / "a.txt").write_text(f"NIR {NIR}")
     (place / "b.txt").write_text(f"NIR {NIR}")
     found = looked(place, Between(lambda number: (place / "a.txt").unlink() if number == 2 else None))
     assert hits(found) == {"nir": (1, 1)}
-    assert found.gaps == ()
+    assert [(gap.code, gap.sentence) for gap in found.gaps] == [
+        ("not-read", "des fichiers ont disparu avant d'être lus ; nombre de fichiers non lus : 1")
+    ]
+
+
+def test_a_place_of_which_every_file_disappears_is_not_a_clean_one(place: Path) -> None:
+    """Nothing was read: there is no reading of zero documents, but what was not read."""
+    for name in "ab":
+        (place / f"{name}.txt").write_text(f"NIR {NIR}")
+
+    def emptied(number: int) -> None:
+        for file in place.iterdir() if number == 2 else ():
+            file.unlink()
+
+    found = looked(place, Between(emptied))
+    assert (found.facts, [gap.code for gap in found.gaps]) == ((), ["not-read"])
+    assert found.gaps[0].sentence.endswith(": 2")
 
 
 @pytest.mark.needs("root")
@@ -302,6 +360,35 @@ def test_pipes_links_and_access_times_are_left_alone(place: Path) -> None:
     (place / "lien").symlink_to(place / "a.txt")
     assert hits(looked(place)) == {"nir": (1, 1)}
     assert (place / "a.txt").stat().st_atime == 1_000_000_000
+
+
+def test_a_link_put_in_the_place_of_a_file_is_not_followed(place: Path) -> None:
+    """A file that was listed may be a link to anywhere by the time it is asked for."""
+    (place / "a.txt").write_text("x")
+    secret = place.with_name(f"{place.name}-ailleurs")
+    secret.write_text(f"NIR {NIR}")
+
+    def swapped(number: int) -> None:
+        if number == 2:
+            (place / "a.txt").unlink()
+            (place / "a.txt").symlink_to(secret)
+
+    found = looked(place, Between(swapped))
+    secret.unlink()
+    assert (hits(found), [gap.code for gap in found.gaps]) == ({}, ["not-read"])
+
+
+def test_a_pipe_put_in_the_place_of_a_file_does_not_hold_the_reader(place: Path) -> None:
+    """Nobody writes into it: it is opened without waiting, and is no document."""
+    pipe = place / "tuyau"
+    os.mkfifo(pipe)
+    late = threading.Timer(2, lambda: os.close(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)))
+    late.start()
+    begun = time.monotonic()
+    told = probe.content(os.fsencode(pipe), 100)
+    late.cancel()
+    assert told == (b"O", b"", 0)
+    assert time.monotonic() - begun < 1
 
 
 def test_time_over_says_how_many_were_not_read(place: Path) -> None:

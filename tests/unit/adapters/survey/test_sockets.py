@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
 from collections.abc import Mapping, Sequence
+from importlib.resources import files
 
 import pytest
 
@@ -160,3 +162,29 @@ def test_conversations_are_counted_by_flow_and_an_unnamed_one_joins_its_flow() -
         ("wget", 1),
         ("", 1),
     }
+
+
+def test_the_conversation_that_carries_the_audit_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its SSH session, whoever holds the socket; another one of the same machine is an exchange."""
+    from releve.adapters.survey.probes import sockets as probe
+
+    carries, other = (Socket("01", "10.1.0.10", 22, "192.0.2.7", port, str(port)) for port in (50022, 50023))
+    monkeypatch.setattr(probe, "table", lambda _: [carries, other])
+    monkeypatch.setattr(probe, "owners", lambda: ({"50022": ("7", "sshd"), "50023": ("8", "sshd")}, False))
+    monkeypatch.setattr(probe, "family", lambda: ({"1000"}, {("192.0.2.7", 50022)}))
+    assert probe.watch(0.0, 0.2)[0] == [["10.1.0.10", "192.0.2.7", 22, False, "sshd", 1]]
+
+
+def test_the_peer_of_our_session_is_told_by_what_is_above_us() -> None:
+    """An ancestor has it in its environment, as sshd puts it there."""
+    source = (files("releve.adapters.survey.probes") / "sockets.py").read_text(encoding="utf-8")
+    above = {"PATH": "/usr/bin:/bin", "SSH_CONNECTION": "192.0.2.7 50022 10.1.0.10 22"}
+    done = subprocess.run(
+        ["sh", "-c", "env -u SSH_CONNECTION python3 -I -; true"],
+        input=f"{source}\nprint(('192.0.2.7', 50022) in family()[1])\n",
+        env=above,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "True"

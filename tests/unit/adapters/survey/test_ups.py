@@ -12,6 +12,7 @@ import pytest
 from releve.adapters.survey.ups import NutPlace, nut_place, ups, variables
 from releve.domain.errors import BadInput
 from releve.domain.inventory import Device, Equipment
+from releve.domain.seen import Ups
 
 
 @contextlib.contextmanager
@@ -52,6 +53,26 @@ def test_garbage_and_refusals_are_gaps(said: bytes, code: str) -> None:
         found = ups(device, timeout=2)
     assert (found.facts, [gap.code for gap in found.gaps]) == ((), [code])
     assert found.gaps[0].sentence.isprintable()
+
+
+@pytest.mark.parametrize("charge", [b"nan", b"inf", b"-Infinity", b"1e999", b"plein"])
+def test_a_charge_that_is_no_number_is_unknown(charge: bytes) -> None:
+    """It is not told, and the rest is."""
+    said = b'BEGIN LIST VAR salle\nVAR salle ups.status "OL"\nVAR salle battery.charge "%s"\nEND LIST VAR salle\n'
+    with answering(said % charge) as device:
+        (fact,) = ups(device, timeout=2).facts
+    assert fact == Ups("onduleur", "OL")
+
+
+def test_an_answer_that_is_too_long_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that goes on and on is given up, whatever it says in the end."""
+    many = b"".join(b'VAR salle outlet.%d.status "on"\n' % number for number in range(2000))
+    said = b'BEGIN LIST VAR salle\nVAR salle ups.status "OL"\n' + many + b"END LIST VAR salle\n"
+    with answering(said) as device:
+        assert ups(device, timeout=2).facts == (Ups("onduleur", "OL"),)
+    monkeypatch.setattr("releve.adapters.survey.ups._LARGEST", 10_000)
+    with answering(said) as device:
+        assert [gap.code for gap in ups(device, timeout=2).gaps] == ["answer-unclear"]
 
 
 def test_a_server_that_is_not_there_is_a_gap() -> None:

@@ -11,7 +11,7 @@ import pytest
 from releve.cycle.audit.act import FAULT, FRESH, Watcher, conduct, left, unfinished
 from releve.domain.audit import Audit, Errand, Found, Look, Topic
 from releve.domain.errors import Unreachable
-from releve.domain.seen import Gateway
+from releve.domain.seen import Gateway, Ups
 from tests.fakes.audits import NOW, errand
 from tests.fakes.ledger import FakeAudits
 
@@ -83,6 +83,20 @@ def test_a_defect_of_ours_is_a_gap_and_is_told() -> None:
     assert told == [("a", ZeroDivisionError)]
     assert [gap.code for gap in audits.looks("a1")[0].gaps] == [FAULT]
     assert len(audits.looks("a1")) == 4
+
+
+def test_a_look_that_no_ledger_can_hold_costs_itself_alone() -> None:
+    """It is kept as a gap, whoever watches is told so, and the audit ends."""
+
+    def absurd(item: Errand) -> Found:
+        return Found((Ups("onduleur", "OL", float("nan")),)) if item.subject == "b" else see(item)
+
+    audits, told = FakeAudits(), dict[str, Look]()
+    watcher = Watcher(done=lambda look: told.update({look.errand.subject: look}))
+    assert conduct(AUDIT, ERRANDS, absurd, audits, lambda: NOW, at_once=1, watcher=watcher).ended == NOW
+    assert list(told.values()) == audits.looks("a1")
+    assert (told["b"].facts, [gap.code for gap in told["b"].gaps]) == ((), ["look-unheld"])
+    assert told["c"].facts == see(ERRANDS[2]).facts
 
 
 def test_an_audit_that_was_cut_is_taken_up_where_it_was() -> None:

@@ -20,6 +20,7 @@ from releve.domain.seen import (
     Disk,
     Documents,
     Files,
+    Neighbour,
     Path,
     Port,
     Restored,
@@ -218,6 +219,15 @@ def test_the_map_is_an_svg_that_says_what_it_shows() -> None:
     assert "pas <imprimé> & pas à jour" in words
     numbers = [item.text for item in root.iter(f"{SVG}text") if item.get("text-anchor") == "middle"]
     assert sorted(numbers) == ["1", "1", "2", "2"]  # on its place, and in the legend
+
+
+def test_the_map_is_well_formed_whatever_a_machine_says() -> None:
+    """Half a sign and an order to a terminal have a mark in their place, in names and in sentences."""
+    mean = "a\x1b[2J\ud800\0"
+    facts = (*FOUND, (Topic.NETWORK, "lan", Neighbour("lan", "10.1.0.78", vendor=mean)))
+    drawn = picture(estate(facts), (replace(BAD, weakness=Weakness("siege", mean, "siege")),), mean, [mean])
+    ET.fromstring(drawn.encode())  # noqa: S314 (our own text)
+    assert drawn.count("a\ufffd[2J\ufffd\ufffd") >= 4
 
 
 def test_the_map_leaves_out_what_is_accepted() -> None:

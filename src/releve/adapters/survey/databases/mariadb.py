@@ -62,7 +62,7 @@ def bases(
             for row in rows
             if row[0] == "base"
         )
-    except (ValueError, IndexError, KeyError):
+    except (ValueError, IndexError, KeyError, OverflowError):
         return Found(gaps=(Gap("answer-unclear", f"ce que la base {subject} a répondu ne se comprend pas"),))
     gaps = []
     if server["replicas"] is None:

@@ -70,7 +70,7 @@ def bases(
         told = json.loads(ask(SERVER, door))
         server = _server(told, rate(first, _place(told["place"])))
         names = [(text(name), maybe(count, size), flag(open_)) for name, size, open_ in told["bases"]]
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return Found(gaps=(Gap("answer-unclear", f"ce que la base {subject} a répondu ne se comprend pas"),))
     return joined(
         *(_base(ask, subject, host, server, name, size, open_=open_) for name, size, open_ in names)
@@ -88,7 +88,7 @@ def _base(
         tables, rows = count(inside["tables"]), count(inside["rows"])
     except ReleveError as error:
         return Found(gaps=(Gap(error.code, error.sentence, name),))
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         said = f"ce que la base {subject} a répondu ne se comprend pas"
         return Found(gaps=(Gap("answer-unclear", said, name),))
     return Found((Base(subject, host, "postgresql", name, bytes=size, tables=tables, rows=rows, **server),))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 
 PAUSE = 2.0  # seconds between two looks: short enough to wait for, long enough to be of more than one commit
 
@@ -16,8 +17,12 @@ class Place:
 
 
 def rate(first: Place | None, second: Place | None) -> float | None:
-    """Bytes a second; None when it cannot be said (restarted meanwhile, clock set back, not told)."""
+    """Bytes a second; None when it cannot be said (restarted meanwhile, clock set back or no number, not told).
+
+    Raises OverflowError for positions that no server has.
+    """
     if first is None or second is None:
         return None
     seconds, written = second.at - first.at, second.position - first.position
-    return written / seconds if seconds > 0 and written >= 0 else None
+    found = written / seconds if 0 < seconds < inf and written >= 0 else inf
+    return found if found < inf else None

@@ -31,7 +31,8 @@ _COUNTERS = (
     "collisions",
     "rx_errors",
     "tx_errors",
-    "rx_dropped",
+    "rx_missed_errors",
+    "rx_fifo_errors",
     "tx_dropped",
 )
 _SIOCETHTOOL = 0x8946

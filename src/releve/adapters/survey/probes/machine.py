@@ -195,8 +195,9 @@ def updates(patience: float) -> dict[str, Any]:
     lists = glob.glob(_LISTS + "/*Release") + glob.glob(_LISTS + "/*_Packages*")
     if not lists:
         raise Gap("lists-absent")
-    # its caches are named empty, for root would otherwise write them: we only read
-    still = ["-o", "Dir::Cache::pkgcache=", "-o", "Dir::Cache::srcpkgcache=", "-o", "Debug::NoLocking=1"]
+    # its caches and the log of its plans are named away, for root would otherwise write them: we only read
+    away = ("Dir::Cache::pkgcache=", "Dir::Cache::srcpkgcache=", "Dir::Log::Planner=/dev/null")
+    still = [word for option in (*away, "Debug::NoLocking=1") for word in ("-o", option)]
     pending, security = updates_of(said(["apt-get", *still, "-s", "-q", "dist-upgrade"], patience))
     return {"pending": pending, "security": security, "lists": max(os.stat(one).st_mtime for one in lists)}
 

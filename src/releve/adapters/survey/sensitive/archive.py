@@ -33,26 +33,25 @@ _METHODS = (
 )  # all that both standards admit, and all that zipfile unfolds by pieces
 
 _WANTED = re.compile(
-    r"word/(document|header\d*|footer\d*|footnotes|endnotes|comments)\.xml"
+    r"word/(document\d*|header\d*|footer\d*|footnotes|endnotes|comments)\.xml"
     r"|xl/(sharedStrings|comments\d*|worksheets/[^/]+)\.xml"
-    r"|ppt/(slides|notesSlides)/[^/]+\.xml|content\.xml"
+    r"|ppt/(slides|notesSlides)/[^/]+\.xml|content\.xml",
+    re.IGNORECASE,  # as the names of parts are compared (ECMA-376, part 2)
 )
-_OFFICE = ("[Content_Types].xml", "mimetype", "content.xml")
 _LINES = frozenset({"p", "h", "si", "row", "br", "table-row", "line-break"})
 _CELLS = frozenset({"c", "tc", "tab", "table-cell", "s"})
 _NUMBER = re.compile(r"(?<![\w.])(\d\.\d{1,16})E\+?(\d{1,2})(?!\w)")  # how spreadsheets write a NIR
 
 
 def office(data: bytes) -> str:
-    """The text of an office document. Raises `Refusal` when it is none, damaged, locked or a bomb."""
+    """The text of an office document. Raises `Refusal` when no part of it is read, or it is damaged, locked or a bomb."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            names = archive.namelist()
-            if not any(name in _OFFICE for name in names[:PARTS]):
-                raise Refusal(Unread.UNOPENED)
-            if len(names) > PARTS:
-                raise Refusal(Unread.BOMB)
             wanted = [item for item in archive.infolist() if _WANTED.fullmatch(item.filename)]
+            if not wanted:
+                raise Refusal(Unread.UNOPENED)
+            if len(archive.infolist()) > PARTS:
+                raise Refusal(Unread.BOMB)
             left = UNFOLDED
             texts: list[str] = []
             for item in wanted:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from releve.adapters.survey.sensitive.archive import office
 from releve.adapters.survey.sensitive.fold import fold, fold_text, wide_order
+from releve.adapters.survey.sensitive.mail import is_mail, mail
 from releve.adapters.survey.sensitive.refusals import Refusal, Unread
 
 _PDF_HEAD = 1024  # bytes before which %PDF may stand (PDF 1.7, annex H, note 13)
@@ -14,7 +15,6 @@ _SAMPLE = 8192
 _ZIP, _OLD_OFFICE, _RTF = b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"{\\rtf"
 _HEX = re.compile(rb"\\'([0-9a-fA-F]{2})")
 _CONTROL = re.compile(rb"\\(?:(par|line|tab|cell|row)|[a-z]{1,32})(?:-?\d{1,10})? ?|[{}]")
-_ENCODED = re.compile(rb"=([0-9A-F]{2})")
 
 PdfText = Callable[[bytes], str]
 
@@ -35,11 +35,7 @@ def plain(data: bytes, pdf: PdfText) -> bytes:
         return fold(_rtf(data))
     if not looks_like_text(data):
         raise Refusal(Unread.OTHER)
-    if data[:256].count(b": ") and b"quoted-printable" in data[:_SAMPLE].lower():
-        data = _ENCODED.sub(
-            lambda hit: bytes((int(hit[1], 16),)), data.replace(b"=\r\n", b"").replace(b"=\n", b"")
-        )
-    return fold(data)
+    return mail(data) if is_mail(data) else fold(data)
 
 
 def looks_like_text(data: bytes) -> bool:

@@ -71,9 +71,19 @@ class PdfReader:
     def _started(self) -> subprocess.Popen[bytes]:
         if self._process is None or self._process.poll() is not None:
             self.close()
-            argv = [sys.executable, "-m", "releve.adapters.survey.sensitive.pdf"]
+            argv = [
+                sys.executable,
+                "-P",
+                "-m",
+                "releve.adapters.survey.sensitive.pdf",
+            ]  # -P: no code of a share
             self._process = subprocess.Popen(
-                argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0
+                argv,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                bufsize=0,
+                cwd="/",
             )
         return self._process
 

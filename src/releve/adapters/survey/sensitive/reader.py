@@ -32,7 +32,7 @@ _MISSED: Mapping[Unread, str] = {
     Unread.DENIED: "de documents ou dossiers dont la lecture est refusée",
     Unread.SLOW: "de documents trop longs à lire",
     Unread.SCAN: "de PDF sans texte (pages numérisées) dont le contenu n'a pas été lu",
-    Unread.UNOPENED: "d'images et d'archives dont le texte n'a pas été lu",
+    Unread.UNOPENED: "d'images, d'archives et d'autres documents dont le texte n'a pas été lu",
 }
 _LETTERS = {
     b"L": Unread.LARGE,
@@ -53,9 +53,10 @@ class Tallies:
     missed: Counter[Unread] = field(default_factory=Counter)
     read: int = 0
     size: int = 0
+    vanished: int = 0  # listed, and gone when they were asked for
 
     def add(self, data: bytes, pdf: PdfReader) -> None:
-        """One document, from its bytes."""
+        """One document, from its bytes. One that breaks its reader, however it does, is damaged and costs itself alone."""
         self.size += len(data)
         try:
             found = count(plain(data, pdf.text))
@@ -64,6 +65,9 @@ class Tallies:
             return
         except MemoryError:
             self.missed[Unread.LARGE] += 1
+            return
+        except Exception:  # noqa: BLE001 - what it says may hold the document's words: its number alone is told
+            self.missed[Unread.DAMAGED] += 1
             return
         self.read += 1
         self.hits.update(found)
@@ -106,22 +110,26 @@ def _through(
         while at < len(paths):
             left = until - time.monotonic()
             if left <= 0:
-                yield Gap("time-over", f"le temps donné n'a pas suffi ; {_unread(len(paths) - at)}", place)
+                over = len(paths) - at + tallies.vanished
+                yield Gap("time-over", f"le temps donné n'a pas suffi ; {_unread(over)}", place)
                 return
             batch = _batch(host, place, told.get("root"), paths[at : at + NAMES], rate, left)
             if isinstance(batch, Gap):
                 yield batch
-                yield Gap("not-read", _unread(len(paths) - at), place)
+                yield Gap("not-read", _unread(len(paths) - at + tallies.vanished), place)
                 return
             frames, gone = batch
             taken = _take(frames, tallies, pdf, until)
             at += taken
             if gone:
-                lost = sum(letter == b"G" for letter, _data in frames[:taken]) + len(paths) - at
+                lost = len(paths) - at + tallies.vanished
                 yield Gap(
                     "share-gone", f"le partage a disparu pendant qu'il était lu ; {_unread(lost)}", place
                 )
                 return
+    if tallies.vanished:
+        said = f"des fichiers ont disparu avant d'être lus ; {_unread(tallies.vanished)}"
+        yield Gap("not-read", said, place)
 
 
 def _unread(number: int) -> str:
@@ -205,6 +213,8 @@ def _take(frames: Sequence[tuple[bytes, memoryview]], tallies: Tallies, pdf: Pdf
         if letter in {b"W", b"C"}:
             tallies.add(bytes(data), pdf)
             tallies.missed[Unread.LARGE] += letter == b"C"
+        elif letter == b"G":
+            tallies.vanished += 1
         elif letter in _LETTERS:
             tallies.missed[_LETTERS[letter]] += 1
     return len(frames)

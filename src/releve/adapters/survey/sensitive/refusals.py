@@ -8,7 +8,7 @@ from enum import StrEnum
 class Unread(StrEnum):
     """A reason. OTHER is no fault: a film or a program holds no text.
 
-    UNOPENED: a picture or an archive, which may hold some that we do not read; SCAN: a PDF whose pages are pictures.
+    UNOPENED: a picture, an archive or a document of another sort, which may hold some that we do not read; SCAN: a PDF whose pages are pictures.
     """
 
     OTHER = "other"

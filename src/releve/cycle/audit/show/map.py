@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from xml.sax.saxutils import escape
+from xml.sax import saxutils
 
 from releve.cycle.audit.estate import Estate
 from releve.cycle.audit.exchanges import UNKNOWN_COUNTRY, Exchange, declared, exchanges
 from releve.cycle.audit.rule import SEVERITY_FR, Severity, Standing, WeakPoint
 from releve.domain.inventory import INTERNET, Device
 from releve.domain.seen import Neighbour
+from releve.domain.terminal import printable
 from releve.domain.units import say_count
 
 BOX, HIGH, GAP = 190, 46, 14  # pixels of a box, and between two side by side
@@ -73,17 +74,17 @@ def picture(estate: Estate, points: Sequence[WeakPoint], title: str, caveats: Se
     height = bottom + 60 + 20 * (len(legend) + 2)
     parts = [
         _opening(width, height),
-        f'<title id="t">{escape(title)}</title>',
-        f'<desc id="d">{escape(_told(estate, live))}</desc>',
+        f'<title id="t">{_said(title)}</title>',
+        f'<desc id="d">{_said(_told(estate, live))}</desc>',
         '<rect width="100%" height="100%" fill="#ffffff"/>',
-        f'<text x="{GAP}" y="26" font-size="18" font-weight="bold">{escape(title)}</text>',
+        f'<text x="{GAP}" y="26" font-size="18" font-weight="bold">{_said(title)}</text>',
         *frames,
         *_stands(estate, boxes),
         *_drawn(estate, boxes),
         *(_boxed(box) for box in boxes.values()),
         *marks,
         *(
-            [f'<text x="{GAP}" y="{bottom + 30:.0f}" font-style="italic">{escape(said)}</text>']
+            [f'<text x="{GAP}" y="{bottom + 30:.0f}" font-style="italic">{_said(said)}</text>']
             if said
             else []
         ),
@@ -91,6 +92,11 @@ def picture(estate: Estate, points: Sequence[WeakPoint], title: str, caveats: Se
         "</svg>",
     ]
     return "\n".join(parts) + "\n"
+
+
+def _said(text: str) -> str:
+    """A name or a sentence as it goes into the picture: machines may say what XML does not hold."""
+    return saxutils.escape(printable(text))
 
 
 def _opening(width: float, height: float) -> str:
@@ -140,7 +146,7 @@ def _laid_out(
         tall = 34 + max(1, (len(things) + 1) // 2) * ROW + GAP
         frames.append(
             f'<rect x="{left}" y="{top}" width="{COLUMN}" height="{tall}" rx="8" fill="#f4f6f8" stroke="#8896a5"/>'
-            f'<text x="{left + GAP}" y="{top + 23}" font-weight="bold">{escape(_cut(site.name, 26))}</text>'
+            f'<text x="{left + GAP}" y="{top + 23}" font-weight="bold">{_said(_cut(site.name, 26))}</text>'
         )
         seats[site.id] = (left + COLUMN, top + 6)
         lowest = max(lowest, top + tall)
@@ -244,7 +250,7 @@ def _curve(exchange: Exchange, first: _Box, second: _Box, *, known: bool) -> str
     word = f"{exchange.source.name} → {exchange.to.name}, port {exchange.port}"
     return (
         f'<path d="M{a:.0f} {b:.0f}C{a:.0f} {bends[0]:.0f} {c:.0f} {bends[1]:.0f} {c:.0f} {d:.0f}" fill="none" '
-        f'stroke="{ink}" stroke-width="1.6"{dash} marker-end="url(#a)"><title>{escape(word)}'
+        f'stroke="{ink}" stroke-width="1.6"{dash} marker-end="url(#a)"><title>{_said(word)}'
         f"{'' if known else ' (non déclaré)'}</title></path>"
     )
 
@@ -253,10 +259,10 @@ def _boxed(box: _Box) -> str:
     dash = "" if box.known else ' stroke-dasharray="4 3"'
     ink = "#8896a5" if box.known else "#a4161a"
     return (
-        f"<g><title>{escape(box.title)} : {escape(box.under)}</title>"
+        f"<g><title>{_said(box.title)} : {_said(box.under)}</title>"
         f'<rect x="{box.x}" y="{box.y}" width="{BOX}" height="{HIGH}" rx="5" fill="#ffffff" stroke="{ink}"{dash}/>'
-        f'<text x="{box.x + 10}" y="{box.y + 20}">{escape(_cut(box.title, 24))}</text>'
-        f'<text x="{box.x + 10}" y="{box.y + 37}" font-size="11" fill="#4a5568">{escape(_cut(box.under, 28))}</text></g>'
+        f'<text x="{box.x + 10}" y="{box.y + 20}">{_said(_cut(box.title, 24))}</text>'
+        f'<text x="{box.x + 10}" y="{box.y + 37}" font-size="11" fill="#4a5568">{_said(_cut(box.under, 28))}</text></g>'
     )
 
 
@@ -329,7 +335,7 @@ def _legend(
         said = f"{point.rule.code}, {SEVERITY_FR[point.rule.severity]} : {where}{sentence}"
         yield (
             f"{_disc(GAP + 12, y - 4, point.rule.severity, numbers[point.key])}"
-            f'<text x="{GAP + 30}" y="{y}" font-size="12">{escape(_cut(said, most))}</text>'
+            f'<text x="{GAP + 30}" y="{y}" font-size="12">{_said(_cut(said, most))}</text>'
         )
     if len(points) > _MOST:
         y = top + 20 * _MOST
