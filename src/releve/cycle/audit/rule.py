@@ -55,6 +55,7 @@ class Rule:
     sentence, lower case. `sources`: article or guide of each, as the reference page prints them. `mend`: what
     to do. `topics`: the looks without which the check can not say "there is none"; with `either`, any one of
     them suffices. `compares`: looks of which it needs an earlier one as well (one of them), `apart` before at least.
+    `unheard`: why looks that brought something still prove nothing, in French; empty when they do.
     """
 
     code: str
@@ -68,6 +69,7 @@ class Rule:
     compares: tuple[Topic, ...] = ()
     apart: timedelta = timedelta()
     either: bool = False
+    unheard: Callable[[Estate], str] = lambda _estate: ""
 
 
 class Standing(StrEnum):

@@ -72,6 +72,20 @@ def test_what_was_not_seen_ends_the_page() -> None:
     assert not list(tables(replace(whole, looks=looks), frozenset({Topic.UPS}), width=200))
 
 
+def test_a_health_that_was_not_seen_says_where_it_is() -> None:
+    """An empty cell would look fine: on a virtual machine, behind a server of files, or for want of smartctl."""
+    disks = [
+        Disk("serveur", "/", "ext4", 10**9, 10**8),
+        Disk("serveur", "/mnt", "nfs4", 10**9, 10**8),
+        Disk("accueil", "/", "ext4", 10**9, 10**8, health="passed"),
+        Disk("accueil", "/srv", "zfs", 10**9, 10**8),
+    ]
+    seen = estate([(Topic.MACHINE, disk.host, disk) for disk in disks])
+    (text,) = tables(seen, frozenset({Topic.MACHINE}), width=200)
+    cells = [line.split("  ")[-1].strip() for line in text.splitlines()[-4:]]
+    assert sorted(cells) == ["bonne", "chez l'hyperviseur, non vue", "chez son serveur, non vue", "non vue"]
+
+
 LONG = [
     (
         Topic.NETWORK,

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from releve.cycle.audit.estate import Estate
 from releve.cycle.audit.exchanges import UNKNOWN_COUNTRY, Exchange, declared, exchanges, written
 from releve.cycle.audit.rules.copies import HOW_FR, RESTORED_FR
+from releve.cycle.audit.rules.health import AFAR, healthless
 from releve.cycle.plan.grid import Row, folded, grid
 from releve.domain.audit import RESTORED, Answer, Topic
 from releve.domain.seen import (
@@ -76,6 +77,7 @@ _WORDS: Mapping[str, str] = {  # kinds of files, ages, categories: the words of 
     "failed": "en échec",
     "exited": "terminé",
     "auto-restart": "attend d'être relancé",
+    "passed": "bonne",
 }
 _LIMITS_FR = (
     "TCP seulement : l'UDP ne se voit pas ainsi, et un échange très bref a pu passer entre deux regards."
@@ -245,6 +247,14 @@ _COUNTERS: Mapping[str, str] = {
 }
 
 
+def _health(fact: Disk, estate: Estate) -> str:
+    if fact.health:
+        return _WORDS.get(fact.health, fact.health)
+    if fact.kind.partition(".")[0] in AFAR:
+        return "chez son serveur, non vue"
+    return "chez l'hyperviseur, non vue" if fact.host in healthless(estate) else "non vue"
+
+
 def _port(fact: Port, estate: Estate) -> Row:
     counters = [f"{said} {value}" for name, said in _COUNTERS.items() if (value := getattr(fact, name))]
     state = "sans lien" if not fact.up else "en service" if fact.speed is None else _speed(fact.speed)
@@ -345,7 +355,7 @@ TABLES: tuple[_Table, ...] = (
         Topic.MACHINE,
         "Disques",
         ("machine", "montage", "genre", "taille", "libre", "santé"),
-        lambda f, _e: (f.host, f.mount, f.kind, _size(f.size), _size(f.free), f.health),
+        lambda f, e: (f.host, f.mount, f.kind, _size(f.size), _size(f.free), _health(f, e)),
         frozenset({3, 4}),
     ),
     _Table(
