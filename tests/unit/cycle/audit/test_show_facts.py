@@ -22,6 +22,7 @@ from releve.domain.seen import (
     Files,
     Path,
     Port,
+    Reading,
     Restored,
     Scan,
     System,
@@ -84,6 +85,24 @@ def test_a_health_that_was_not_seen_says_where_it_is() -> None:
     (text,) = tables(seen, frozenset({Topic.MACHINE}), width=200)
     cells = [line.split("  ")[-1].strip() for line in text.splitlines()[-4:]]
     assert sorted(cells) == ["bonne", "chez l'hyperviseur, non vue", "chez son serveur, non vue", "non vue"]
+
+
+def test_figures_of_files_say_what_they_leave_out() -> None:
+    """From which size twins count; the largest a row a sort, no name kept; and that nothing personal was found."""
+    largest = (Tally("video", 1, 3 * 10**9), Tally("video", 1, 10**9), Tally("pdf", 1, 10**6))
+    seen = [
+        (Topic.FILES, "bureautique", Files("bureautique", "serveur", "/srv", 9, 1, 10**9, largest=largest)),
+        (Topic.SENSITIVE, "bureautique", Reading("bureautique", "/srv", 2, 10, 0, 0, 1.0)),
+    ]
+    text = "\n".join(tables(estate(seen), EVERYTHING, width=200))
+    assert "d'au moins 1 Mio" in text
+    assert "ni leur nom ni leur dossier n'est gardé" in text
+    rows = [line.split() for line in text.splitlines() if "vidéos" in line or line.endswith("1 Mo")]
+    assert rows == [
+        ["bureautique", "vidéos", "2", "4", "Go", "3", "Go"],
+        ["bureautique", "PDF", "1", "1", "Mo", "1", "Mo"],
+    ]
+    assert "aucune donnée personnelle ou de santé n'y a été trouvée" in text
 
 
 LONG = [
