@@ -135,12 +135,17 @@ def test_a_machine_that_is_down_is_named_once_with_all_that_it_hides() -> None:
     ]
     looks["sensitive:archives"] = [{"sensitive": None}, {"reading": None}, {"gap": down}]
     looks["files:archives"] = [{"files": None}, {"gap": full}]
+    looks["copies:archives"] = [{"gap": {**down, "what": "srv1:/copies"}}]  # told apart
     found = {
         point.weakness.subject: point.weakness.sentence
         for point in judge(estate({"looks": looks}), ()).points
-        if point.rule.code == "VU-01"
+        if point.rule.code in {"VU-01", "VU-02"}
     }
-    assert set(found) == {"machine:srv1", "files:archives:/srv/archives"}
+    assert set(found) == {
+        "machine:srv1",
+        "files:archives:/srv/archives",
+        "copies:archives:srv1:/copies",
+    }
     assert found["machine:srv1"].endswith(
         "la machine srv1 n'est pas joignable ; pour la même raison : "
         "données personnelles et de santé (Archives), qui parle à qui, prises et câbles d'un appareil"

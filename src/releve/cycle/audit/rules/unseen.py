@@ -33,13 +33,13 @@ def _gaps(estate: Estate, *, whole: bool) -> Iterator[Weakness]:
         if gap.code == TOLD and on_word(estate, subject):
             continue  # the only copy: COP-10 says so
         look = estate.look(topic, subject)
-        blind = look is None or not brought(look)  # no part was seen
-        if whole is not blind:
-            continue
         host = holder.get(subject, subject)
-        if blind and topic not in _APART and down.get(host) == gap.code:
+        if topic not in _APART and down.get(host) == gap.code:
             whose = f" ({estate.name_of(subject)})" if host != subject else ""
             hidden.setdefault(f"{Topic.MACHINE}:{host}", []).append(TOPIC_FR[topic] + whose)
+            continue
+        blind = look is None or not brought(look)  # no part was seen
+        if whole is not blind:
             continue
         key = f"{topic}:{subject}" + (f":{gap.what}" if gap.what else "")
         found.setdefault(key, []).append((topic, subject, site, gap))
@@ -58,7 +58,7 @@ def _gaps(estate: Estate, *, whole: bool) -> Iterator[Weakness]:
         )
 
 
-# The look that speaks for its machine; and copies, which are looked at where they lie.
+# The look that speaks for its machine; and copies, which lie elsewhere and whose loss nobody accepts with a machine.
 _APART = frozenset({Topic.MACHINE, Topic.COPIES})
 
 
