@@ -25,7 +25,7 @@ SECTIONS: tuple[tuple[str, type[Block], dict[str, str]], ...] = (
             "id": "identifiant",
             "name": "nom",
             "site": "site du plan",
-            "range": "plage d'adresses : 10.1.0.0/24 ; 65 536 adresses au plus",
+            "range": "plage d'adresses : 10.1.0.0/24 ; 65 536 adresses au plus ; publique, elle est remarquée : l'audit l'interrogerait",
             "country": "pays où sont ses machines : FR, DE…",
             "audit": "false : ne jamais le regarder, ni ce qui s'y trouve",
         },

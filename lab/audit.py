@@ -25,6 +25,7 @@ _WHO = "technicien"
 _OWN = frozenset(
     {
         "VU-03",  # figures that say themselves that they are simulated
+        "VU-14",  # the health of its disks, where it is virtual
         *(
             "POS-07",
             "POS-11",
@@ -36,6 +37,9 @@ _OWN = frozenset(
         ),  # uptime, disk, memory, clock
     }
 )
+
+
+_HEALTH = ":santé des disques"  # the end of what VU-02 says where they are its own, and smartctl is not there
 
 
 @contextmanager
@@ -110,7 +114,7 @@ def judged(placed: Sequence[str], points: Sequence[Mapping[str, Any]]) -> Verdic
     """Compare the faults that were really put in with the weak points of `releve audit show --json`. Pure."""
     caused = {point for name in placed for point in BY_ID[name].named}
     named = [(point["code"], point["subject"]) for point in points]
-    own = tuple(point for point in named if point[0] in _OWN)
+    own = tuple(point for point in named if point[0] in _OWN or point[1].endswith(_HEALTH))
     return Verdict(
         tuple(sorted(caused - set(named))),
         tuple(point for point in named if point not in caused and point not in own),

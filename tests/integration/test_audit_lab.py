@@ -22,6 +22,7 @@ NAMED: dict[str, Points] = {fault.id: set(fault.named) for fault in FAULTS}
 # True of any laboratory: disks, memory, packages and clock are those of the machine that it runs on, and its
 # switches and UPS say themselves that their figures are made up.
 OF_THE_MACHINE = {"POS-04", "POS-05", "POS-06", "POS-07", "POS-11", "POS-14", "POS-16", "POS-17"}
+OF_THE_MACHINE |= {"VU-14"}  # where it is virtual, the health of its disks is its hypervisor's
 SIMULATED = ("VU-03", {"sw-siege", "sw-foyer", "onduleur-siege", "onduleur-foyer", "onduleur-4g-siege"})
 
 

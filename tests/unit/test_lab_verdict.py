@@ -12,11 +12,13 @@ def test_a_verdict_tells_what_was_missed_from_what_was_made_up() -> None:
         {"code": "POS-01", "subject": "srv-gestion"},
         {"code": "RES-01", "subject": "10.71.1.9"},
         {"code": "VU-03", "subject": "sw-siege"},
+        {"code": "VU-14", "subject": "siege"},
+        {"code": "VU-02", "subject": "machine:srv-gestion:santé des disques"},
     ]
     verdict = judged(["system", "telnet"], points)
     assert verdict.unnamed == (("RES-02", "srv-gestion:23"),)
     assert verdict.uncaused == (("RES-01", "10.71.1.9"),)
-    assert verdict.own == (("VU-03", "sw-siege"),)
+    assert [code for code, _subject in verdict.own] == ["VU-03", "VU-14", "VU-02"]
 
 
 def test_every_fault_is_named_by_something_of_its_own() -> None:

@@ -266,9 +266,10 @@ class SshHost:
             (self._spec.known_hosts, "known-hosts-missing"),
         ):
             if not Path(path).is_file():
+                why = "n'est pas un fichier ordinaire" if Path(path).exists() else "n'existe pas"
                 raise Unreachable(
                     code,
-                    f"le fichier {path}, nécessaire pour joindre {self.id}, n'existe pas",
+                    f"le fichier {path}, nécessaire pour joindre {self.id}, {why}",
                     hint="voyez le guide : une clé par plan (ssh-keygen -t ed25519) et les clés des machines "
                     "(ssh-keyscan, empreintes vérifiées sur place)",
                     context={"host": self.id},

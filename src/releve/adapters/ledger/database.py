@@ -19,9 +19,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from releve.domain.errors import BadInput, Refused, Unreachable
+from releve.domain.os_errors import reason
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
@@ -111,11 +112,21 @@ def put(alias: str, row: Model, *, by: tuple[str, ...]) -> None:
 
 
 def open_database(state_dir: Path, database_url: str = "") -> Database:
-    """Register the database with Django, create or upgrade its tables, and return it."""
+    """Register the database with Django, create or upgrade its tables, and return it.
+
+    On a read-only medium it is only read: who writes is told (`ledger-frozen`).
+    """
     with _in_our_words():
         state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    settings = parse_url(database_url) if database_url else _sqlite(state_dir)
-    identity = f"{database_url}|{state_dir.resolve()}"
+    frozen = not database_url and _frozen(state_dir / FILE)
+    settings = (
+        parse_url(database_url)
+        if database_url
+        else _unchanging(state_dir / FILE)
+        if frozen
+        else _sqlite(state_dir)
+    )
+    identity = f"{database_url}|{state_dir.resolve()}" + ("|frozen" if frozen else "")
     alias = "ledger-" + hashlib.sha256(identity.encode()).hexdigest()[:16]
     with _SETUP:
         _configure_django()
@@ -162,7 +173,13 @@ def parse_url(url: str) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def file_lock(path: Path) -> Iterator[None]:
-    """Exclusive between processes and threads. Raises `Unreachable` after `BUSY_SECONDS`."""
+    """Exclusive between processes and threads. Raises `Unreachable` after `BUSY_SECONDS`.
+
+    On a read-only medium, where nobody can write, there is nothing to exclude.
+    """
+    if _frozen(path.parent):
+        yield
+        return
     with _in_our_words():
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -194,6 +211,33 @@ def _sqlite(state_dir: Path) -> dict[str, Any]:
             "transaction_mode": "IMMEDIATE",
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL",
         },
+    }
+
+
+def _frozen(path: Path) -> bool:
+    """Whether it is there, on a medium that nobody can write to (a copy on a disc, a snapshot)."""
+    with _in_our_words():
+        return path.exists() and bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+
+
+def _unchanging(path: Path) -> dict[str, Any]:
+    """Settings that read and lock nothing. Raises `Refused` where the last entries wait in a journal beside.
+
+    `immutable` is safe: the medium itself takes no writing. It also leaves the journal aside, hence the refusal.
+    """
+    journal = path.with_name(f"{path.name}-wal")
+    with _in_our_words():
+        waiting = journal.exists() and journal.stat().st_size > 0
+    if waiting:
+        raise Refused(
+            "ledger-frozen",
+            "le registre est sur un support en lecture seule, et ses dernières lignes attendent d'y être rangées",
+            hint=f"copiez le dossier {path.parent} sur un disque où l'on peut écrire, et désignez la copie",
+        )
+    return {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": f"file:{quote(str(path.resolve()))}?mode=ro&immutable=1",
+        "CONN_MAX_AGE": None,
     }
 
 
@@ -266,12 +310,14 @@ def ours(error: OSError) -> Unreachable:
     import errno
 
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return _full(str(error))
+        return _full()
+    if error.errno == errno.EROFS:
+        return _read_only()
     return Unreachable(
         "ledger-unreachable",
         "les fichiers du registre ne peuvent pas être lus ou écrits",
         hint="vérifiez le dossier d'état, son propriétaire et ses droits",
-        context={"cause": str(error)},
+        context={"cause": f"{error.filename or ''} : {reason(error)}".removeprefix(" : ")},
     )
 
 
@@ -280,7 +326,6 @@ _SQLITE_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _SQLITE_BROKEN = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _SQLITE_ACCESS = (
     sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_READONLY,
     sqlite3.SQLITE_PERM,
 )
 
@@ -292,7 +337,9 @@ def _of_database(error: BaseException) -> Unreachable | None:
     code = getattr(cause, "sqlite_errorcode", 0) & 0xFF  # the low byte is the primary code
     state = getattr(cause, "sqlstate", None) or ""
     if code in _SQLITE_FULL or state == "53100":  # disk_full
-        return _full(said)
+        return _full()
+    if code == sqlite3.SQLITE_READONLY:
+        return _read_only()
     if code in _SQLITE_BUSY or state in ("55P03", "40P01", "40001"):
         return _busy()
     if code in _SQLITE_BROKEN:
@@ -325,12 +372,19 @@ def _of_database(error: BaseException) -> Unreachable | None:
     return None
 
 
-def _full(said: str) -> Unreachable:
+def _read_only() -> Unreachable:
+    return Unreachable(
+        "ledger-frozen",
+        "le registre est en lecture seule : rien ne peut y être écrit",
+        hint="copiez le dossier d'état sur un disque où l'on peut écrire, et désignez la copie",
+    )
+
+
+def _full() -> Unreachable:
     return Unreachable(
         "ledger-full",
         "le disque du registre est plein : rien n'a été écrit",
         hint="libérez de la place sur le disque du dossier d'état, puis relancez",
-        context={"cause": said},
         retryable=True,
     )
 

@@ -105,7 +105,7 @@ class Survey:
         except Refused as error:
             if not near:
                 raise
-            found = Found(gaps=(Gap(error.code, f"{device.name} : {error.sentence}"),))
+            found = Found(gaps=(Gap(error.code, error.sentence),))
         if found.facts or not near:
             return found
         asked = ups(device, host=self._host(near))

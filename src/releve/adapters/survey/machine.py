@@ -24,6 +24,7 @@ SYSTEM, SERVICES, UPDATES, DISKS, SOCKETS = (
     "disques",
     "ports en écoute",
 )
+HEALTH = "santé des disques"
 _PARTS = {"system": SYSTEM, "programs": "programmes installés", "units": SERVICES, "updates": UPDATES}
 _PROGRAM_SHARE = 0.4  # of the time of a look: what one program of the machine may take of it
 
@@ -105,7 +106,7 @@ def _machine(host: str, told: Mapping[str, Any]) -> Found:
 
 
 def _disks(host: str, told: Mapping[str, Any], *, physical: bool) -> Found:
-    """`physical`: its disks are its own, so that their health is its affair."""
+    """`physical`: its disks are its own. Those of a virtual machine are its hypervisor's: their health stays unsaid."""
 
     def disks(value: Any) -> tuple[Disk, ...]:
         return tuple(
@@ -128,7 +129,10 @@ def _disks(host: str, told: Mapping[str, Any], *, physical: bool) -> Found:
 
 
 def _gaps(host: str, told: Mapping[str, Any], names: Mapping[str, str]) -> tuple[Gap, ...]:
-    """What the probe itself says that it could not see: one gap a reason, its parts together."""
+    """What the probe itself says that it could not see: one gap a reason, its parts together.
+
+    The health of disks is one part, whatever file systems lie on them.
+    """
     try:
         pairs = sorted((text(code), text(part)) for part, code in told["gaps"])
     except (ValueError, TypeError, KeyError):
@@ -137,7 +141,8 @@ def _gaps(host: str, told: Mapping[str, Any], names: Mapping[str, str]) -> tuple
     for code, same in groupby(pairs, key=lambda pair: pair[0]):
         what = ", ".join(names.get(part, part) for _, part in same)
         sentence = _SENTENCES.get(code, f"n'a pas pu être regardé ({code})")
-        found.append(Gap(code, f"{host}, {what} : {sentence}", what))
+        part = HEALTH if code.startswith("smart-") else what
+        found.append(Gap(code, f"{host}, {what} : {sentence}", part))
     return tuple(found)
 
 

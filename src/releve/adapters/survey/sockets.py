@@ -74,17 +74,16 @@ def listening_of(host: str, told: Mapping[str, Any], *, what: str) -> Found:
 
 
 def _hidden(host: str, told: Mapping[str, Any], facts: tuple[Fact, ...], what: str) -> tuple[Gap, ...]:
-    """Programs that we had no right to know."""
+    """Programs that we could not know: an ordinary account has no right to, and from root some are out of sight."""
     unnamed = sum(isinstance(fact, Listening | Connection) and not fact.program for fact in facts)
     if not unnamed or told.get("hidden") is not True:
         return ()
-    return (
-        Gap(
-            HIDDEN,
-            f"{say_count(unnamed, 'programme')} sans nom : le compte utilisé sur {host} n'a pas le droit d'en savoir plus",
-            what,
-        ),
+    why = (
+        f"{host} ne montre pas tous ses processus, même à root (autre espace de processus, conteneur, protection)"
+        if told.get("root") is True
+        else f"le compte utilisé sur {host} n'a pas le droit d'en savoir plus"
     )
+    return (Gap(HIDDEN, f"{say_count(unnamed, 'programme')} sans nom : {why}", what),)
 
 
 def _port(value: Any) -> int:

@@ -75,9 +75,9 @@ def ups(device: Equipment, *, host: Host | None = None, timeout: float = 5.0) ->
         place = nut_place(device.nut)
         told = _through(host, place, timeout) if host is not None else _listed(place, server(device), timeout)
     except ReleveError as error:
-        return Found(gaps=(Gap(error.code, f"{device.name} : {error.sentence}"),))
+        return Found(gaps=(Gap(error.code, error.sentence),))
     if told.get("ups.status", "WAIT") == "WAIT":  # upsd has not heard its driver yet
-        return Found(gaps=(Gap("ups-mute", f"{device.name} : NUT ne dit rien de son état"),))
+        return Found(gaps=(Gap("ups-mute", "NUT ne dit rien de son état"),))
     return Found((_fact(device.id, told),))
 
 

@@ -28,6 +28,8 @@ _LIKELY: tuple[tuple[frozenset[int], Device], ...] = (
     (frozenset({22, 80, 443, 445, 3306, 5432}), Device.SERVER),
 )
 _ENGINES = {5432: "postgresql", 3306: "mariadb"}  # the ports that IANA gave them
+# The ports that Linux gives to a client (ip_local_port_range, as shipped): over UDP, who asks waits there for an answer.
+_PASSING = range(32_768, 61_000)
 _LONGEST = 63  # characters of an identifier, as the plan takes it
 _SYSTEM = frozenset(
     {"", "sshd", "systemd", "systemd-resolve", "chronyd", "ntpd", "snmpd", "lldpd", "rpcbind"}
@@ -45,6 +47,12 @@ class Addition:
     entry: Mapping[str, object] = field(hash=False)
     why: str
     proposal: bool = False
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether people have still something to say of it: a need, a name, a purpose."""
+        named = str(self.entry.get("name", "")).startswith(TO_SAY)
+        return self.proposal or named or self.entry.get("purpose") == ""
 
 
 def additions(estate: Estate) -> tuple[Addition, ...]:
@@ -183,7 +191,13 @@ def _applications(estate: Estate, free: _Free) -> Iterator[Addition]:
     used = {end.host for item in estate.plan.applications for end in item.ends.values()}
     seen: dict[tuple[str, str], set[int]] = {}
     for fact in estate.all(Listening):
-        if fact.program not in _SYSTEM and fact.port not in _ENGINES and fact.host not in used:
+        passing = fact.protocol.startswith("udp") and fact.port in _PASSING
+        if (
+            fact.program not in _SYSTEM
+            and fact.port not in _ENGINES
+            and fact.host not in used
+            and not passing
+        ):
             seen.setdefault((fact.host, fact.program), set()).add(fact.port)
     for (host, program), ports in sorted(seen.items()):
         entry = {

@@ -117,4 +117,4 @@ def _unfed(rule: Rule, planned: set[Topic], seen: set[Topic], estate: Estate) ->
         apart = rule.apart.total_seconds()
         aged = f", vieux d'au moins {say_seconds(apart)}" if apart else ""
         return f"il faut un audit d'avant{aged}, auquel comparer"
-    return ""
+    return rule.unheard(estate)

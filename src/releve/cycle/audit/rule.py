@@ -57,6 +57,7 @@ class Rule:
     them suffices. `compares`: looks of which it needs an earlier one as well (one of them), `apart` before at least.
     `passing`: what it names is met by chance, a machine that answers or an exchange under way: not to meet it again
     proves nothing.
+    `unheard`: why looks that brought something still prove nothing, in French; empty when they do.
     """
 
     code: str
@@ -71,6 +72,7 @@ class Rule:
     apart: timedelta = timedelta()
     either: bool = False
     passing: bool = False
+    unheard: Callable[[Estate], str] = lambda _estate: ""
 
 
 class Standing(StrEnum):

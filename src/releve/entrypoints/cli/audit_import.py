@@ -102,5 +102,5 @@ def _value(item: Addition) -> dict[str, object]:
         "section": item.section,
         "entry": dict(item.entry),
         "why": item.why,
-        "needs_an_answer": item.proposal,
+        "needs_an_answer": item.unanswered,
     }

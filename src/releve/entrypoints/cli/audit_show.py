@@ -8,9 +8,11 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
+from zoneinfo import ZoneInfo
 
 from releve.adapters.notes import replace
 from releve.domain.errors import BadInput, Exit, Unreachable
+from releve.domain.instants import say_instant
 from releve.domain.names import nearest
 from releve.domain.os_errors import reason
 from releve.domain.units import say_count
@@ -172,7 +174,8 @@ def _map(found: Page, judged: Judged, site: str) -> str:
             len(judged.unjudged), "règle n'a pas pu être vérifiée", "règles n'ont pas pu être vérifiées"
         )
         caveats.append(count)
-    return picture(found.estate, judged.points, f"{name} : audit {found.audit.id}", caveats)
+    when = say_instant(found.audit.started, ZoneInfo(found.estate.plan.timezone))
+    return picture(found.estate, judged.points, f"{name} : audit du {when}", caveats)
 
 
 def _written(path: str, text: str) -> str:

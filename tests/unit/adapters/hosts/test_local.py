@@ -164,6 +164,18 @@ def test_missing_key_files_are_said_before_any_connection(tmp_path: Path) -> Non
         key.write_text("")
 
 
+@pytest.mark.parametrize(
+    ("known", "why"), [("/dev/null", "n'est pas un fichier ordinaire"), ("/x/y", "n'existe pas")]
+)
+def test_what_is_no_file_is_not_said_to_be_missing(tmp_path: Path, known: str, why: str) -> None:
+    """A device, or a folder, is there: it is told for what it is."""
+    key = tmp_path / "key"
+    key.write_text("")
+    host = SshHost(HostSpec("b", "s", Reach.SSH, SshSpec("a.test", 22, "r", str(key), known)))
+    with pytest.raises(Unreachable, match=why):
+        host.read("/f")
+
+
 def test_a_lock_is_held_once(tmp_path: Path) -> None:
     """A second holder is refused, in the same process too, and told who, which process and since when."""
     path = tmp_path / "state" / "lock"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sqlite3
 import stat
 import subprocess
@@ -82,6 +84,58 @@ def test_a_server_that_does_not_answer_is_unreachable(tmp_path: Path) -> None:
         open_ledger(tmp_path, "postgresql://u:secret@127.0.0.1:1/n")
     assert caught.value.code == "ledger-unreachable"
     assert "secret" not in str(caught.value.as_json())
+
+
+@pytest.fixture
+def frozen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a ledger that was closed, as its medium shows it once nobody can write there."""
+    opened = open_ledger(tmp_path)
+    opened.facts.put("daily", "dossiers", NOW, {})
+    opened.close()
+    for lock in tmp_path.glob("*.lock"):
+        lock.unlink()
+    seen = os.statvfs(tmp_path)
+    closed = os.statvfs_result((*seen[:8], seen.f_flag | os.ST_RDONLY, *seen[9:]))
+    monkeypatch.setattr(database.os, "statvfs", lambda _path: closed)
+    return tmp_path
+
+
+def test_a_ledger_on_a_read_only_medium_is_read(frozen: Path) -> None:
+    """Nothing is made beside it; who writes is told in French what to do."""
+    before = {path.name for path in frozen.iterdir()}
+    opened = open_ledger(frozen)
+    try:
+        assert opened.facts.fetch("daily", "dossiers") == (NOW, {})
+        assert {path.name for path in frozen.iterdir()} == before
+        with pytest.raises(Unreachable, match="lecture seule") as caught:
+            opened.facts.put("daily", "paie", NOW, {})
+        assert (caught.value.code, caught.value.context) == ("ledger-frozen", {})
+        assert "copiez" in caught.value.hint
+    finally:
+        opened.close()
+
+
+def test_a_read_only_ledger_whose_last_lines_wait_is_refused(frozen: Path) -> None:
+    """Read without its journal it would show what was before: that is no ledger."""
+    (frozen / "ledger.sqlite3-wal").write_bytes(b"lignes")
+    with pytest.raises(Refused) as caught:
+        open_ledger(frozen)
+    assert caught.value.code == "ledger-frozen"
+    assert str(frozen) in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "cause"),
+    [
+        (errno.EROFS, "ledger-frozen", None),
+        (errno.ENOSPC, "ledger-full", None),
+        (errno.EACCES, "ledger-unreachable", "/x : droits insuffisants"),
+    ],
+)
+def test_what_the_disk_refused_is_told_in_french(number: int, code: str, cause: str | None) -> None:
+    """No word of the system's own stands on the screen."""
+    told = database.ours(OSError(number, os.strerror(number), "/x"))
+    assert (told.code, told.context.get("cause")) == (code, cause)
 
 
 def test_a_commit_is_on_the_disk(ledger: DjangoLedger, tmp_path: Path) -> None:

@@ -67,3 +67,4 @@ def test_this_machine_itself_needs_no_network(itself: str) -> None:
     text = PLAN.replace("onduleur@10.1.0.10", f"onduleur@{itself}:9")
     found = survey(text).see(Errand(Topic.UPS, "onduleur", "siege"))
     assert [gap.code for gap in found.gaps] == ["ups-silent"]
+    assert "Onduleur" not in found.gaps[0].sentence  # whoever shows it says whose it is

@@ -261,6 +261,14 @@ def test_the_health_of_a_disk_that_is_not_its_own_is_not_asked_of_a_virtual_mach
     assert "smart-missing" not in codes[1]
 
 
+def test_the_health_of_disks_is_one_part_of_a_look() -> None:
+    """Whatever file systems lie on them: one name, and their places in the sentence."""
+    found = told(lambda answer: answer.update({"gaps": [["/", "smart-silent"], ["/srv", "smart-silent"]]}))
+    (gap,) = {gap for gap in found.gaps if gap.code == "smart-silent"}
+    assert gap.what == "santé des disques"
+    assert ", /, /srv : santé inconnue" in gap.sentence
+
+
 def test_a_name_cannot_command_a_terminal() -> None:
     """Signs that a terminal obeys are replaced, and what is long is cut."""
     found = told(lambda answer: answer["system"].update(name="\x1b[2Jsrv\n" + "a" * 500))
@@ -367,7 +375,7 @@ def test_the_health_behind_several_disks_is_said_to_be_unknown(tmp_path: Path) -
 
     assert told("8:1", "ext4") == "passed"
     assert {told("9:0", "ext4"), told("254:0", "xfs"), told("0:44", "zfs")} == {"?smart-unknown"}
-    assert {told("0:50", "nfs4"), told("0:51", "fuse.sshfs")} == {""}
+    assert {told("0:50", "nfs4"), told("0:51", "fuse.sshfs"), told("0:52", "overlay")} == {""}
     assert asked == ["sda"]
 
 

@@ -76,6 +76,14 @@ def test_without_the_right_to_know_a_program_is_unnamed_and_a_gap_says_so() -> N
     assert codes == {"programs-hidden"}
 
 
+@pytest.mark.parametrize(("root", "why"), [(False, "n'a pas le droit"), (True, "même à root")])
+def test_a_program_without_a_name_is_told_why(root: bool, why: str) -> None:
+    """Root has every right: what it does not see is somewhere else."""
+    told = {"listening": [["tcp", "::", 80, ""]], "hidden": True, "root": root}
+    (gap,) = listening_of("srv", told, what="ports").gaps
+    assert why in gap.sentence
+
+
 def test_what_a_machine_says_to_itself_is_no_exchange() -> None:
     """A conversation on the loopback is left out."""
     with socket.create_server(("127.0.0.1", 0)) as server:

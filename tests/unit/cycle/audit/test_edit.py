@@ -43,6 +43,28 @@ def lines_added(before: str, after: str) -> list[str]:
     return [line[2:] for line in changed]
 
 
+def test_who_waits_for_an_answer_is_no_application() -> None:
+    """A UDP port that the kernel lends to a client is no service; the same port over TCP, or a fixed one, is."""
+    ports = [("udp", 44065), ("udp", 5405), ("tcp", 44065)]
+    seen: list[tuple[Topic, str, Fact]] = [
+        (Topic.MACHINE, "serveur", Listening("serveur", protocol, "0.0.0.0", port, f"{protocol}{port}"))  # noqa: S104
+        for protocol, port in ports
+    ]
+    proposed = {item.entry["id"] for item in additions(estate(seen)) if item.section == "applications"}
+    assert proposed == {"udp5405-serveur", "tcp44065-serveur"}
+
+
+def test_an_addition_says_whether_people_must_complete_it() -> None:
+    """A name to say, a purpose or a need: that is an answer to give; a database that was recognised is none."""
+    told = {
+        str(item.entry.get("id", item.entry.get("to"))): item.unanswered for item in additions(estate(FOUND))
+    }
+    assert {name for name, asked in told.items() if not asked} == {
+        "base-serveur-3306",
+        "documents-accueil-home",
+    }
+
+
 def test_what_is_declared_is_not_proposed() -> None:
     """A known machine, a declared flow and our own ssh are no additions; everything else is, once."""
     found = additions(estate(FOUND))

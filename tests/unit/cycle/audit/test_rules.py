@@ -121,6 +121,47 @@ def test_a_machine_is_known_at_the_addresses_that_were_seen_on_it() -> None:
         assert (not [item for item in additions(found) if item.section == "equipment"]) is known
 
 
+def test_a_machine_that_is_down_is_named_once_with_all_that_it_hides() -> None:
+    """One cause, one name, under the key of its own look; what fails for another reason keeps its own."""
+    down = {"code": "host-unreachable", "sentence": "la machine srv1 n'est pas joignable"}
+    full = {"code": "place-denied", "sentence": "droits insuffisants", "what": "/srv/archives"}
+    looks: dict[str, Any] = {
+        f"{topic}:srv1": [{kind: None}, {"gap": down}]
+        for topic, kind in (("ports", "port"), ("connections", "connection"))
+    }
+    looks["machine:srv1"] = [
+        *({kind: None} for kind in ("system", "disk", "unit", "updates", "clock")),
+        {"gap": down},
+    ]
+    looks["sensitive:archives"] = [{"sensitive": None}, {"reading": None}, {"gap": down}]
+    looks["files:archives"] = [{"files": None}, {"gap": full}]
+    looks["copies:archives"] = [{"gap": {**down, "what": "srv1:/copies"}}]  # told apart
+    found = {
+        point.weakness.subject: point.weakness.sentence
+        for point in judge(estate({"looks": looks}), ()).points
+        if point.rule.code in {"VU-01", "VU-02"}
+    }
+    assert set(found) == {
+        "machine:srv1",
+        "files:archives:/srv/archives",
+        "copies:archives:srv1:/copies",
+    }
+    assert found["machine:srv1"].endswith(
+        "la machine srv1 n'est pas joignable ; pour la même raison : "
+        "données personnelles et de santé (Archives), qui parle à qui, prises et câbles d'un appareil"
+    )
+
+
+def test_disks_that_say_nothing_of_their_health_prove_nothing() -> None:
+    """POS-13 tells whose health was not seen, whether a gap says why or not; a disk that speaks is heard."""
+    (rule,) = (item for item in RULES if item.code == "POS-13")
+    mute = {"disk": {"mount": "/", "health": ""}}
+    gap = {"gap": {"code": "smart-missing", "sentence": "smartctl", "what": "santé des disques"}}
+    assert rule.unheard(estate()) == ""
+    for facts in ([mute], [mute, gap]):
+        assert rule.unheard(estate({"looks": {"machine:srv1": facts}})).endswith("n'a pas été vue : srv1")
+
+
 def test_an_address_that_two_machines_have_tells_neither() -> None:
     """The bridge that containers get is the same on each machine: an appliance there stays unknown."""
     own = [{"system": {"addresses": ["172.17.0.1"]}}]

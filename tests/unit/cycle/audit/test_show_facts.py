@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
+from itertools import pairwise
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -23,6 +24,7 @@ from releve.domain.seen import (
     Neighbour,
     Path,
     Port,
+    Reading,
     Restored,
     Scan,
     System,
@@ -71,6 +73,38 @@ def test_what_was_not_seen_ends_the_page() -> None:
     assert "100 Mo" in disks
     assert "accueil ne répond pas" in unseen
     assert not list(tables(replace(whole, looks=looks), frozenset({Topic.UPS}), width=200))
+
+
+def test_a_health_that_was_not_seen_says_where_it_is() -> None:
+    """An empty cell would look fine: on a virtual machine, behind a server of files, or for want of smartctl."""
+    disks = [
+        Disk("serveur", "/", "ext4", 10**9, 10**8),
+        Disk("serveur", "/mnt", "nfs4", 10**9, 10**8),
+        Disk("accueil", "/", "ext4", 10**9, 10**8, health="passed"),
+        Disk("accueil", "/srv", "zfs", 10**9, 10**8),
+    ]
+    seen = estate([(Topic.MACHINE, disk.host, disk) for disk in disks])
+    (text,) = tables(seen, frozenset({Topic.MACHINE}), width=200)
+    cells = [line.split("  ")[-1].strip() for line in text.splitlines()[-4:]]
+    assert sorted(cells) == ["bonne", "chez l'hyperviseur, non vue", "chez son serveur, non vue", "non vue"]
+
+
+def test_figures_of_files_say_what_they_leave_out() -> None:
+    """From which size twins count; the largest a row a sort, no name kept; and that nothing personal was found."""
+    largest = (Tally("video", 1, 3 * 10**9), Tally("video", 1, 10**9), Tally("pdf", 1, 10**6))
+    seen = [
+        (Topic.FILES, "bureautique", Files("bureautique", "serveur", "/srv", 9, 1, 10**9, largest=largest)),
+        (Topic.SENSITIVE, "bureautique", Reading("bureautique", "/srv", 2, 10, 0, 0, 1.0)),
+    ]
+    text = "\n".join(tables(estate(seen), EVERYTHING, width=200))
+    assert "d'au moins 1 Mio" in text
+    assert "ni leur nom ni leur dossier n'est gardé" in text
+    rows = [line.split() for line in text.splitlines() if "vidéos" in line or line.endswith("1 Mo")]
+    assert rows == [
+        ["bureautique", "vidéos", "2", "4", "Go", "3", "Go"],
+        ["bureautique", "PDF", "1", "1", "Mo", "1", "Mo"],
+    ]
+    assert "aucune donnée personnelle ou de santé n'y a été trouvée" in text
 
 
 LONG = [
@@ -276,3 +310,61 @@ def test_the_map_says_what_it_leaves_out_and_names_a_site_once() -> None:
     assert ">cet audit n'est pas fini, 2 règles non vérifiées</text>" in drawn
     assert "HUM-01, critique : Siège n'a qu'un lien" in drawn
     assert "CAB-01, important : Siège, 7 erreurs" in drawn
+
+
+def _segments(root: ET.Element) -> list[tuple[tuple[float, float], tuple[float, float]]]:
+    """The straight pieces of every line of the map."""
+    found = []
+    for path in root.iter(f"{SVG}path"):
+        if path.find(f"{SVG}title") is not None:
+            ends = [tuple(map(float, part.split())) for part in path.get("d", "M")[1:].split("L")]
+            found += [((one[0], one[1]), (two[0], two[1])) for one, two in pairwise(ends)]
+    return found
+
+
+def test_no_line_of_the_map_passes_behind_a_box() -> None:
+    """Whatever stands where, and however many are outside: a line that vanishes behind a box would read as a chain."""
+    calls = [
+        (
+            Topic.CONNECTIONS,
+            "serveur",
+            Connection("serveur", "tcp", "10.1.0.10", f"192.0.2.{n}", 443, True, 2, "curl"),
+        )
+        for n in range(1, 12)
+    ]
+    drawn = picture(estate([*FOUND, *calls]), (), "t")
+    root = ET.fromstring(drawn)  # noqa: S314 (our own text)
+    boxes = [
+        tuple(float(item.get(key, "0")) for key in ("x", "y", "width", "height"))
+        for item in root.iter(f"{SVG}rect")
+        if item.get("rx") == "5"
+    ]
+    segments = _segments(root)
+    assert len(boxes) > 15
+    assert len(segments) > 30
+    for (a, b), (c, d) in segments:
+        assert a == c or b == d
+        for x, y, wide, high in boxes:
+            apart = max(a, c) <= x or min(a, c) >= x + wide or max(b, d) <= y or min(b, d) >= y + high
+            assert apart, ((a, b), (c, d), (x, y))
+
+
+def test_the_map_explains_its_signs_and_shows_whole_what_it_cuts() -> None:
+    """Each colour and arrow has its word; a sentence without room is a title; the association is named once."""
+    long = "trop long pour tenir sur une seule ligne " * 9
+    points = [WeakPoint(PAPER, Weakness("association", long, ""))]
+    drawn = picture(estate(FOUND), points, "t")
+    for word in (
+        "point critique",
+        "est derrière",
+        "échange qui sort d'un site",
+        "non déclaré au plan",
+        "inconnu du plan",
+    ):
+        assert word in drawn
+    root = ET.fromstring(drawn)  # noqa: S314 (our own text)
+    (cut,) = (item for item in root.iter(f"{SVG}text") if "trop long" in "".join(item.itertext()))
+    assert long in (cut.findtext(f"{SVG}title") or "")
+    assert ">association</text>" in drawn
+    assert drawn.count(">association</text>") == 1
+    assert ">Association fictive Les…</text>" in drawn

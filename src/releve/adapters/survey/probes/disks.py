@@ -103,12 +103,14 @@ def disk_of(device: str, numbers: str = "/sys/dev/block/") -> str:
 
 
 def told_of(device: str, kind: str, ask: Callable[[str], str], numbers: str = "/sys/dev/block/") -> str:
-    """What is said of the health below a file system; "" where no disk of this machine is; a code after a "?".
+    """What is said of the health below a file system; "" where no disk of this machine is (a server's, a container's).
+
+    A code after a "?" says why nothing is.
 
     `ask` says it of one disk. Several disks (RAID, LVM, and ZFS or btrfs, whose devices the kernel does not
     number) are not asked: one that fails would not say which file system it takes with it.
     """
-    if kind.partition(".")[0] in _AFAR:
+    if kind.partition(".")[0] in _AFAR or kind == "overlay":
         return ""
     disk = disk_of(device, numbers)
     return ask(disk) if disk else "?smart-unknown"

@@ -247,5 +247,11 @@ def main(asked: dict[str, Any]) -> None:
     if seconds > 0:
         flows, hidden = watch(seconds, float(asked.get("every", 0.2)))
         others = apart()
-    told = {"listening": waiting, "flows": flows, "hidden": hidden, "apart": others}
+    told = {
+        "listening": waiting,
+        "flows": flows,
+        "hidden": hidden,
+        "apart": others,
+        "root": os.geteuid() == 0,
+    }
     print(json.dumps(told))  # noqa: T201 - this is the answer

@@ -15,6 +15,7 @@ from releve.cycle.audit.rules.evidence import counted, device_of, grouped, numbe
 from releve.domain.audit import Topic
 from releve.domain.inventory import Device
 from releve.domain.seen import Agent, Lldp, Neighbour, Port, System
+from releve.domain.units import say_seconds
 
 # Value of ours: a sound cable loses less than one frame in ten million; a hundred times worse is a fault.
 DAMAGED = 1e-5  # share of frames
@@ -113,18 +114,19 @@ def _flapping(estate: Estate) -> Iterator[Weakness]:
     started |= {fact.device: fact.uptime for fact in estate.all(Agent) if fact.uptime}
     for port in estate.all(Port):
         grown = port.grown.get("changes", 0)
-        days = started.get(port.device, 0.0) / 86_400
+        counted_for = started.get(port.device, 0.0)
+        days = counted_for / 86_400
         usual = CHANGES + CHANGES_A_DAY[device_of(estate, port.device) is Device.SERVER] * days
         # Without the time since when it counts, only what happened while we looked can be judged.
         now = NOW if port.changed is None else TOLD
         if grown >= now or (days and port.changes is not None and port.changes > usual):
-            yield _found(estate, port, _changes(port, days))
+            yield _found(estate, port, _changes(port, counted_for))
 
 
-def _changes(port: Port, days: float) -> str:
+def _changes(port: Port, counted_for: float) -> str:
     if port.changes is None:
         return f"la liaison a changé d'état pendant le regard, en {number(port.seconds)} s"
-    since = f" en {number(days)} j" if days else ""
+    since = f" en {say_seconds(counted_for)}" if counted_for else ""
     return f"la liaison a changé d'état {port.changes} fois{since}" + _growth(port, "changes")
 
 

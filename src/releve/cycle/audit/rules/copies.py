@@ -200,7 +200,7 @@ def _never(estate: Estate) -> Iterator[Weakness]:
         if _restored(estate, item.id) is None:
             said = estate.answers.get((RESTORED, item.id))
             failed = f"le dernier essai de restauration, le {day(said.on)}, a échoué" if said else ""
-            yield _at(estate, item, failed or "aucune restauration n'a jamais été essayée")
+            yield _at(estate, item, failed or "aucune restauration n'est connue de Relève")
 
 
 def _long_ago(estate: Estate) -> Iterator[Weakness]:
@@ -255,7 +255,7 @@ RULES = (
     Rule(
         "COP-05",
         Severity.MAJOR,
-        "des données n'ont jamais été restaurées",
+        "aucune restauration réussie n'est connue pour des données",
         "une copie que personne n'a relue n'est qu'un espoir",
         (src.RGPD_32_D, src.HYGIENE_37R, src.PGSSI_RESTORE, src.CARE_RESTORE),
         "restaurez-en une cette semaine, à côté, notez la durée, et dites-le (« releve audit restored »)",

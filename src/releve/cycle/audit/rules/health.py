@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from releve.cycle.audit.estate import Estate
 from releve.cycle.audit.rule import Rule, Severity, Weakness
 from releve.cycle.audit.rules import sources as src
-from releve.cycle.audit.rules.evidence import number, once, percent
+from releve.cycle.audit.rules.evidence import names, number, once, percent
 from releve.domain.audit import Topic
 from releve.domain.seen import Clock, Disk, System, Unit
 from releve.domain.units import say_bytes
@@ -19,6 +19,7 @@ SWAPPED = 0.25  # share of memory in swap; value of ours: what runs has been dri
 DRIFT = 5.0  # seconds; value of ours: beyond, the order of events on two machines is no evidence any more
 READ_ONLY = frozenset({"squashfs", "iso9660", "udf", "cramfs", "erofs"})  # full by nature
 SOUND = frozenset({"passed", "ok", "sain", "bon"})  # what smartctl says of a disk that is well
+AFAR = frozenset({"nfs", "nfs4", "cifs", "smb3", "9p", "virtiofs", "ceph", "fuse"})  # another machine's disks
 DOWN = {  # SubState of systemd's units: given up, or ended and to be started again
     "failed": "est en échec",
     "auto-restart": "s'est arrêté de lui-même et attend d'être relancé",
@@ -74,6 +75,33 @@ def _failing(estate: Estate) -> Iterator[Weakness]:
                 f"{fact.host}:{fact.mount}",
                 f"le disque de {fact.mount} se dit « {fact.health} »",
             )
+
+
+def sick_or_sound(estate: Estate) -> dict[str, bool]:
+    """The machines that have disks, and whether one of these said how it is."""
+    told: dict[str, bool] = {}
+    for fact in _disks(estate):
+        if fact.kind.partition(".")[0] not in AFAR:
+            told[fact.host] = told.get(fact.host, False) or bool(fact.health)
+    return told
+
+
+def healthless(estate: Estate) -> tuple[str, ...]:
+    """The machines whose disks said nothing of their health, and no gap says why: they are another machine's."""
+    return tuple(
+        host for host, told in sick_or_sound(estate).items() if not told and not _asked(estate, host)
+    )
+
+
+def _asked(estate: Estate, host: str) -> bool:
+    look = estate.look(Topic.MACHINE, host)
+    return look is not None and any(gap.code.startswith("smart-") for gap in look.gaps)
+
+
+def _unheard(estate: Estate) -> str:
+    """Why no disk announcing its failure proves nothing, of machines that were looked at."""
+    silent = [host for host, told in sick_or_sound(estate).items() if not told]
+    return f"la santé des disques n'a pas été vue : {names(estate, silent)}" if silent else ""
 
 
 @once
@@ -159,6 +187,7 @@ RULES = (
         "vérifiez aujourd'hui la dernière copie, puis changez le disque",
         _failing,
         _MACHINE,
+        unheard=_unheard,
     ),
     Rule(
         "POS-14",

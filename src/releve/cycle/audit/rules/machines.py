@@ -157,7 +157,7 @@ def _documents(estate: Estate) -> Iterator[Weakness]:
         if files >= DOCUMENTS and host not in graver:
             yield Weakness(
                 host,
-                f"{files} documents ({say_bytes(weight)}) sont gardés sur {estate.name_of(host)},"
+                f"{files} documents (bureautique, PDF, images, courriels ; {say_bytes(weight)}) sont gardés sur {estate.name_of(host)},"
                 f" dans {say_count(len(found), 'dossier')}",
                 estate.site_of(host),
                 seen=estate.seen_at(found[0]),

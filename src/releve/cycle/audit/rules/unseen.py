@@ -10,7 +10,8 @@ from releve.cycle.audit.graph import circles
 from releve.cycle.audit.rule import Rule, Severity, Weakness
 from releve.cycle.audit.rules import sources as src
 from releve.cycle.audit.rules.copies import TOLD, on_word
-from releve.cycle.audit.rules.evidence import names, once
+from releve.cycle.audit.rules.evidence import held, names, once
+from releve.cycle.audit.rules.health import healthless
 from releve.cycle.audit.rules.links import links_of
 from releve.domain.audit import Gap, Topic
 from releve.domain.bounds import unseeable
@@ -20,27 +21,56 @@ from releve.domain.units import say_count
 
 
 def _gaps(estate: Estate, *, whole: bool) -> Iterator[Weakness]:
-    """Each gap once: those of one part of one look are one weakness, with all their reasons."""
+    """Each gap once: those of one part of one look are one weakness, with all their reasons.
+
+    What a machine that could not be looked at hides for that very reason stands with it, under its key.
+    """
     found: dict[str, list[tuple[Topic, str, str, Gap]]] = {}
+    hidden: dict[str, list[str]] = {}
+    down = _down(estate)
+    holder = {item.id: item.host for item in held(estate)}
     for topic, subject, site, gap in estate.gaps():
         if gap.code == TOLD and on_word(estate, subject):
             continue  # the only copy: COP-10 says so
         look = estate.look(topic, subject)
+        host = holder.get(subject, subject)
+        if topic not in _APART and down.get(host) == gap.code:
+            whose = f" ({estate.name_of(subject)})" if host != subject else ""
+            hidden.setdefault(f"{Topic.MACHINE}:{host}", []).append(TOPIC_FR[topic] + whose)
+            continue
         blind = look is None or not brought(look)  # no part was seen
-        if whole is blind:
-            key = f"{topic}:{subject}" + (f":{gap.what}" if gap.what else "")
-            found.setdefault(key, []).append((topic, subject, site, gap))
+        if whole is not blind:
+            continue
+        key = f"{topic}:{subject}" + (f":{gap.what}" if gap.what else "")
+        found.setdefault(key, []).append((topic, subject, site, gap))
     for key, gaps in found.items():
         topic, subject, site, gap = gaps[0]
         why = " ; ".join(dict.fromkeys(item[3].sentence for item in gaps))
         part = f" ({gap.what})" if gap.what else ""
         look = estate.look(topic, subject)
+        too = ", ".join(dict.fromkeys(hidden.get(key, ())))
         yield Weakness(
             key,
-            f"{TOPIC_FR[topic]}, {estate.name_of(subject)}{part} : {why}",
+            f"{TOPIC_FR[topic]}, {estate.name_of(subject)}{part} : {why}"
+            + (f" ; pour la même raison : {too}" if too else ""),
             site,
             seen=look.at if look else None,
         )
+
+
+# The look that speaks for its machine; and copies, which lie elsewhere and whose loss nobody accepts with a machine.
+_APART = frozenset({Topic.MACHINE, Topic.COPIES})
+
+
+def _down(estate: Estate) -> dict[str, str]:
+    """The machines that a look reached in vain, and the code of why."""
+    return {
+        look.errand.subject: gap.code
+        for look in estate.looks
+        if look.errand.topic is Topic.MACHINE and not brought(look)
+        for gap in look.gaps
+        if not gap.what
+    }
 
 
 def _blind(estate: Estate) -> Iterator[Weakness]:
@@ -173,6 +203,18 @@ def _addressless(estate: Estate) -> Iterator[Weakness]:
             )
 
 
+def _healthless(estate: Estate) -> Iterator[Weakness]:
+    bare = healthless(estate)
+    for site in estate.plan.sites:
+        there = [host for host in bare if estate.site_of(host) == site.id]
+        if there:
+            yield Weakness(
+                site.id,
+                f"à {site.name}, la santé des disques de {names(estate, there)} est chez l'hyperviseur ou l'hôte : non vue",
+                site.id,
+            )
+
+
 _MAP = (src.HYGIENE_4, src.CERT_SANTE)
 RULES = (
     Rule(
@@ -284,5 +326,15 @@ RULES = (
         _MAP,
         "notez leur adresse, ou retirez-les du plan",
         _addressless,
+    ),
+    Rule(
+        "VU-14",
+        Severity.MINOR,
+        "la santé de disques ne se voit pas d'où l'audit regarde",
+        "une machine virtuelle ou un conteneur ne sait rien des disques qui le portent : ils peuvent lâcher sans prévenir",
+        (src.RGPD_32_D, src.CERT_SANTE),
+        "mettez au plan la machine qui les porte, avec smartctl (paquet smartmontools), ou acceptez ce point si elle est surveillée",
+        _healthless,
+        (Topic.MACHINE,),
     ),
 )

@@ -12,9 +12,11 @@ from zoneinfo import ZoneInfo
 from releve.cycle.audit.estate import Estate
 from releve.cycle.audit.exchanges import UNKNOWN_COUNTRY, Exchange, declared, exchanges, written
 from releve.cycle.audit.rules.copies import HOW_FR, RESTORED_FR
+from releve.cycle.audit.rules.health import AFAR, healthless
 from releve.cycle.plan.grid import Row, folded, grid
 from releve.domain.audit import RESTORED, Answer, Topic
 from releve.domain.seen import (
+    TWIN,
     Agent,
     Base,
     Clock,
@@ -76,10 +78,12 @@ _WORDS: Mapping[str, str] = {  # kinds of files, ages, categories: the words of 
     "failed": "en échec",
     "exited": "terminé",
     "auto-restart": "attend d'être relancé",
+    "passed": "bonne",
 }
 _LIMITS_FR = (
     "TCP seulement : l'UDP ne se voit pas ainsi, et un échange très bref a pu passer entre deux regards."
 )
+_NOTHING = " : aucune donnée personnelle ou de santé n'y a été trouvée"
 _RATE = re.compile(r"--max-rate (\d+)")
 
 
@@ -100,7 +104,9 @@ def tables(estate: Estate, topics: frozenset[Topic], *, width: int) -> Iterator[
     for table in TABLES:
         rows = list(_rows(table, estate)) if table.topic in topics else []
         if rows:
-            yield f"{folded(table.title, width)}\n{grid(table.heads, rows, right=table.right, width=width)}"
+            note = _NOTHING if table.kind is Reading and not any(estate.all(Sensitive)) else ""
+            title = folded(table.title + note, width)
+            yield f"{title}\n{grid(table.heads, rows, right=table.right, width=width)}"
     if Topic.CONNECTIONS in topics:
         yield from _exchanges(estate, width)
     gaps = [gap for gap in estate.gaps() if gap[0] in topics]
@@ -245,6 +251,25 @@ _COUNTERS: Mapping[str, str] = {
 }
 
 
+def _health(fact: Disk, estate: Estate) -> str:
+    if fact.health:
+        return _WORDS.get(fact.health, fact.health)
+    if fact.kind.partition(".")[0] in AFAR:
+        return "chez son serveur, non vue"
+    return "chez l'hyperviseur, non vue" if fact.host in healthless(estate) else "non vue"
+
+
+def _largest(fact: Files) -> list[Row]:
+    """The heaviest files, a row a sort. Ledgers of before hold a folder there, which may bear a person's name."""
+    sizes: dict[str, list[int]] = {}
+    for one in fact.largest:
+        sizes.setdefault(_WORDS.get(one.name, ""), []).append(one.bytes)
+    return [
+        (fact.subject, sort, str(len(found)), _size(sum(found)), _size(max(found)))
+        for sort, found in sizes.items()
+    ]
+
+
 def _port(fact: Port, estate: Estate) -> Row:
     counters = [f"{said} {value}" for name, said in _COUNTERS.items() if (value := getattr(fact, name))]
     state = "sans lien" if not fact.up else "en service" if fact.speed is None else _speed(fact.speed)
@@ -345,7 +370,7 @@ TABLES: tuple[_Table, ...] = (
         Topic.MACHINE,
         "Disques",
         ("machine", "montage", "genre", "taille", "libre", "santé"),
-        lambda f, _e: (f.host, f.mount, f.kind, _size(f.size), _size(f.free), f.health),
+        lambda f, e: (f.host, f.mount, f.kind, _size(f.size), _size(f.free), _health(f, e)),
         frozenset({3, 4}),
     ),
     _Table(
@@ -398,7 +423,7 @@ TABLES: tuple[_Table, ...] = (
     _Table(
         Documents,
         Topic.DOCUMENTS,
-        "Documents gardés sur les postes",
+        "Documents gardés sur les postes (bureautique, PDF, images, courriels)",
         ("poste", "sous", "combien"),
         lambda f, _e: (f.host, f.place, _tallies(f.kinds) or "aucun"),
     ),
@@ -420,7 +445,7 @@ TABLES: tuple[_Table, ...] = (
     _Table(
         Files,
         Topic.FILES,
-        "Fichiers en double peut-être, ou que personne n'ouvre",
+        f"Fichiers en double peut-être (d'au moins {TWIN // 2**20} Mio, et de même taille), ou que personne n'ouvre",
         ("données", "de même taille qu'un autre", "jamais ouverts"),
         lambda f, _e: (
             f.subject,
@@ -439,11 +464,10 @@ TABLES: tuple[_Table, ...] = (
     _Table(
         Files,
         Topic.FILES,
-        "Les plus gros fichiers",
-        ("données", "sorte", "taille"),
-        # Ledgers of before hold a folder here, which may bear a person's name: it is not shown.
-        lambda f, _e: [(f.subject, _WORDS.get(one.name, ""), _size(one.bytes)) for one in f.largest],
-        frozenset({2}),
+        "Les plus gros fichiers, par sorte (ni leur nom ni leur dossier n'est gardé : ils nomment souvent des personnes)",
+        ("données", "sorte", "combien", "ensemble", "le plus gros"),
+        lambda f, _e: _largest(f),
+        frozenset({2, 3, 4}),
     ),
     _Table(
         Base,
@@ -480,7 +504,7 @@ TABLES: tuple[_Table, ...] = (
     _Table(
         Reading,
         Topic.SENSITIVE,
-        "Ce qui a été lu pour le savoir",
+        "Ce qui a été lu pour y chercher des données personnelles ou de santé",
         ("données", "où", "documents", "taille", "laissés", "illisibles", "temps"),
         lambda f, _e: (
             f.subject,

@@ -18,6 +18,7 @@ def inventory_rules(draft: Draft) -> Iterator[Finding]:
     """What needs two blocks: shared names, ranges that overlap, names of things of any kind."""
     yield from _one_name_a_thing(draft)
     yield from _overlaps(draft)
+    yield from _public(draft)
     things = {placed.item.id for section in (draft.hosts, draft.equipment) for placed in section}
     supports = things | {placed.item.id for placed in draft.links}
     ends = (
@@ -117,6 +118,20 @@ def _one_name_a_thing(draft: Draft) -> Iterator[Finding]:
                     "sites, machines, équipements, liens, réseaux et fournisseurs ont chacun leur nom",
                 )
             first.setdefault(name, section)
+
+
+def _public(draft: Draft) -> Iterator[Finding]:
+    """Addresses of the whole Internet are somebody's: a typing error there would scan a stranger."""
+    for placed in draft.networks:
+        if placed.item.audit and ipaddress.ip_network(placed.item.range).is_global:
+            yield Finding(
+                (*placed.path, "range"),
+                "range-public",
+                f"les adresses de « {quote(placed.item.id)} » ({quote(placed.item.range)}) ne sont pas privées :"
+                " l'audit les interrogerait sur Internet",
+                "n'y laissez que ce que vous avez le droit d'interroger ; sinon corrigez « range », ou notez « audit: false »",
+                grave=False,
+            )
 
 
 def _overlaps(draft: Draft) -> Iterator[Finding]:
