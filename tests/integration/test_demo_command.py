@@ -90,7 +90,7 @@ def test_the_main_job(folder: Path) -> None:
     process = start(folder)
     marks, sites = estate_of(folder)
     out, err = process.communicate(timeout=120)
-    assert process.returncode == 0, err.decode()[-2000:]
+    assert process.returncode == 0, err.decode()[-2000:] + out.decode()[-2000:]
     found = json.loads(out)
     assert set(found) >= KEYS
     assert found["acknowledged"] > 0
