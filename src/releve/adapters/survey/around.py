@@ -13,6 +13,7 @@ from releve.domain.errors import Refused
 from releve.domain.inventory import Equipment, Holding
 from releve.domain.plan import DataSet, HostSpec, Plan, Reach, ShareEnd
 from releve.domain.ports import Host, Ledger, Watched
+from releve.domain.protection import ServerFacts
 from releve.domain.secret import SecretRef
 
 PAUSE = 5.0  # seconds between two readings of a counter (value of ours: enough to see a bad cable at work)
@@ -113,13 +114,16 @@ class Survey:
 
     def _host(self, name: str) -> Host:
         """The machine of that name. Raises `Refused` for one on a network that may not be looked at."""
+        self._bound(name)
+        return self.host(name)
+
+    def _bound(self, name: str) -> None:
         if name in unseeable(self.plan):
             raise Refused(
                 "network-not-audited",
                 f"{name} est sur un réseau que le plan interdit de regarder (audit: false)",
                 hint="enlevez « audit: false » de ce réseau, ou laissez ce regard de côté",
             )
-        return self.host(name)
 
     def _machine(self, topic: Topic, spec: HostSpec) -> Found:
         if topic is Topic.MACHINE:
@@ -177,6 +181,7 @@ class Survey:
         from releve.adapters.survey.databases import data_set_bases
 
         data = self.plan.data_set(subject).seen_from(self.site)
+        self._bound(data.ends[data.primary_site].host)
         return data_set_bases(data, data.primary_site, secret=self.secret)
 
     def _copies(self, subject: str) -> Found:
@@ -185,11 +190,16 @@ class Survey:
         thing = self._thing(subject)
         if isinstance(thing, Holding):
             return holding_copies(thing, self.plan, host=self._host)
-        data = self.plan.data_set(subject)
+        data, engine = self.plan.data_set(subject), self.engine(subject)
+
+        def end(site: str) -> ServerFacts:
+            self._bound(data.ends[site].host)
+            return engine.facts(site)
+
         return data_set_copies(
             data,
             ledger=self.ledger,
-            engine=self.engine(subject),
+            end=end,
             here=self.site,
             vault=partial(vault_at, secret=self.secret),
             trial=self.tried(subject),
