@@ -16,14 +16,17 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from releve.adapters.ledger import open_ledger
+from releve.app import House
 from releve.cycle.audit.errands import errands
 from releve.cycle.plan.load import read_plan
 from releve.domain.audit import RESTORED, Acceptance, Errand, Gap, Look, Topic
 from releve.domain.audit import Answer as Said
 from releve.domain.errors import Unreachable
+from releve.domain.protection import Tenure
 from releve.domain.seen import Copy, Documents, Fact, System, Tally
 from releve.entrypoints.cli.audit_notes import year_after
 from releve.entrypoints.cli.audit_photo import kept
+from releve.entrypoints.cli.audit_places import page
 from tests.commands import here
 
 IMAGE = b"\xff\xd8\xffimage fictive"
@@ -712,3 +715,39 @@ def test_what_a_machine_says_does_not_order_the_terminal_of_an_audit(
     assert "pas vu, la machine dit \ufffd[2J" in said.stderr
     assert "\x1b" not in said.stderr
     assert "\x1b" not in run(house, "show").stdout
+
+
+DATA = """\
+data_sets:
+  - id: dossiers
+    name: Dossiers
+    engine: postgresql
+    kind: health
+    sensitivity: critical
+    protection: {mode: realtime, rpo: 0, transport: local}
+    primary: {host: serveur, address: 127.0.0.1, port: 1, data_dir: /d1, bin_dir: /b,
+              admin: {user: postgres}, service: {manager: systemd, unit: a.service}}
+    relief: {host: autre, address: 127.0.0.1, port: 2, data_dir: /d2, bin_dir: /b,
+             admin: {user: postgres}, service: {manager: systemd, unit: b.service}}
+"""
+
+
+def test_after_a_switch_the_relief_is_taken_for_the_holder(house: Path) -> None:
+    """As the ledger that the audit is kept in says: planned there, and judged there."""
+    text = (house / "plan.yaml").read_text() + DATA
+    other = "hosts:\n  - {id: autre, site: foyer, reach: local}\n"
+    (house / "plan.yaml").write_text(text.replace("hosts:\n", other))
+
+    def sites() -> set[str]:
+        found = value(house, "run", "--show", "--only", "base", "--only", "copies")["errands"]
+        assert isinstance(found, list)
+        return {item["site"] for item in found if item["subject"] == "dossiers"}
+
+    assert sites() == {"siege"}
+    open_ledger(house / "state").tenures.take(Tenure("dossiers", 1, "foyer", "r1", datetime.now(UTC)))
+    assert sites() == {"foyer"}
+    plan = read_plan(house / "plan.yaml")
+    home = House(plan, plan.site("foyer"), house / "state")
+    looked(house, "--without", "copies")
+    estate = page(home, "").estate
+    assert {one.site for one in estate.audit.errands if one.subject == "dossiers"} == {"foyer"}

@@ -101,6 +101,26 @@ def audit_house(plan_path: str, state: str, site: str, *, reads: bool = False) -
     return replace(found, site=plan.site(site_here(plan, site))) if site else found
 
 
+def holders_known(plan_path: str, state: str) -> dict[str, str]:
+    """The site that holds each data set that moved, as the ledger of the audits says; none is made to be asked."""
+    from releve.app import holders
+    from releve.entrypoints.cli.session import kept, plan_of
+
+    plan = plan_of(plan_path)
+    folders = (
+        [state]
+        if state
+        else [
+            site.worker.state
+            for site in plan.sites
+            if site.worker is not None and site.role.value == "relief"
+        ]
+    )
+    if not any(kept(Path(folder)) for folder in folders):
+        return {}
+    return holders(plan, audit_house(plan_path, state, "", reads=True).ledger)
+
+
 def site_here(plan: Plan, site: str) -> str:
     """The site from which one looks: the one named, else the relief, else the first. Raises `BadInput`."""
     known = {item.id: item for item in plan.sites}
@@ -190,7 +210,8 @@ def _known(
     `good`: as in `newest`. What is compared with prefers looks that brought something: a point that was last seen
     three audits ago, on a machine that has not answered since, is still "not seen again" and never forgotten.
     """
-    from releve.cycle.audit.errands import errands
+    from releve.app import holders
+    from releve.cycle.audit.errands import errands, held_at
     from releve.cycle.audit.estate import Estate, brought
     from releve.cycle.audit.picture import dropped, newest
     from releve.cycle.plan.load import parse_plan
@@ -202,7 +223,8 @@ def _known(
     old = until is not None and last.fingerprint != home.plan.fingerprint and last.plan
     plan = parse_plan(last.plan.encode(), home.plan.source) if old else home.plan
     kept = home.ledger.audits
-    asked = errands(plan, last.site or home.site.id)
+    held = holders(plan, home.ledger) if until is None else held_at(last.errands)
+    asked = errands(plan, last.site or home.site.id, held)
     left = tuple(look for look in looks(dropped(plan, asked, audits), brought) if brought(look))
     notes = tuple(kept.notes(until))
     wanted = (*asked, *(look.errand for look in left))

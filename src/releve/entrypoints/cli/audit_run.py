@@ -30,18 +30,22 @@ LATE_FAULTS = (
 )
 
 
-def foreseen(plan: Plan, here: str, only: Sequence[str], without: Sequence[str]) -> Answer:
-    """What an audit made from the site `here` would look at. Raises `BadInput`."""
-    planned = _planned(plan, here, only, without)
+def foreseen(
+    plan: Plan, here: str, holding: Mapping[str, str], only: Sequence[str], without: Sequence[str]
+) -> Answer:
+    """What an audit made from the site `here` would look at, data where `holding` says. Raises `BadInput`."""
+    planned = _planned(plan, here, holding, only, without)
     return Answer({"errands": [_errand_value(item) for item in planned]}, _told(planned))
 
 
-def _planned(plan: Plan, here: str, only: Sequence[str], without: Sequence[str]) -> tuple[Errand, ...]:
+def _planned(
+    plan: Plan, here: str, holding: Mapping[str, str], only: Sequence[str], without: Sequence[str]
+) -> tuple[Errand, ...]:
     """Every look of these topics that the plan calls for. Raises `BadInput` when there is none."""
     from releve.cycle.audit.errands import errands
 
     wanted = chosen_topics(only, without)
-    planned = tuple(item for item in errands(plan, here) if item.topic in wanted)
+    planned = tuple(item for item in errands(plan, here, holding) if item.topic in wanted)
     if not planned:
         raise BadInput(
             "audit-nothing",
@@ -53,12 +57,13 @@ def _planned(plan: Plan, here: str, only: Sequence[str], without: Sequence[str])
 
 def run(home: House, only: Sequence[str], without: Sequence[str], *, anew: bool) -> Answer:
     """Begin an audit, or take up the last one; look; say what is left. Raises `BadInput`, `Refused`, `Unreachable`."""
-    from releve.app import surveyor, utc_now
+    from releve.app import holders, surveyor, utc_now
     from releve.cycle.audit.act import conduct, left, unfinished
     from releve.cycle.audit.errands import scan_opens
     from releve.cycle.audit.estate import brought
 
-    planned = _planned(home.plan, home.site.id, only, without)
+    holding = holders(home.plan, home.ledger)
+    planned = _planned(home.plan, home.site.id, holding, only, without)
     with _alone(home):
         audits, now = home.ledger.audits, utc_now()
         opens = scan_opens(home.plan, now)

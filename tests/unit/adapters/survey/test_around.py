@@ -20,7 +20,7 @@ from tests.fakes.audits import NOW, PLAN, plan
 from tests.fakes.hosts import FakeHost
 from tests.fakes.ledger import FakeLedger
 from tests.fakes.looks import Looks
-from tests.fakes.plans import data_set
+from tests.fakes.plans import data_set, share
 from tests.fakes.plans import plan as two_sites
 
 CLOSED = "networks: [{id: ici, name: Ici, site: siege, range: 127.0.0.2/32, audit: false}, "
@@ -98,7 +98,26 @@ def test_no_end_of_a_data_set_is_asked_on_a_forbidden_network() -> None:
     with pytest.raises(Refused) as caught:
         look.see(Errand(Topic.BASE, "dossiers", "principal"))
     assert caught.value.code == "network-not-audited"
+    assert look.see(
+        Errand(Topic.BASE, "dossiers", "secours")
+    ).gaps  # asked where it is held, and nobody answers
     found = look.see(Errand(Topic.COPIES, "dossiers", "principal"))
     (copy,) = found.facts
     assert isinstance(copy, Copy)
     assert (copy.site, copy.found, copy.at, asked) == ("secours", True, None, ["secours"])
+
+
+def test_data_are_read_at_the_site_of_their_errand() -> None:
+    """Who holds them is said by whoever planned the look: after a switch, the relief."""
+    asked: list[str] = []
+
+    def host(name: str) -> FakeHost:
+        asked.append(name)
+        return FakeHost(name, gone=True)
+
+    never: Any = lambda *_: pytest.fail("asked")
+    whole = replace(two_sites(), data_sets=(share(),))
+    look = Survey(whole, "secours", host, never, never, never, never, lambda: True)
+    for site in ("principal", "secours"):
+        look.see(Errand(Topic.FILES, "documents", site))
+    assert asked == ["srv-principal", "srv-secours"]

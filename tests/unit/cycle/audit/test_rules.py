@@ -19,6 +19,7 @@ from releve.cycle.audit.estate import Estate
 from releve.cycle.audit.exchanges import exchanges
 from releve.cycle.audit.judge import judge
 from releve.cycle.audit.rules import RULES
+from releve.cycle.audit.rules.evidence import held
 from releve.cycle.plan.load import judge as judge_plan
 from tests.unit.cycle.audit.cases import GOLDEN, NOW, estate, read, say
 
@@ -323,3 +324,30 @@ def test_no_sentence_ends_like_a_page() -> None:
     for code in OF_FACTS:
         for line in (GOLDEN / f"{code}.txt").read_text(encoding="utf-8").splitlines():
             assert not line.endswith("."), line
+
+
+def test_copies_are_compared_with_the_site_that_held_the_data() -> None:
+    """After a switch the old side is the other site, and a copy beside the data is named where they are."""
+
+    def switched(*sites: str) -> list[tuple[str, str]]:
+        copies = [
+            {"copy": {"how": how, "site": site, "found": True, "at": NOW, "offline": how == "vault"}}
+            for how, site in zip(("hot", "vault"), sites, strict=True)
+        ]
+        whole = estate({"looks": {"copies:dossiers": [{"copy": None}, *copies]}})
+        looks = tuple(
+            replace(look, errand=replace(look.errand, site="foyer"))
+            if look.errand.subject == "dossiers"
+            else look
+            for look in whole.looks
+        )
+        points = judge(replace(whole, looks=looks), ()).points
+        return [(point.rule.code, point.weakness.site) for point in points]
+
+    assert switched("siege", "siege") == []
+    assert switched("foyer", "foyer") == [("COP-02", "foyer")]
+    assert estate().plan.data_set("dossiers").primary_site == "siege"
+    never = estate({"looks": {f"{topic}:dossiers": None for topic in ("base", "copies")}})
+    moved = tuple(replace(one, site="foyer") for one in never.audit.errands if one.subject == "dossiers")
+    never = replace(never, audit=replace(never.audit, errands=moved))
+    assert [item.site for item in held(never) if item.id == "dossiers"] == ["foyer"]

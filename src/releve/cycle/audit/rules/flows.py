@@ -9,6 +9,7 @@ from releve.cycle.audit.estate import Estate
 from releve.cycle.audit.exchanges import UNKNOWN_COUNTRY, Exchange, Party, declared, exchanges, written
 from releve.cycle.audit.rule import Rule, Severity, Weakness
 from releve.cycle.audit.rules import sources as src
+from releve.cycle.audit.rules.evidence import holder
 from releve.domain.audit import Topic
 from releve.domain.inventory import INTERNET
 from releve.domain.plan import Transport
@@ -180,7 +181,9 @@ def _copy_in_clear(estate: Estate) -> Iterator[Weakness]:
     for item in estate.plan.data_sets:
         apart = len({end.host for end in item.ends.values()}) > 1
         if item.protection.transport is Transport.CLEAR and apart and not item.shared:
-            yield Weakness(item.id, f"la copie de {item.name} traverse le réseau en clair", item.primary_site)
+            yield Weakness(
+                item.id, f"la copie de {item.name} traverse le réseau en clair", holder(estate, item)
+            )
 
 
 _SEEN = (Topic.CONNECTIONS,)
