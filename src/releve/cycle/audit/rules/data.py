@@ -171,6 +171,7 @@ RULES = (
         "comparez les plus gros ; gardez-en un, et un raccourci ailleurs",
         _twins,
         (Topic.FILES,),
+        reads=(Files,),
     ),
     Rule(
         "DON-02",
@@ -181,6 +182,7 @@ RULES = (
         "mettez-les aux archives avec leur durée de conservation, sur un support à part",
         _unopened,
         (Topic.FILES,),
+        reads=(Files,),
     ),
     Rule(
         "DON-03",
@@ -193,6 +195,7 @@ RULES = (
         (Topic.MACHINE,),
         compares=_SIZED,
         apart=APART,
+        reads=(Disk,),
     ),
     Rule(
         "DON-04",
@@ -203,6 +206,7 @@ RULES = (
         "protégez la base par le coffre de Relève, ou activez l'archivage du journal",
         _no_archive,
         (Topic.BASE,),
+        reads=(Base,),
     ),
     Rule(
         "DON-05",
@@ -213,6 +217,7 @@ RULES = (
         "regardez le serveur de secours et le lien ; « releve status » dit depuis quand",
         _no_replica,
         (Topic.BASE,),
+        reads=(Base,),
     ),
     Rule(
         "DON-06",
@@ -223,6 +228,7 @@ RULES = (
         "lisez le journal du serveur ; le plus souvent la place d'archive est pleine ou refuse l'écriture",
         _archive_fails,
         (Topic.BASE,),
+        reads=(Base,),
     ),
     Rule(
         "DON-07",
@@ -233,5 +239,6 @@ RULES = (
         "prévoyez le changement de version, essayé d'abord sur une copie",
         _server_ended,
         (Topic.BASE,),
+        reads=(Base,),
     ),
 )

@@ -208,6 +208,7 @@ RULES = (
         "faites mesurer le lien par l'opérateur ; vérifiez le routeur et les câbles aux deux bouts",
         _loss,
         (Topic.PATH,),
+        reads=(Path,),
     ),
     Rule(
         "RES-10",
@@ -218,6 +219,7 @@ RULES = (
         "voyez avec l'opérateur ce qui allonge le chemin ; à défaut, une copie quotidienne gêne moins",
         _latency,
         (Topic.PATH,),
+        reads=(Path,),
     ),
     Rule(
         "RES-11",
@@ -228,6 +230,7 @@ RULES = (
         "gardez une copie sur place qui ne s'efface pas, ou prenez un lien plus large, ou revoyez le besoin",
         _slow,
         (Topic.PATH,),
+        reads=(Path,),
     ),
     Rule(
         "RES-12",
@@ -238,6 +241,7 @@ RULES = (
         "prenez un lien plus large, ou cherchez ce qui écrit autant",
         _outrun,
         (Topic.PATH, Topic.BASE),
+        reads=(Path, Base),
     ),
     Rule(
         "RES-13",

@@ -130,6 +130,7 @@ RULES = (
         "cherchez la coupure ; si elle dure, arrêtez les machines dans l'ordre",
         _on_battery,
         (Topic.UPS,),
+        reads=(Ups,),
     ),
     Rule(
         "ALI-02",
@@ -140,6 +141,7 @@ RULES = (
         "changez la batterie ; notez la date dessus",
         _replace,
         (Topic.UPS,),
+        reads=(Ups,),
     ),
     Rule(
         "ALI-03",
@@ -150,6 +152,7 @@ RULES = (
         "prévoyez son changement cette année ; essayez son autonomie",
         _aged,
         (Topic.UPS,),
+        reads=(Ups,),
     ),
     Rule(
         "ALI-04",
@@ -160,6 +163,7 @@ RULES = (
         "débranchez-en ce qui n'est pas vital, ou prenez plus grand ; réglez l'arrêt automatique",
         _brief,
         (Topic.UPS,),
+        reads=(Ups,),
     ),
     Rule(
         "ALI-05",
@@ -170,6 +174,7 @@ RULES = (
         "débranchez-en ce qui n'est pas vital (imprimantes, chauffage d'appoint)",
         _overload,
         (Topic.UPS,),
+        reads=(Ups,),
     ),
     Rule(
         "ALI-06",
