@@ -17,7 +17,7 @@ from releve.cycle.audit.additions import additions
 from releve.cycle.audit.checklist import QUESTIONS, subjects
 from releve.cycle.audit.estate import Estate
 from releve.cycle.audit.exchanges import exchanges
-from releve.cycle.audit.judge import judge
+from releve.cycle.audit.judge import Judged, judge
 from releve.cycle.audit.rules import RULES
 from releve.cycle.audit.rules.evidence import held
 from releve.cycle.plan.load import judge as judge_plan
@@ -351,3 +351,35 @@ def test_copies_are_compared_with_the_site_that_held_the_data() -> None:
     moved = tuple(replace(one, site="foyer") for one in never.audit.errands if one.subject == "dossiers")
     never = replace(never, audit=replace(never.audit, errands=moved))
     assert [item.site for item in held(never) if item.id == "dossiers"] == ["foyer"]
+
+
+def test_a_database_whose_folder_nobody_knows_is_not_said_to_have_room() -> None:
+    """Which disk it fills is not known: the rule is not verified; with its folder it is."""
+    base = {"engine": "postgresql", "host": "srv1", "name": "Base trouvée", "port": 5433, "path": None}
+    why = "le plan ne dit pas le dossier (« path ») de : Base trouvée"
+
+    def grown(path: str | None) -> Judged:
+        plan = {
+            "holdings": {"trouvee": {key: value for key, value in {**base, "path": path}.items() if value}}
+        }
+        facts = {"host": "srv1", "engine": "postgresql", "name": "b", "version": "17.4", "tables": 1}
+        copies = [{"copy": {"how": "folder", "site": "foyer", "found": True, "at": NOW, "offline": True}}]
+        return judge(
+            estate(
+                {
+                    "plan": plan,
+                    "before": {"base:trouvee": [{"base": {**facts, "bytes": 5 * 10**9}}]},
+                    "looks": {
+                        "base:trouvee": [{"base": {**facts, "bytes": 105 * 10**9}}],
+                        "machine:srv1": [{"disk": {"mount": "/srv", "free": 90 * 10**9}}],
+                        "copies:trouvee": copies,
+                    },
+                }
+            ),
+            (),
+        )
+
+    assert [(rule.code, said) for rule, said in grown(None).unjudged] == [("DON-03", why)]
+    known = grown("/srv/trouvee")
+    assert known.unjudged == ()
+    assert ("DON-03", "trouvee") in {point.key for point in known.points}

@@ -82,6 +82,12 @@ def _growth(estate: Estate) -> Iterator[Weakness]:
             )
 
 
+def _nowhere(estate: Estate) -> str:
+    """A database that was found and whose folder nobody wrote: on which disk it grows is not known."""
+    bare = [item.name for item in held(estate) if not item.place]
+    return f"le plan ne dit pas le dossier (« path ») de : {', '.join(bare)}" if bare else ""
+
+
 def _size(look: Look) -> int | None:
     """Bytes of what was counted to its end; None where nothing was: the others compare with nothing."""
     sizes = [
@@ -195,6 +201,7 @@ RULES = (
         (Topic.MACHINE,),
         compares=_SIZED,
         apart=APART,
+        unheard=_nowhere,
         reads=(Disk,),
     ),
     Rule(
