@@ -383,3 +383,17 @@ def test_a_database_whose_folder_nobody_knows_is_not_said_to_have_room() -> None
     known = grown("/srv/trouvee")
     assert known.unjudged == ()
     assert ("DON-03", "trouvee") in {point.key for point in known.points}
+
+
+def test_a_copy_without_a_date_does_not_hide_that_the_others_are_old() -> None:
+    """The dated ones are judged, and the sentence says that there is another."""
+    copies = [
+        {"copy": {"how": "hot", "site": "foyer", "at": None}},
+        {"copy": {"how": "vault", "site": "foyer", "at": "2026-10-02T09:00:00Z"}},
+    ]
+    (point,) = judge(estate({"looks": {"copies:dossiers": copies}}), ()).points
+    assert point.rule.code == "COP-04"
+    assert point.weakness.sentence == (
+        "Dossiers : la copie la plus récente de celles qui ont une date a 3 j, et rien ne doit être perdu"
+        " ; 1 autre copie n'a pas de date"
+    )
