@@ -18,9 +18,12 @@ from releve.cycle.audit.checklist import QUESTIONS, subjects
 from releve.cycle.audit.estate import Estate
 from releve.cycle.audit.exchanges import exchanges
 from releve.cycle.audit.judge import Judged, judge
+from releve.cycle.audit.rule import Standing
 from releve.cycle.audit.rules import RULES
 from releve.cycle.audit.rules.evidence import held
 from releve.cycle.plan.load import judge as judge_plan
+from releve.domain.audit import Acceptance, Topic
+from releve.domain.seen import Connection
 from tests.unit.cycle.audit.cases import GOLDEN, NOW, estate, read, say
 
 CODES = [rule.code for rule in RULES]
@@ -397,3 +400,28 @@ def test_a_copy_without_a_date_does_not_hide_that_the_others_are_old() -> None:
         "Dossiers : la copie la plus récente de celles qui ont une date a 3 j, et rien ne doit être perdu"
         " ; 1 autre copie n'a pas de date"
     )
+
+
+def test_who_lives_with_one_stranger_has_not_met_the_next() -> None:
+    """An acceptance holds for one address and one program; the order in which connections were seen changes nothing."""
+    seen = [("203.0.113.7", "maj"), ("203.0.113.7", "curl"), ("203.0.113.9", "maj"), ("203.0.113.9", "")]
+
+    def met(pairs: list[tuple[str, str]]) -> list[tuple[str, Standing]]:
+        whole = estate()
+        look = whole.look(Topic.CONNECTIONS, "poste1")
+        assert look is not None
+        facts = [Connection("poste1", "tcp", "10.1.0.20", peer, 443, True, 1, name) for peer, name in pairs]
+        others = tuple(one for one in whole.looks if one is not look)
+        whole = replace(whole, looks=(*others, replace(look, facts=tuple(facts))))
+        note = Acceptance(
+            "ECH-02", "poste1→203.0.113.7:443/maj", "dir", date(2026, 9, 1), "vu", date(2026, 12, 1)
+        )
+        points = judge(whole, (note,)).points
+        return [(one.weakness.subject, one.standing) for one in points if one.rule.code == "ECH-02"]
+
+    expected = [
+        ("poste1→203.0.113.7:443/curl", Standing.OPEN),
+        ("poste1→203.0.113.7:443/maj", Standing.ACCEPTED),
+        ("poste1→203.0.113.9:443/maj", Standing.OPEN),
+    ]
+    assert met(seen) == met(seen[::-1]) == expected
