@@ -751,3 +751,22 @@ def test_after_a_switch_the_relief_is_taken_for_the_holder(house: Path) -> None:
     looked(house, "--without", "copies")
     estate = page(home, "").estate
     assert {one.site for one in estate.audit.errands if one.subject == "dossiers"} == {"foyer"}
+
+
+def test_an_audit_of_the_future_is_neither_taken_up_nor_shown_for_ever(house: Path) -> None:
+    """The clock was 400 days ahead, and was put right: the next audit is a new one, and the one that is shown."""
+    looked(house)
+    ledger = open_ledger(house / "state")
+    (first,) = ledger.audits.all()
+    ahead = first.started + timedelta(days=400)
+    ledger.audits.begin(dataclasses.replace(first, id="ahead", started=ahead, ended=None))
+    ledger.close()
+    done = run(house, "run", "--only", "files", "--only", "copies")
+    assert (
+        "l'audit ahead n'est pas fini ; celui-ci est neuf, car l'autre est daté de plus tard" in done.stderr
+    )
+    shown = value(house, "show")["audit"]
+    assert shown not in {"ahead", first.id}
+    listed = value(house, "list")["audits"]
+    assert isinstance(listed, list)
+    assert [item["audit"] for item in listed] == [shown, "ahead", first.id]

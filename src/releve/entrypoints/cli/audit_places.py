@@ -158,14 +158,14 @@ def page(home: House, name: str) -> Page:
 
     audits = home.ledger.audits.all()
     index = audits.index(chosen(home, name))
-    estate, notes = _known(home, audits[index:], audits[index - 1].started if index else None, utc_now())
+    estate, notes = _known(home, audits[index:], audits[index - 1] if index else None, utc_now())
     older = audits[index + 1 :]
     if not older:
         return Page(audits[index], estate, notes)
     before: list[Estate] = []
     said: tuple[Note, ...] = ()
     for good in (_any, brought, complete):
-        then, said = _known(home, older, audits[index].started, utc_now(), good=good)
+        then, said = _known(home, older, audits[index], utc_now(), good=good)
         if not before or then.looks != before[-1].looks:
             before.append(then)
     estate = replace(estate, earlier=_earlier(home, older, estate))
@@ -200,12 +200,12 @@ def _earlier(home: House, older: Sequence[Audit], estate: Estate) -> tuple[Look,
 def _known(
     home: House,
     audits: Sequence[Audit],
-    until: datetime | None,
+    after: Audit | None,
     now: datetime,
     *,
     good: Callable[[Look], bool] = _any,
 ) -> tuple[Estate, tuple[Note, ...]]:
-    """The estate after the first of `audits` (the newest first) and until an instant; None: now, with today's plan.
+    """The estate after the first of `audits` (the newest first) and until another was begun `after`; None: now, with today's plan.
 
     `good`: as in `newest`. What is compared with prefers looks that brought something: a point that was last seen
     three audits ago, on a machine that has not answered since, is still "not seen again" and never forgotten.
@@ -220,19 +220,19 @@ def _known(
         return newest(wanted, ((audit, kept.looks(audit.id)) for audit in audits), good) if wanted else ()
 
     last = audits[0]
-    old = until is not None and last.fingerprint != home.plan.fingerprint and last.plan
+    old = after is not None and last.fingerprint != home.plan.fingerprint and last.plan
     plan = parse_plan(last.plan.encode(), home.plan.source) if old else home.plan
     kept = home.ledger.audits
-    held = holders(plan, home.ledger) if until is None else held_at(last.errands)
+    held = holders(plan, home.ledger) if after is None else held_at(last.errands)
     asked = errands(plan, last.site or home.site.id, held)
     left = tuple(look for look in looks(dropped(plan, asked, audits), brought) if brought(look))
-    notes = tuple(kept.notes(until))
+    notes = tuple(kept.notes(after.id if after is not None else ""))
     wanted = (*asked, *(look.errand for look in left))
     found = Estate(
         plan,
         replace(last, errands=wanted),
         (*looks(asked, good), *left),
-        until or now,
+        after.started if after is not None else now,
         in_force(notes),
         dropped=left,
     )

@@ -192,7 +192,7 @@ def _why_new(last: Audit, audit: Audit, *, anew: bool) -> str:
         return "le plan a changé"
     if (last.errands, last.site) != (audit.errands, audit.site):
         return "il ne regarde pas la même chose"
-    return "l'autre a plus d'un jour"
+    return "l'autre est daté de plus tard" if last.started > audit.started else "l'autre a plus d'un jour"
 
 
 def _tried(home: House) -> Callable[[str], datetime | None]:

@@ -17,7 +17,7 @@ from releve.domain.inventory import CopyPlace, Device, Equipment
 from releve.domain.plan import DataSet, HostSpec
 from releve.domain.units import Span, say_count
 
-_OF_DATA = (Topic.BASE, Topic.FILES, Topic.SENSITIVE, Topic.COPIES)
+_OF_DATA = (Topic.COPIES, Topic.BASE, Topic.FILES, Topic.SENSITIVE)
 
 
 class Held(NamedTuple):
@@ -67,11 +67,9 @@ def held(estate: Estate) -> Iterator[Held]:
 
 
 def holder(estate: Estate, data: DataSet) -> str:
-    """The site that held those data when they were last looked at, as the errand said; never looked at: as planned."""
+    """The site that held those data when their copies, else they, were looked at; never looked at: as planned."""
     looks = [look for topic in _OF_DATA if (look := estate.look(topic, data.id)) is not None]
-    if looks:
-        return data.held_at({data.id: max(looks, key=lambda look: look.at).errand.site})
-    return data.held_at(held_at(estate.audit.errands))
+    return data.held_at(held_at((looks[0].errand,) if looks else estate.audit.errands))
 
 
 def things(estate: Estate) -> Iterator[HostSpec | Equipment]:
