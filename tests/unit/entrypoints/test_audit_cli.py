@@ -770,3 +770,30 @@ def test_an_audit_of_the_future_is_neither_taken_up_nor_shown_for_ever(house: Pa
     listed = value(house, "list")["audits"]
     assert isinstance(listed, list)
     assert [item["audit"] for item in listed] == [shown, "ahead", first.id]
+
+
+def test_what_a_crash_kept_from_the_chain_of_evidence_is_put_there_by_the_next_command(house: Path) -> None:
+    """An end of an audit, an acceptance, a withdrawal: each written in the ledger, and no further."""
+    looked(house)
+    ledger = open_ledger(house / "state")
+    (first,) = ledger.audits.all()
+    ledger.audits.begin(dataclasses.replace(first, id="cut", ended=None))
+    ledger.audits.end("cut", datetime.now(UTC))
+    code, subject = next(iter(points(house)))
+    today = date.today()  # noqa: DTZ011 (any day will do)
+    note = Acceptance(code, subject, "technicien", today, "vu", today + timedelta(days=30))
+    ledger.audits.note(note, datetime.now(UTC))
+    ledger.audits.note(dataclasses.replace(note, withdrawn=True), datetime.now(UTC))
+
+    def proofs() -> list[str]:
+        return [entry.kind for entry in ledger.evidence.entries()]
+
+    assert proofs() == ["audit"]
+    again = run(house, "accept", code, subject, "--withdraw", "--by", "technicien")
+    assert again.returncode == 2
+    assert proofs() == ["audit", "audit-acceptance", "audit-acceptance"]
+    run(house, "run", "--only", "files", "--only", "copies")
+    assert ledger.evidence.entries()[3].body["audit"] == "cut"
+    assert proofs()[3:] == ["audit", "audit"]
+    run(house, "accept", code, subject, "--withdraw", "--by", "technicien")
+    assert len(proofs()) == 5

@@ -66,6 +66,7 @@ def run(home: House, only: Sequence[str], without: Sequence[str], *, anew: bool)
     planned = _planned(home.plan, home.site.id, holding, only, without)
     with _alone(home):
         audits, now = home.ledger.audits, utc_now()
+        _prove(home)
         opens = scan_opens(home.plan, now)
         held = () if opens == now else tuple(item for item in planned if item.topic is Topic.NETWORK)
         if held:
@@ -106,13 +107,7 @@ def run(home: House, only: Sequence[str], without: Sequence[str], *, anew: bool)
         looks = audits.looks(audit.id)
         seen = [look for look in looks if brought(look)]
         gaps = sum(len(look.gaps) for look in looks)
-        if audit.ended is not None:
-            home.ledger.evidence.append(
-                "audit",
-                {"audit": audit.id, "plan": audit.fingerprint, "looks": len(looks), "not_seen": gaps},
-                audit.ended,
-                key=f"audit:{audit.id}",
-            )
+        _prove(home)
     value = {
         "audit": audit.id,
         "ended": audit.ended.isoformat() if audit.ended else None,
@@ -154,6 +149,26 @@ def _taken(other: Refused, zone: ZoneInfo) -> Refused:
         context=facts,
         retryable=True,
     )
+
+
+def _prove(home: House) -> None:
+    """Every audit that ended has its entry in the chain of evidence: what a crash kept from it is put there now."""
+    known = {entry.body.get("audit") for entry in home.ledger.evidence.entries() if entry.kind == "audit"}
+    for audit in home.ledger.audits.all()[::-1]:
+        if audit.ended is None or audit.id in known:
+            continue
+        looks = home.ledger.audits.looks(audit.id)
+        home.ledger.evidence.append(
+            "audit",
+            {
+                "audit": audit.id,
+                "plan": audit.fingerprint,
+                "looks": len(looks),
+                "not_seen": sum(len(look.gaps) for look in looks),
+            },
+            audit.ended,
+            key=f"audit:{audit.id}",
+        )
 
 
 def _begun(home: House, planned: tuple[Errand, ...], now: datetime) -> Audit:
