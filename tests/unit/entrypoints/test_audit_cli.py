@@ -9,6 +9,7 @@ import resource
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -16,14 +17,15 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from releve.adapters.ledger import open_ledger
-from releve.app import House
+from releve.app import House, surveyor
 from releve.cycle.audit.errands import errands
 from releve.cycle.plan.load import read_plan
-from releve.domain.audit import RESTORED, Acceptance, Errand, Gap, Look, Topic
+from releve.domain.audit import RESTORED, Acceptance, Errand, Found, Gap, Look, Topic
 from releve.domain.audit import Answer as Said
-from releve.domain.errors import Unreachable
+from releve.domain.errors import Refused, Unreachable
 from releve.domain.protection import Tenure
 from releve.domain.seen import Copy, Documents, Fact, System, Tally
+from releve.entrypoints.cli import audit_run
 from releve.entrypoints.cli.audit_notes import year_after
 from releve.entrypoints.cli.audit_photo import kept
 from releve.entrypoints.cli.audit_places import page
@@ -797,3 +799,39 @@ def test_what_a_crash_kept_from_the_chain_of_evidence_is_put_there_by_the_next_c
     assert proofs()[3:] == ["audit", "audit"]
     run(house, "accept", code, subject, "--withdraw", "--by", "technicien")
     assert len(proofs()) == 5
+
+
+def test_a_plan_that_changed_since_it_was_read_is_not_looked_at(house: Path) -> None:
+    """The audit would keep a text that nobody judged: refused, to be tried again, and nothing is begun."""
+    plan = read_plan(house / "plan.yaml")
+    home = House(plan, plan.site("foyer"), house / "state")
+    with (house / "plan.yaml").open("a") as text:
+        text.write("# corrigé pendant ce temps\n")
+    with pytest.raises(Refused) as caught:
+        audit_run.run(home, ["files"], [], anew=False)
+    assert (caught.value.code, caught.value.retryable) == ("plan-changed", True)
+    assert home.ledger.audits.all() == []
+
+
+def test_each_network_is_scanned_only_while_the_window_is_open(
+    house: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asked again before each scan, of the clock of that moment: an audit may outlast its window."""
+    text = (house / "plan.yaml").read_text() + (
+        "networks: [{id: lan, name: Réseau, site: siege, range: 127.0.0.0/30}]\n"
+        "audit: {window: jamais-ouvert-ou-presque}\n"
+    )
+    (house / "plan.yaml").write_text(text)
+    plan = read_plan(house / "plan.yaml")
+    said: list[bool] = []
+
+    def scan(*_: object, may: Callable[[], bool], **__: object) -> Found:
+        said.append(may())
+        return Found()
+
+    monkeypatch.setattr("releve.adapters.survey.network.scan", scan)
+    hours = iter([datetime(2026, 10, 5, 1, 0, 30, tzinfo=UTC), datetime(2026, 10, 5, 1, 2, tzinfo=UTC)])
+    see = surveyor(House(plan, plan.site("foyer"), house / "state"), lambda _: None, lambda: next(hours))
+    for _ in range(2):
+        see(Errand(Topic.NETWORK, "lan", "siege"))
+    assert said == [True, False]
