@@ -835,3 +835,12 @@ def test_each_network_is_scanned_only_while_the_window_is_open(
     for _ in range(2):
         see(Errand(Topic.NETWORK, "lan", "siege"))
     assert said == [True, False]
+
+
+def test_what_would_be_looked_at_is_said_without_the_ledger_that_cannot_be_read(house: Path) -> None:
+    """Where nobody can say what moved, that is told, and the plan still says the rest."""
+    (house / "state" / "ledger.sqlite3").write_bytes(b"no ledger" * 1000)
+    said = run(house, "run", "--show")
+    assert said.returncode == 0
+    assert "archives" in said.stdout
+    assert "le registre n'est pas lu : " in said.stderr

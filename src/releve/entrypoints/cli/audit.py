@@ -60,7 +60,7 @@ def _looking(group: typer.Typer) -> None:
 
             if show:
                 read = plan_of(plan)
-                holding = holders_known(plan, state)
+                holding = holders_known(read, plan, state)
                 return audit_run.foreseen(read, site_here(read, site), holding, only, without)
             return audit_run.run(audit_house(plan, state, site), only, without, anew=new)
 

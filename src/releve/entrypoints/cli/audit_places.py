@@ -12,9 +12,10 @@ import typer
 
 from releve.domain.audit import Acceptance, in_force
 from releve.domain.audit import Answer as Said
-from releve.domain.errors import BadInput, Unreachable
+from releve.domain.errors import BadInput, ReleveError, Unreachable
 from releve.domain.names import nearest
 from releve.domain.os_errors import reason
+from releve.entrypoints.cli.telling import talk
 
 if TYPE_CHECKING:
     from releve.app import House
@@ -101,24 +102,23 @@ def audit_house(plan_path: str, state: str, site: str, *, reads: bool = False) -
     return replace(found, site=plan.site(site_here(plan, site))) if site else found
 
 
-def holders_known(plan_path: str, state: str) -> dict[str, str]:
-    """The site that holds each data set that moved, as the ledger of the audits says; none is made to be asked."""
-    from releve.app import holders
-    from releve.entrypoints.cli.session import kept, plan_of
+def holders_known(plan: Plan, plan_path: str, state: str) -> dict[str, str]:
+    """The site that holds each data set that moved, as the ledger of the audits says; none is made to be asked.
 
-    plan = plan_of(plan_path)
-    folders = (
-        [state]
-        if state
-        else [
-            site.worker.state
-            for site in plan.sites
-            if site.worker is not None and site.role.value == "relief"
-        ]
-    )
-    if not any(kept(Path(folder)) for folder in folders):
+    One that cannot be read is told, and nothing has moved then: saying what would be looked at needs no ledger.
+    """
+    from releve.app import holders
+    from releve.entrypoints.cli.session import kept
+
+    reliefs = [site.worker.state for site in plan.sites if site.worker and site.role.value == "relief"]
+    try:
+        if not any(kept(Path(folder)) for folder in ([state] if state else reliefs)):
+            return {}
+        return holders(plan, audit_house(plan_path, state, "", reads=True).ledger)
+    except (OSError, ReleveError) as error:
+        why = error.sentence if isinstance(error, ReleveError) else reason(error)
+        talk(f"le registre n'est pas lu : {why} ; toutes les données sont supposées à leur site principal")
         return {}
-    return holders(plan, audit_house(plan_path, state, "", reads=True).ledger)
 
 
 def site_here(plan: Plan, site: str) -> str:
