@@ -66,7 +66,6 @@ def run(home: House, only: Sequence[str], without: Sequence[str], *, anew: bool)
     planned = _planned(home.plan, home.site.id, holding, only, without)
     with _alone(home):
         audits, now = home.ledger.audits, utc_now()
-        _prove(home)
         opens = scan_opens(home.plan, now)
         held = () if opens == now else tuple(item for item in planned if item.topic is Topic.NETWORK)
         if held:
