@@ -154,6 +154,12 @@ def surveyor(home: House, tried: Callable[[str], datetime | None], now: Now) -> 
     return Survey(home.plan, home.site.id, home.host, resolve, engine, home.ledger, tried, may_scan).see
 
 
+def holders(plan: Plan, ledger: Ledger) -> dict[str, str]:
+    """The site that holds each data set, of those that something was ever recorded of."""
+    held = ((item.id, ledger.tenures.current(item.id)) for item in plan.data_sets)
+    return {name: tenure.site for name, tenure in held if tenure is not None}
+
+
 def recovery_runbook(plan: Plan, ledger: Ledger | None) -> Runbook | None:
     """What Relève would do if the primary site were lost now; None when it would switch nothing.
 

@@ -570,4 +570,21 @@ def test_what_people_said_of_an_audit_is_kept_in_order_and_the_last_words_once(l
     ]
     assert kept == [True, False, True, True, True, False]
     assert ledger.audits.notes() == [accepted, answer, withdrawn, accepted]
-    assert ledger.audits.notes(T0 + timedelta(seconds=2)) == [accepted, answer]
+
+
+def test_audits_and_notes_are_in_the_order_in_which_they_came(ledger: Ledger) -> None:
+    """A clock that was 400 days ahead, then two hours behind, hides no later audit and leaves no acceptance in force."""
+    ahead, behind = T0 + timedelta(days=400), T0 - timedelta(hours=2)
+    accepted = Acceptance("RES-01", "siege", "direction", date(2026, 3, 29), "budget", date(2026, 9, 1))
+    withdrawn = replace(accepted, withdrawn=True)
+    begun = [replace(AUDIT, id=name, started=at) for name, at in (("b", ahead), ("c", T0), ("a", behind))]
+    for audit, note, at in zip(begun, (accepted, withdrawn, accepted), (ahead, behind, T0), strict=True):
+        ledger.audits.begin(audit)
+        assert ledger.audits.note(note, at)
+    ledger.audits.begin(begun[0])
+    assert ledger.audits.all() == begun[::-1]
+    assert not ledger.audits.note(accepted, behind)
+    assert ledger.audits.notes() == [accepted, withdrawn, accepted]
+    assert [len(ledger.audits.notes(audit.id)) for audit in begun] == [0, 1, 2]
+    with pytest.raises(BadInput, match="aucun audit"):
+        ledger.audits.notes("?")

@@ -223,10 +223,12 @@ class FakeAudits:
     def __init__(self) -> None:
         self._audits: dict[str, Audit] = {}
         self._looks: dict[str, dict[str, Look]] = {}
-        self._notes: list[tuple[datetime, Answer | Acceptance]] = []
+        self._notes: list[Answer | Acceptance] = []
+        self._said: dict[str, int] = {}
 
     def begin(self, audit: Audit) -> None:
         self._audits.setdefault(audit.id, audit)
+        self._said.setdefault(audit.id, len(self._notes))
 
     def keep(self, audit: str, look: Look) -> None:
         self._known(audit)
@@ -241,7 +243,7 @@ class FakeAudits:
         self._audits[audit] = replace(kept, ended=kept.ended or at)
 
     def all(self) -> list[Audit]:
-        return sorted(self._audits.values(), key=lambda item: (item.started, item.id), reverse=True)
+        return list(self._audits.values())[::-1]
 
     def looks(self, audit: str, topics: Collection[Topic] = ()) -> list[Look]:
         place = {errand.key: number for number, errand in enumerate(self._known(audit).errands)}
@@ -250,14 +252,14 @@ class FakeAudits:
         return sorted(kept, key=lambda look: place.get(look.errand.key, len(place)))
 
     def note(self, note: Answer | Acceptance, at: datetime) -> bool:
-        last = next((said for _at, said in reversed(self._notes) if _about(said) == _about(note)), None)
+        last = next((said for said in reversed(self._notes) if _about(said) == _about(note)), None)
         if last == note:
             return False
-        self._notes.append((at, note))
+        self._notes.append(note)
         return True
 
-    def notes(self, until: datetime | None = None) -> list[Answer | Acceptance]:
-        return [note for at, note in self._notes if until is None or at <= until]
+    def notes(self, before: str = "") -> list[Answer | Acceptance]:
+        return self._notes[: self._said[self._known(before).id]] if before else list(self._notes)
 
     def _known(self, audit: str) -> Audit:
         if audit not in self._audits:

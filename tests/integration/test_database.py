@@ -112,7 +112,7 @@ def test_an_audit_dates_the_copy_by_what_can_be_brought_back(story: Story) -> No
     found = data_set_copies(
         replace(data_set(NAME), vault={"secours": place}),
         ledger=FakeLedger(),
-        engine=Looks(),
+        end=Looks().facts,
         here="secours",
         vault=lambda wanted: vault_at(wanted, lambda _: PASSWORD),
     )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from releve.domain.errors import Refused
 from releve.domain.inventory import Network
-from releve.domain.plan import Plan
+from releve.domain.plan import HostSpec, Plan, ServerEnd
 
 WIDEST = 16  # bits: 65,536 addresses, as for a plan
 
@@ -41,33 +41,60 @@ def guard_device(address: str, networks: Iterable[Network]) -> None:
 
     Raises `Refused` as `guard` does.
     """
-    known = tuple(networks)
-    if not _loopback(address) or any(one.holds(address) for one in known):
-        guard(address, known)
+    known, where = tuple(networks), _numbers(address)
+    if not _loopback(where) or any(one.holds(where) for one in known):
+        guard(where, known)
 
 
 def unseeable(plan: Plan, networks: Iterable[Network] | None = None) -> frozenset[str]:
     """Machines and equipment with an address on a network that says `audit: false`: nobody looks at them.
 
-    `networks`: those that count; all of the plan when None.
+    The addresses of a machine are those of its line, of its SSH, and of the servers of the plan that it holds. A
+    name tells no network: where a site has such a network, a machine that is reached by a name is on it, unless
+    its `addresses` say where it is. `networks`: those that count; all of the plan when None.
     """
     closed = [one for one in (plan.inventory.networks if networks is None else networks) if not one.audit]
-    things = [(item.id, (item.address,)) for item in plan.inventory.equipment]
-    things += [
-        (host.id, (*host.addresses, *((host.ssh.address,) if host.ssh else ()))) for host in plan.hosts
-    ]
+    things: list[tuple[str, str, tuple[str, ...], tuple[str, ...]]]
+    things = [(item.id, item.site, (), (item.address,)) for item in plan.inventory.equipment]
+    things += [(host.id, host.site, host.addresses, (*_ways(plan, host),)) for host in plan.hosts]
     return frozenset(
-        name
-        for name, addresses in things
-        if any(one.holds(address) for one in closed for address in addresses)
+        name for name, site, said, ways in things if any(_on(one, site, said, ways) for one in closed)
     )
 
 
-def _loopback(address: str) -> bool:
+def _ways(plan: Plan, host: HostSpec) -> Iterator[str]:
+    """Where that machine and its servers are reached."""
+    if host.ssh is not None:
+        yield host.ssh.address
+    for item in plan.data_sets:
+        for end in item.ends.values():
+            if isinstance(end, ServerEnd) and end.host == host.id:
+                yield end.address
+                yield end.upstream_address
+
+
+def _on(network: Network, site: str, said: tuple[str, ...], ways: tuple[str, ...]) -> bool:
+    if any(network.holds(_numbers(one)) for one in (*said, *ways)):
+        return True
+    named = any(one and not _numeric(_numbers(one)) for one in (*said, *ways))
+    return named and network.site == site and not any(_numeric(one) for one in said)
+
+
+def _numbers(address: str) -> str:
+    """The address behind the one name that says it: this machine's (RFC 6761, section 6.3)."""
+    return "127.0.0.1" if address.lower() == "localhost" else address
+
+
+def _numeric(address: str) -> bool:
     try:
-        return address == "localhost" or ip_address(address).is_loopback  # the name: RFC 6761, section 6.3
+        ip_address(address)
     except ValueError:
         return False
+    return True
+
+
+def _loopback(address: str) -> bool:
+    return _numeric(address) and ip_address(address).is_loopback
 
 
 def _refused(code: str, sentence: str) -> Refused:

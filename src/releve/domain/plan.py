@@ -292,6 +292,11 @@ class DataSet:
         """The site at the other end."""
         return self.relief_site if site == self.primary_site else self.primary_site
 
+    def held_at(self, holders: Mapping[str, str]) -> str:
+        """The site that holds it: what `holders` says when that is one of its ends, else its primary."""
+        site = holders.get(self.id, self.primary_site)
+        return site if site in self.ends else self.primary_site
+
     def seen_from(self, site: str) -> DataSet:
         """The same, as a process on `site` reaches it: the far server through its SSH tunnel, if any.
 

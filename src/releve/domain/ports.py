@@ -369,7 +369,7 @@ class Audits(Protocol):
         ...
 
     def all(self) -> list[Audit]:
-        """Newest first."""
+        """The last begun first, whatever their clocks said."""
         ...
 
     def looks(self, audit: str, topics: Collection[Topic] = ()) -> list[Look]:
@@ -380,8 +380,11 @@ class Audits(Protocol):
         """Keep what a person says; False when the very same was kept already."""
         ...
 
-    def notes(self, until: datetime | None = None) -> list[Answer | Acceptance]:
-        """In the order in which they were recorded: the last one on a subject stands. `until`: recorded by then."""
+    def notes(self, before: str = "") -> list[Answer | Acceptance]:
+        """In the order in which they were recorded: the last one on a subject stands.
+
+        `before`: those recorded before that audit was begun. Raises `BadInput` when it is unknown.
+        """
         ...
 
 

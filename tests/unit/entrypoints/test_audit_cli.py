@@ -9,6 +9,7 @@ import resource
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -16,14 +17,18 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from releve.adapters.ledger import open_ledger
+from releve.app import House, surveyor
 from releve.cycle.audit.errands import errands
 from releve.cycle.plan.load import read_plan
-from releve.domain.audit import RESTORED, Acceptance, Errand, Gap, Look, Topic
+from releve.domain.audit import RESTORED, Acceptance, Errand, Found, Gap, Look, Topic
 from releve.domain.audit import Answer as Said
-from releve.domain.errors import Unreachable
+from releve.domain.errors import Refused, Unreachable
+from releve.domain.protection import Tenure
 from releve.domain.seen import Copy, Documents, Fact, System, Tally
+from releve.entrypoints.cli import audit_run
 from releve.entrypoints.cli.audit_notes import year_after
 from releve.entrypoints.cli.audit_photo import kept
+from releve.entrypoints.cli.audit_places import page
 from tests.commands import here
 
 IMAGE = b"\xff\xd8\xffimage fictive"
@@ -712,3 +717,130 @@ def test_what_a_machine_says_does_not_order_the_terminal_of_an_audit(
     assert "pas vu, la machine dit \ufffd[2J" in said.stderr
     assert "\x1b" not in said.stderr
     assert "\x1b" not in run(house, "show").stdout
+
+
+DATA = """\
+data_sets:
+  - id: dossiers
+    name: Dossiers
+    engine: postgresql
+    kind: health
+    sensitivity: critical
+    protection: {mode: realtime, rpo: 0, transport: local}
+    primary: {host: serveur, address: 127.0.0.1, port: 1, data_dir: /d1, bin_dir: /b,
+              admin: {user: postgres}, service: {manager: systemd, unit: a.service}}
+    relief: {host: autre, address: 127.0.0.1, port: 2, data_dir: /d2, bin_dir: /b,
+             admin: {user: postgres}, service: {manager: systemd, unit: b.service}}
+"""
+
+
+def test_after_a_switch_the_relief_is_taken_for_the_holder(house: Path) -> None:
+    """As the ledger that the audit is kept in says: planned there, and judged there."""
+    text = (house / "plan.yaml").read_text() + DATA
+    other = "hosts:\n  - {id: autre, site: foyer, reach: local}\n"
+    (house / "plan.yaml").write_text(text.replace("hosts:\n", other))
+
+    def sites() -> set[str]:
+        found = value(house, "run", "--show", "--only", "base", "--only", "copies")["errands"]
+        assert isinstance(found, list)
+        return {item["site"] for item in found if item["subject"] == "dossiers"}
+
+    assert sites() == {"siege"}
+    open_ledger(house / "state").tenures.take(Tenure("dossiers", 1, "foyer", "r1", datetime.now(UTC)))
+    assert sites() == {"foyer"}
+    plan = read_plan(house / "plan.yaml")
+    home = House(plan, plan.site("foyer"), house / "state")
+    looked(house, "--without", "copies")
+    estate = page(home, "").estate
+    assert {one.site for one in estate.audit.errands if one.subject == "dossiers"} == {"foyer"}
+
+
+def test_an_audit_of_the_future_is_neither_taken_up_nor_shown_for_ever(house: Path) -> None:
+    """The clock was 400 days ahead, and was put right: the next audit is a new one, and the one that is shown."""
+    looked(house)
+    ledger = open_ledger(house / "state")
+    (first,) = ledger.audits.all()
+    ahead = first.started + timedelta(days=400)
+    ledger.audits.begin(dataclasses.replace(first, id="ahead", started=ahead, ended=None))
+    ledger.close()
+    done = run(house, "run", "--only", "files", "--only", "copies")
+    assert (
+        "l'audit ahead n'est pas fini ; celui-ci est neuf, car l'autre est daté de plus tard" in done.stderr
+    )
+    shown = value(house, "show")["audit"]
+    assert shown not in {"ahead", first.id}
+    listed = value(house, "list")["audits"]
+    assert isinstance(listed, list)
+    assert [item["audit"] for item in listed] == [shown, "ahead", first.id]
+
+
+def test_what_a_crash_kept_from_the_chain_of_evidence_is_put_there_by_the_next_command(house: Path) -> None:
+    """An end of an audit, an acceptance, a withdrawal: each written in the ledger, and no further."""
+    looked(house)
+    ledger = open_ledger(house / "state")
+    (first,) = ledger.audits.all()
+    ledger.audits.begin(dataclasses.replace(first, id="cut", ended=None))
+    ledger.audits.end("cut", datetime.now(UTC))
+    code, subject = next(iter(points(house)))
+    today = date.today()  # noqa: DTZ011 (any day will do)
+    note = Acceptance(code, subject, "technicien", today, "vu", today + timedelta(days=30))
+    ledger.audits.note(note, datetime.now(UTC))
+    ledger.audits.note(dataclasses.replace(note, withdrawn=True), datetime.now(UTC))
+
+    def proofs() -> list[str]:
+        return [entry.kind for entry in ledger.evidence.entries()]
+
+    assert proofs() == ["audit"]
+    again = run(house, "accept", code, subject, "--withdraw", "--by", "technicien")
+    assert again.returncode == 2
+    assert proofs() == ["audit", "audit-acceptance", "audit-acceptance"]
+    run(house, "run", "--only", "files", "--only", "copies")
+    assert ledger.evidence.entries()[3].body["audit"] == "cut"
+    assert proofs()[3:] == ["audit", "audit"]
+    run(house, "accept", code, subject, "--withdraw", "--by", "technicien")
+    assert len(proofs()) == 5
+
+
+def test_a_plan_that_changed_since_it_was_read_is_not_looked_at(house: Path) -> None:
+    """The audit would keep a text that nobody judged: refused, to be tried again, and nothing is begun."""
+    plan = read_plan(house / "plan.yaml")
+    home = House(plan, plan.site("foyer"), house / "state")
+    with (house / "plan.yaml").open("a") as text:
+        text.write("# corrigé pendant ce temps\n")
+    with pytest.raises(Refused) as caught:
+        audit_run.run(home, ["files"], [], anew=False)
+    assert (caught.value.code, caught.value.retryable) == ("plan-changed", True)
+    assert home.ledger.audits.all() == []
+
+
+def test_each_network_is_scanned_only_while_the_window_is_open(
+    house: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asked again before each scan, of the clock of that moment: an audit may outlast its window."""
+    text = (house / "plan.yaml").read_text() + (
+        "networks: [{id: lan, name: Réseau, site: siege, range: 127.0.0.0/30}]\n"
+        "audit: {window: jamais-ouvert-ou-presque}\n"
+    )
+    (house / "plan.yaml").write_text(text)
+    plan = read_plan(house / "plan.yaml")
+    said: list[bool] = []
+
+    def scan(*_: object, may: Callable[[], bool], **__: object) -> Found:
+        said.append(may())
+        return Found()
+
+    monkeypatch.setattr("releve.adapters.survey.network.scan", scan)
+    hours = iter([datetime(2026, 10, 5, 1, 0, 30, tzinfo=UTC), datetime(2026, 10, 5, 1, 2, tzinfo=UTC)])
+    see = surveyor(House(plan, plan.site("foyer"), house / "state"), lambda _: None, lambda: next(hours))
+    for _ in range(2):
+        see(Errand(Topic.NETWORK, "lan", "siege"))
+    assert said == [True, False]
+
+
+def test_what_would_be_looked_at_is_said_without_the_ledger_that_cannot_be_read(house: Path) -> None:
+    """Where nobody can say what moved, that is told, and the plan still says the rest."""
+    (house / "state" / "ledger.sqlite3").write_bytes(b"no ledger" * 1000)
+    said = run(house, "run", "--show")
+    assert said.returncode == 0
+    assert "archives" in said.stdout
+    assert "le registre n'est pas lu : " in said.stderr

@@ -30,9 +30,13 @@ class DjangoAudits:
     def begin(self, audit: Audit) -> None:
         """Insert; nothing when it is there already."""
         with self._database.writing() as alias:
+            before = models.Audit.objects.using(alias).order_by("-seq").first()
+            said = models.AuditNote.objects.using(alias).order_by("-id").first()
             models.Audit.objects.using(alias).get_or_create(
                 id=audit.id,
                 defaults={
+                    "seq": before.seq + 1 if before else 1,
+                    "said": said.pk if said else 0,
                     "started_at": utc(audit.started),
                     "ended_at": utc(audit.ended) if audit.ended else None,
                     "value": dump(audit),
@@ -56,9 +60,9 @@ class DjangoAudits:
                 models.Audit.objects.using(alias).filter(id=audit).update(ended_at=utc(at))
 
     def all(self) -> list[Audit]:
-        """Newest first."""
+        """The last begun first."""
         with self._database.reading() as alias:
-            rows = list(models.Audit.objects.using(alias).order_by("-started_at", "-id"))
+            rows = list(models.Audit.objects.using(alias).order_by("-seq"))
         return [replace(load(Audit, row.value), ended=row.ended_at) for row in rows]
 
     def looks(self, audit: str, topics: Collection[Topic] = ()) -> list[Look]:
@@ -81,7 +85,7 @@ class DjangoAudits:
         kind, code = ("answer", note.question) if isinstance(note, Answer) else ("acceptance", note.code)
         with self._database.writing() as alias:
             said = models.AuditNote.objects.using(alias).filter(kind=kind, code=code, subject=note.subject)
-            last = said.order_by("-recorded_at", "-id").first()
+            last = said.order_by("-id").first()
             if last is not None and last.value == value:
                 return False
             models.AuditNote.objects.using(alias).create(
@@ -89,11 +93,11 @@ class DjangoAudits:
             )
         return True
 
-    def notes(self, until: datetime | None = None) -> list[Answer | Acceptance]:
-        """In the order in which they were recorded, those recorded by `until`."""
+    def notes(self, before: str = "") -> list[Answer | Acceptance]:
+        """In the order in which they were recorded, those recorded before the audit `before` was begun."""
         with self._database.reading() as alias:
-            said = models.AuditNote.objects.using(alias).order_by("recorded_at", "id")
-            rows = list(said.filter(recorded_at__lte=utc(until)) if until is not None else said)
+            said = models.AuditNote.objects.using(alias).order_by("id")
+            rows = list(said.filter(id__lte=_known(alias, before).said) if before else said)
         return [load(_NOTES[row.kind], row.value) for row in rows]
 
 

@@ -129,12 +129,17 @@ class Statement(models.Model):
 
 
 class Audit(models.Model):
-    """One audit: its errands are in `value`. `ended_at` NULL: interrupted, or still at work."""
+    """One audit: its errands are in `value`. `ended_at` NULL: interrupted, or still at work.
+
+    `seq`: the order in which they were begun, whatever clocks said; `said`: the last note (its id) by then.
+    """
 
     id: models.CharField[str, str] = models.CharField(max_length=ID, primary_key=True)
     started_at: models.DateTimeField[datetime, datetime] = models.DateTimeField()
     ended_at: models.DateTimeField[datetime | None, datetime | None] = models.DateTimeField(null=True)
     value: models.TextField[str, str] = models.TextField()
+    seq: models.BigIntegerField[int, int] = models.BigIntegerField(unique=True)
+    said: models.BigIntegerField[int, int] = models.BigIntegerField(default=0)
 
 
 class AuditLook(models.Model):

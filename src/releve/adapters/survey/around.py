@@ -13,6 +13,7 @@ from releve.domain.errors import Refused
 from releve.domain.inventory import Equipment, Holding
 from releve.domain.plan import DataSet, HostSpec, Plan, Reach, ShareEnd
 from releve.domain.ports import Host, Ledger, Watched
+from releve.domain.protection import ServerFacts
 from releve.domain.secret import SecretRef
 
 PAUSE = 5.0  # seconds between two readings of a counter (value of ours: enough to see a bad cable at work)
@@ -59,7 +60,7 @@ class Survey:
             case Topic.FILES | Topic.SENSITIVE:
                 return self._files(errand)
             case Topic.BASE:
-                return self._base(errand.subject)
+                return self._base(errand)
             case Topic.COPIES:
                 return self._copies(errand.subject)
             case _:
@@ -113,13 +114,16 @@ class Survey:
 
     def _host(self, name: str) -> Host:
         """The machine of that name. Raises `Refused` for one on a network that may not be looked at."""
+        self._bound(name)
+        return self.host(name)
+
+    def _bound(self, name: str) -> None:
         if name in unseeable(self.plan):
             raise Refused(
                 "network-not-audited",
                 f"{name} est sur un réseau que le plan interdit de regarder (audit: false)",
                 hint="enlevez « audit: false » de ce réseau, ou laissez ce regard de côté",
             )
-        return self.host(name)
 
     def _machine(self, topic: Topic, spec: HostSpec) -> Found:
         if topic is Topic.MACHINE:
@@ -135,7 +139,7 @@ class Survey:
         return documents(self._host(spec.id), places=PEOPLE, timeout=READ_LIMIT)
 
     def _files(self, errand: Errand) -> Found:
-        found = [self._read(errand, host, place) for host, place in self._places(errand.subject)]
+        found = [self._read(errand, host, place) for host, place in self._places(errand)]
         return Found(
             tuple(fact for one in found for fact in one.facts),
             tuple(gap for one in found for gap in one.gaps),
@@ -154,30 +158,31 @@ class Survey:
             self._host(host), errand.subject, place, rate=rate, timeout=READ_LIMIT, hidden=not people
         )
 
-    def _places(self, subject: str) -> list[tuple[str, str]]:
-        """(machine, folder) of a share, a holding, or what people keep on a machine."""
-        thing = self._thing(subject)
+    def _places(self, errand: Errand) -> list[tuple[str, str]]:
+        """(machine, folder) of a share at the site that holds it, a holding, or what people keep on a machine."""
+        thing = self._thing(errand.subject)
         if isinstance(thing, Holding):
             return [(thing.host, thing.path)]
         if thing is None:
-            return [(subject, place) for place in PEOPLE]
-        end = thing.ends[thing.primary_site]
+            return [(errand.subject, place) for place in PEOPLE]
+        end = thing.ends[errand.site]
         return [(end.host, end.path)] if isinstance(end, ShareEnd) else []
 
     def _thing(self, subject: str) -> DataSet | Holding | None:
         things: tuple[DataSet | Holding, ...] = (*self.plan.data_sets, *self.plan.inventory.holdings)
         return next((item for item in things if item.id == subject), None)
 
-    def _base(self, subject: str) -> Found:
-        thing = self._thing(subject)
+    def _base(self, errand: Errand) -> Found:
+        thing = self._thing(errand.subject)
         if isinstance(thing, Holding):
             from releve.adapters.survey.databases import holding_bases
 
             return holding_bases(self._host(thing.host), thing, secret=self.secret)
         from releve.adapters.survey.databases import data_set_bases
 
-        data = self.plan.data_set(subject).seen_from(self.site)
-        return data_set_bases(data, data.primary_site, secret=self.secret)
+        data = self.plan.data_set(errand.subject).seen_from(self.site)
+        self._bound(data.ends[errand.site].host)
+        return data_set_bases(data, errand.site, secret=self.secret)
 
     def _copies(self, subject: str) -> Found:
         from releve.adapters.survey.copies import data_set_copies, holding_copies, vault_at
@@ -185,11 +190,16 @@ class Survey:
         thing = self._thing(subject)
         if isinstance(thing, Holding):
             return holding_copies(thing, self.plan, host=self._host)
-        data = self.plan.data_set(subject)
+        data, engine = self.plan.data_set(subject), self.engine(subject)
+
+        def end(site: str) -> ServerFacts:
+            self._bound(data.ends[site].host)
+            return engine.facts(site)
+
         return data_set_copies(
             data,
             ledger=self.ledger,
-            engine=self.engine(subject),
+            end=end,
             here=self.site,
             vault=partial(vault_at, secret=self.secret),
             trial=self.tried(subject),

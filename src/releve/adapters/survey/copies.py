@@ -16,8 +16,8 @@ from releve.domain.audit import Found, Gap
 from releve.domain.errors import BadInput, ReleveError
 from releve.domain.inventory import CopyPlace, Holding
 from releve.domain.plan import DataSet, Plan, VaultPlace
-from releve.domain.ports import Host, Ledger, Watched
-from releve.domain.protection import ServerState
+from releve.domain.ports import Host, Ledger
+from releve.domain.protection import ServerFacts, ServerState
 from releve.domain.runbook import RunRecord, RunState, TaskKind, TaskState
 from releve.domain.secret import SecretRef
 from releve.domain.seen import Copy, Restored
@@ -35,20 +35,20 @@ def data_set_copies(
     data_set: DataSet,
     *,
     ledger: Ledger,
-    engine: Watched,
+    end: Callable[[str], ServerFacts],
     here: str,
     vault: Callable[[VaultPlace], Repository],
     trial: datetime | None = None,
 ) -> Found:
     """`Copy` facts (hot, vault) and the last `Restored` ones of a data set. Never raises for what is not there.
 
-    `engine`: looks at its two ends. `here`: the site that looks. `vault` opens a place (`vault_at`).
+    `end` looks at that of a site; it may raise `ReleveError`. `here`: the site that looks. `vault` opens a place (`vault_at`).
     `trial`: when its history was last brought back apart, and opened (what `releve database try` notes).
     """
     tenure = ledger.tenures.current(data_set.id)
     holder = tenure.site if tenure else data_set.primary_site
     return joined(
-        _hot(data_set, holder, ledger, engine),
+        _hot(data_set, holder, ledger, end),
         _kept(data_set, here, vault),
         Found(_restored(data_set.id, ledger.runs.all(), trial)),
     )
@@ -73,13 +73,13 @@ def holding_copies(
     return joined(*(_placed(holding, place, plan, host, timeout) for place in holding.copies))
 
 
-def _hot(data_set: DataSet, holder: str, ledger: Ledger, engine: Watched) -> Found:
+def _hot(data_set: DataSet, holder: str, ledger: Ledger, end: Callable[[str], ServerFacts]) -> Found:
     """The copy that follows, as it says itself and as its source says."""
     relief = data_set.other(holder)
     place = f"{data_set.ends[relief].host}:{data_set.ends[relief].place}"
     contact = ledger.facts.last_contact(data_set.id)
     try:
-        seen = engine.facts(relief)
+        seen = end(relief)
     except ReleveError as error:
         return Found(
             (Copy(data_set.id, "hot", relief, place),), (Gap(error.code, error.sentence, "copie vivante"),)
@@ -88,7 +88,7 @@ def _hot(data_set: DataSet, holder: str, ledger: Ledger, engine: Watched) -> Fou
     if data_set.shared:
         at = seen.safe_until
     elif seen.following == holder:
-        at = _replayed(holder, engine)
+        at = _replayed(holder, end)
     if at is None and contact is not None and contact.synchronous:
         at = contact.asked_at - timedelta(seconds=contact.reply_age)
     if at is None and (daily := ledger.facts.fetch(_DAILY, data_set.id)) is not None:
@@ -100,10 +100,10 @@ def _hot(data_set: DataSet, holder: str, ledger: Ledger, engine: Watched) -> Fou
     return Found((Copy(data_set.id, "hot", relief, place, found, at),))
 
 
-def _replayed(holder: str, engine: Watched) -> datetime | None:
+def _replayed(holder: str, end: Callable[[str], ServerFacts]) -> datetime | None:
     """Up to when the follower of a database has everything, as its source knows; None when it does not say."""
     try:
-        source = engine.facts(holder)
+        source = end(holder)
     except ReleveError:
         return None  # the copy was seen, and stays undated
     standby = source.standby
@@ -200,6 +200,11 @@ def _placed(
         return Found(
             (Copy(holding.id, "folder", place.site, shown, offline=place.offline),),
             (Gap("copy-host-unknown", said, shown),),
+        )
+    except ReleveError as error:
+        return Found(
+            (Copy(holding.id, "folder", site, shown, offline=place.offline),),
+            (Gap(error.code, error.sentence, shown),),
         )
     asked = {"place": place.path, "seconds": timeout}
     told = answered(machine, "newest", asked, what=shown, timeout=timeout + _SLACK)

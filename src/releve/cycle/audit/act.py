@@ -33,9 +33,12 @@ class Watcher:
 
 
 def unfinished(audits: Audits, audit: Audit) -> Audit | None:
-    """The last audit, when it was interrupted less than a day ago and set out to look at the very same."""
+    """The last audit, when it was interrupted less than a day ago and set out to look at the very same.
+
+    One that is dated of later than `audit` was begun under a wrong clock: nobody knows how old it is.
+    """
     last = next(iter(audits.all()), None)
-    if last is None or last.ended is not None or audit.started - last.started > FRESH:
+    if last is None or last.ended is not None or not timedelta() <= audit.started - last.started <= FRESH:
         return None
     same = (last.fingerprint, last.errands, last.site) == (audit.fingerprint, audit.errands, audit.site)
     return last if same else None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from releve.domain.audit import Errand, Topic
 from releve.domain.bounds import unseeable
@@ -27,24 +28,34 @@ TOPIC_FR = {
 _AHEAD = timedelta(days=366)  # a window that does not open within a year is no window
 
 
-def errands(plan: Plan, here: str = "") -> tuple[Errand, ...]:
+def errands(
+    plan: Plan, here: str = "", holders: Mapping[str, str] = MappingProxyType({})
+) -> tuple[Errand, ...]:
     """Every look that the plan calls for, each (topic, subject) once. `here`: the site that looks.
+
+    `holders`: the site that holds each data set now, where something moved; the others are at their primary. Data are
+    looked at where they are held, and their errands say so.
 
     What takes long comes first, so that what is short fills the end. A way to a machine of our own site is not
     a link between sites: it is not measured. What is on a network that says `audit: false` is not looked at; the
     copies of its data are, from where they are kept.
     """
-    return tuple(dict.fromkeys(_all(plan, here)))
+    return tuple(dict.fromkeys(_all(plan, here, holders)))
 
 
-def _all(plan: Plan, here: str) -> Iterator[Errand]:
+def held_at(found: Iterable[Errand]) -> dict[str, str]:
+    """The site where each thing of these errands was: of data, the one that held them."""
+    return {item.subject: item.site for item in found}
+
+
+def _all(plan: Plan, here: str, holding: Mapping[str, str]) -> Iterator[Errand]:
     owned, closed = plan.inventory, unseeable(plan)
     site_of = {host.id: host.site for host in plan.hosts}
     yield from (Errand(Topic.NETWORK, item.id, item.site) for item in owned.networks if item.audit)
     holders = [
-        (item.id, item.primary_site, item.ends[item.primary_site].host, item.shared)
+        (item.id, site, item.ends[site].host, item.shared)
         for item in plan.data_sets
-        if item.primary_site in item.ends
+        if (site := item.held_at(holding)) in item.ends
     ]
     holders += [
         (item.id, site_of[item.host], item.host, item.engine is HoldingKind.FILES) for item in owned.holdings

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from releve.cycle.audit.estate import Estate
 from releve.domain.inventory import INTERNET, Flow
@@ -35,13 +35,17 @@ class Party:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """Connections of one client to one service, however many ends saw them. `port`: of the server."""
+    """Connections of one client to one service, however many ends saw them. `port`: of the server.
+
+    `programs`: all that were seen to hold one, in the order of names; empty where nobody may know.
+    """
 
     source: Party
     to: Party
     port: int
     program: str
     fact: Connection
+    programs: tuple[str, ...] = ()
 
     @property
     def crosses(self) -> bool:
@@ -62,6 +66,7 @@ class Exchange:
 def exchanges(estate: Estate) -> tuple[Exchange, ...]:
     """Every exchange seen, once, in the order of names."""
     found: dict[tuple[str, str, int], Exchange] = {}
+    programs: dict[tuple[str, str, int], set[str]] = {}
     for fact in estate.all(Connection):
         ours = Party(
             fact.host, fact.local, estate.site_of(fact.host), _country(estate, fact.host, fact.local)
@@ -70,9 +75,10 @@ def exchanges(estate: Estate) -> tuple[Exchange, ...]:
         source, to = (ours, peer) if fact.outgoing else (peer, ours)
         one = Exchange(source, to, fact.port, fact.program, fact)
         key = (source.name, to.name, fact.port)
+        programs.setdefault(key, set()).update({fact.program} - {""})
         if key not in found or (fact.outgoing and not found[key].fact.outgoing):
             found[key] = one
-    return tuple(found[key] for key in sorted(found))
+    return tuple(replace(found[key], programs=tuple(sorted(programs[key]))) for key in sorted(found))
 
 
 def party(estate: Estate, address: str) -> Party:

@@ -8,10 +8,11 @@ from datetime import date
 
 from releve.cycle.audit.errands import TOPIC_FR
 from releve.cycle.audit.estate import Estate, brought
-from releve.cycle.audit.rule import Rule, Severity, Standing, WeakPoint
+from releve.cycle.audit.rule import READ_FR, Rule, Severity, Standing, WeakPoint
 from releve.cycle.audit.rules import RULES
 from releve.cycle.audit.rules.evidence import today
 from releve.domain.audit import Acceptance, Answer, Topic
+from releve.domain.seen import Fact
 from releve.domain.units import say_seconds
 
 _ORDER = {severity: number for number, severity in enumerate(Severity)}
@@ -46,7 +47,7 @@ def judge(estate: Estate, notes: Iterable[Acceptance | Answer], rules: Sequence[
 
 
 def blinded(judged: Judged, estate: Estate) -> tuple[Rule, ...]:
-    """Of the rules that could not be verified, those whose looks were asked for and did not come back.
+    """Of the rules that could not be verified, those whose looks were asked for and did not come back, or not whole.
 
     The others are the plan's own choice, or wait for a second audit. A gate that lets a severity through has to
     know the difference: an audit that saw nothing has no weak point of any severity.
@@ -56,7 +57,7 @@ def blinded(judged: Judged, estate: Estate) -> tuple[Rule, ...]:
     return tuple(
         rule
         for rule, _why in judged.unjudged
-        if not seen >= {*rule.topics}
+        if (not seen >= {*rule.topics} or _hidden(rule, estate))
         and (planned & {*rule.topics} if rule.either else planned >= {*rule.topics})
     )
 
@@ -111,6 +112,8 @@ def _unfed(rule: Rule, planned: set[Topic], seen: set[Topic], estate: Estate) ->
             return f"le plan ne demande aucun regard de ce genre ({TOPIC_FR[topic]})"
         if topic not in seen:
             return f"aucun regard de ce genre n'a abouti ({TOPIC_FR[topic]})"
+    if missing := _unread(rule, estate):
+        return f"aucun regard n'a rapporté ce qu'elle lit ({READ_FR[missing[0]]})"
     if rule.compares and not any(
         look.errand.topic in rule.compares and estate.before(look, rule.apart) for look in estate.looks
     ):
@@ -118,3 +121,14 @@ def _unfed(rule: Rule, planned: set[Topic], seen: set[Topic], estate: Estate) ->
         aged = f", vieux d'au moins {say_seconds(apart)}" if apart else ""
         return f"il faut un audit d'avant{aged}, auquel comparer"
     return rule.unheard(estate)
+
+
+def _unread(rule: Rule, estate: Estate) -> list[type[Fact]]:
+    """The types of fact that it reads and of which nothing came."""
+    return [kind for kind in rule.reads if next(estate.all(kind), None) is None]
+
+
+def _hidden(rule: Rule, estate: Estate) -> bool:
+    """Whether what it reads and never came may be behind a gap: a look that left nothing out saw that there is none."""
+    torn = any(look.gaps for look in estate.looks if look.errand.topic in rule.topics)
+    return torn and bool(_unread(rule, estate))

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from types import MappingProxyType
 
 from releve.cycle.audit.estate import Estate
 from releve.domain.audit import Acceptance, Topic
+from releve.domain.seen import (
+    Base,
+    Clock,
+    Disk,
+    Fact,
+    Files,
+    Lldp,
+    Path,
+    Port,
+    Reading,
+    System,
+    Unit,
+    Updates,
+    Ups,
+)
 
 
 class Severity(StrEnum):
@@ -26,6 +42,24 @@ SEVERITY_FR = {
     Severity.MAJOR: "important",
     Severity.MINOR: "à corriger",
 }
+
+
+READ_FR: Mapping[type[Fact], str] = MappingProxyType(
+    {
+        Base: "bases de données",
+        Clock: "horloge",
+        Disk: "disques",
+        Files: "fichiers",
+        Lldp: "voisins au bout des câbles",
+        Path: "chemin entre deux sites",
+        Port: "prises",
+        Reading: "documents lus",
+        System: "système",
+        Unit: "services",
+        Updates: "mises à jour",
+        Ups: "état des onduleurs",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +90,9 @@ class Rule:
     to do. `topics`: the looks without which the check can not say "there is none"; with `either`, any one of
     them suffices. `compares`: looks of which it needs an earlier one as well (one of them), `apart` before at least.
     `passing`: what it names is met by chance, a machine that answers or an exchange under way: not to meet it again
-    proves nothing.
-    `unheard`: why looks that brought something still prove nothing, in French; empty when they do.
+    proves nothing. `reads`: the types of fact without which the check can not say "there is none" either: a look may
+    come back with a part of what it was sent for. `unheard`: why looks that brought something still prove
+    nothing, in French; empty when they do.
     """
 
     code: str
@@ -73,6 +108,7 @@ class Rule:
     either: bool = False
     passing: bool = False
     unheard: Callable[[Estate], str] = lambda _estate: ""
+    reads: tuple[type[Fact], ...] = ()
 
 
 class Standing(StrEnum):

@@ -7,7 +7,15 @@ from typing import Annotated
 import typer
 
 from releve.domain.audit import Topic
-from releve.entrypoints.cli.audit_places import AuditName, SiteHere, StateDir, audit_house, page, site_here
+from releve.entrypoints.cli.audit_places import (
+    AuditName,
+    SiteHere,
+    StateDir,
+    audit_house,
+    holders_known,
+    page,
+    site_here,
+)
 from releve.entrypoints.cli.speech import Answer, Json, PlanFile, answer
 
 By = Annotated[str, typer.Option("--by", help="Qui le dit : une fonction (« directrice »).")]
@@ -52,7 +60,8 @@ def _looking(group: typer.Typer) -> None:
 
             if show:
                 read = plan_of(plan)
-                return audit_run.foreseen(read, site_here(read, site), only, without)
+                holding = holders_known(read, plan, state)
+                return audit_run.foreseen(read, site_here(read, site), holding, only, without)
             return audit_run.run(audit_house(plan, state, site), only, without, anew=new)
 
         answer(as_json, body)

@@ -82,6 +82,7 @@ def withdraw(home: House, code: str, subject: str, by: str) -> Answer:
 
     if not by.strip():
         raise BadInput("accept-bare", "qui retire une acceptation le dit (--by)")
+    _prove(home, utc_now())  # a withdrawal that a crash cut is not made twice
     kept = [
         note
         for note in home.ledger.audits.notes()
@@ -324,13 +325,18 @@ def _signed(home: House, by: str) -> str:
 
 
 def _keep(home: House, note: Acceptance | Said, at: datetime) -> bool:
-    """In the ledger, and in the chain of evidence when it is new."""
+    """In the ledger, and in the chain of evidence; whether it is new."""
     made = home.ledger.audits.note(note, at)
-    if made:
+    _prove(home, at)
+    return made
+
+
+def _prove(home: House, at: datetime) -> None:
+    """Every note has its entry in the chain of evidence: what a crash kept from it is put there now."""
+    for number, note in enumerate(home.ledger.audits.notes(), 1):
         kind = "audit-acceptance" if isinstance(note, Acceptance) else "audit-answer"
         body = _acceptance(note, made=True) if isinstance(note, Acceptance) else _said(note, made=True)
-        home.ledger.evidence.append(kind, body, at)
-    return made
+        home.ledger.evidence.append(kind, body, at, key=f"audit-note:{number}")
 
 
 def _acceptance(note: Acceptance, *, made: bool) -> dict[str, object]:

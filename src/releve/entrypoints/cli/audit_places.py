@@ -12,9 +12,10 @@ import typer
 
 from releve.domain.audit import Acceptance, in_force
 from releve.domain.audit import Answer as Said
-from releve.domain.errors import BadInput, Unreachable
+from releve.domain.errors import BadInput, ReleveError, Unreachable
 from releve.domain.names import nearest
 from releve.domain.os_errors import reason
+from releve.entrypoints.cli.telling import talk
 
 if TYPE_CHECKING:
     from releve.app import House
@@ -101,6 +102,25 @@ def audit_house(plan_path: str, state: str, site: str, *, reads: bool = False) -
     return replace(found, site=plan.site(site_here(plan, site))) if site else found
 
 
+def holders_known(plan: Plan, plan_path: str, state: str) -> dict[str, str]:
+    """The site that holds each data set that moved, as the ledger of the audits says; none is made to be asked.
+
+    One that cannot be read is told, and nothing has moved then: saying what would be looked at needs no ledger.
+    """
+    from releve.app import holders
+    from releve.entrypoints.cli.session import kept
+
+    reliefs = [site.worker.state for site in plan.sites if site.worker and site.role.value == "relief"]
+    try:
+        if not any(kept(Path(folder)) for folder in ([state] if state else reliefs)):
+            return {}
+        return holders(plan, audit_house(plan_path, state, "", reads=True).ledger)
+    except (OSError, ReleveError) as error:
+        why = error.sentence if isinstance(error, ReleveError) else reason(error)
+        talk(f"le registre n'est pas lu : {why} ; toutes les données sont supposées à leur site principal")
+        return {}
+
+
 def site_here(plan: Plan, site: str) -> str:
     """The site from which one looks: the one named, else the relief, else the first. Raises `BadInput`."""
     known = {item.id: item for item in plan.sites}
@@ -138,14 +158,14 @@ def page(home: House, name: str) -> Page:
 
     audits = home.ledger.audits.all()
     index = audits.index(chosen(home, name))
-    estate, notes = _known(home, audits[index:], audits[index - 1].started if index else None, utc_now())
+    estate, notes = _known(home, audits[index:], audits[index - 1] if index else None, utc_now())
     older = audits[index + 1 :]
     if not older:
         return Page(audits[index], estate, notes)
     before: list[Estate] = []
     said: tuple[Note, ...] = ()
     for good in (_any, brought, complete):
-        then, said = _known(home, older, audits[index].started, utc_now(), good=good)
+        then, said = _known(home, older, audits[index], utc_now(), good=good)
         if not before or then.looks != before[-1].looks:
             before.append(then)
     estate = replace(estate, earlier=_earlier(home, older, estate))
@@ -180,17 +200,18 @@ def _earlier(home: House, older: Sequence[Audit], estate: Estate) -> tuple[Look,
 def _known(
     home: House,
     audits: Sequence[Audit],
-    until: datetime | None,
+    after: Audit | None,
     now: datetime,
     *,
     good: Callable[[Look], bool] = _any,
 ) -> tuple[Estate, tuple[Note, ...]]:
-    """The estate after the first of `audits` (the newest first) and until an instant; None: now, with today's plan.
+    """The estate after the first of `audits` (the newest first) and until another was begun `after`; None: now, with today's plan.
 
     `good`: as in `newest`. What is compared with prefers looks that brought something: a point that was last seen
     three audits ago, on a machine that has not answered since, is still "not seen again" and never forgotten.
     """
-    from releve.cycle.audit.errands import errands
+    from releve.app import holders
+    from releve.cycle.audit.errands import errands, held_at
     from releve.cycle.audit.estate import Estate, brought
     from releve.cycle.audit.picture import dropped, newest
     from releve.cycle.plan.load import parse_plan
@@ -199,18 +220,19 @@ def _known(
         return newest(wanted, ((audit, kept.looks(audit.id)) for audit in audits), good) if wanted else ()
 
     last = audits[0]
-    old = until is not None and last.fingerprint != home.plan.fingerprint and last.plan
+    old = after is not None and last.fingerprint != home.plan.fingerprint and last.plan
     plan = parse_plan(last.plan.encode(), home.plan.source) if old else home.plan
     kept = home.ledger.audits
-    asked = errands(plan, last.site or home.site.id)
+    held = holders(plan, home.ledger) if after is None else held_at(last.errands)
+    asked = errands(plan, last.site or home.site.id, held)
     left = tuple(look for look in looks(dropped(plan, asked, audits), brought) if brought(look))
-    notes = tuple(kept.notes(until))
+    notes = tuple(kept.notes(after.id if after is not None else ""))
     wanted = (*asked, *(look.errand for look in left))
     found = Estate(
         plan,
         replace(last, errands=wanted),
         (*looks(asked, good), *left),
-        until or now,
+        after.started if after is not None else now,
         in_force(notes),
         dropped=left,
     )

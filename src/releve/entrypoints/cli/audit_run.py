@@ -30,18 +30,22 @@ LATE_FAULTS = (
 )
 
 
-def foreseen(plan: Plan, here: str, only: Sequence[str], without: Sequence[str]) -> Answer:
-    """What an audit made from the site `here` would look at. Raises `BadInput`."""
-    planned = _planned(plan, here, only, without)
+def foreseen(
+    plan: Plan, here: str, holding: Mapping[str, str], only: Sequence[str], without: Sequence[str]
+) -> Answer:
+    """What an audit made from the site `here` would look at, data where `holding` says. Raises `BadInput`."""
+    planned = _planned(plan, here, holding, only, without)
     return Answer({"errands": [_errand_value(item) for item in planned]}, _told(planned))
 
 
-def _planned(plan: Plan, here: str, only: Sequence[str], without: Sequence[str]) -> tuple[Errand, ...]:
+def _planned(
+    plan: Plan, here: str, holding: Mapping[str, str], only: Sequence[str], without: Sequence[str]
+) -> tuple[Errand, ...]:
     """Every look of these topics that the plan calls for. Raises `BadInput` when there is none."""
     from releve.cycle.audit.errands import errands
 
     wanted = chosen_topics(only, without)
-    planned = tuple(item for item in errands(plan, here) if item.topic in wanted)
+    planned = tuple(item for item in errands(plan, here, holding) if item.topic in wanted)
     if not planned:
         raise BadInput(
             "audit-nothing",
@@ -53,12 +57,13 @@ def _planned(plan: Plan, here: str, only: Sequence[str], without: Sequence[str])
 
 def run(home: House, only: Sequence[str], without: Sequence[str], *, anew: bool) -> Answer:
     """Begin an audit, or take up the last one; look; say what is left. Raises `BadInput`, `Refused`, `Unreachable`."""
-    from releve.app import surveyor, utc_now
+    from releve.app import holders, surveyor, utc_now
     from releve.cycle.audit.act import conduct, left, unfinished
     from releve.cycle.audit.errands import scan_opens
     from releve.cycle.audit.estate import brought
 
-    planned = _planned(home.plan, home.site.id, only, without)
+    holding = holders(home.plan, home.ledger)
+    planned = _planned(home.plan, home.site.id, holding, only, without)
     with _alone(home):
         audits, now = home.ledger.audits, utc_now()
         opens = scan_opens(home.plan, now)
@@ -101,13 +106,7 @@ def run(home: House, only: Sequence[str], without: Sequence[str], *, anew: bool)
         looks = audits.looks(audit.id)
         seen = [look for look in looks if brought(look)]
         gaps = sum(len(look.gaps) for look in looks)
-        if audit.ended is not None:
-            home.ledger.evidence.append(
-                "audit",
-                {"audit": audit.id, "plan": audit.fingerprint, "looks": len(looks), "not_seen": gaps},
-                audit.ended,
-                key=f"audit:{audit.id}",
-            )
+        _prove(home)
     value = {
         "audit": audit.id,
         "ended": audit.ended.isoformat() if audit.ended else None,
@@ -151,6 +150,26 @@ def _taken(other: Refused, zone: ZoneInfo) -> Refused:
     )
 
 
+def _prove(home: House) -> None:
+    """Every audit that ended has its entry in the chain of evidence: what a crash kept from it is put there now."""
+    known = {entry.body.get("audit") for entry in home.ledger.evidence.entries() if entry.kind == "audit"}
+    for audit in home.ledger.audits.all()[::-1]:
+        if audit.ended is None or audit.id in known:
+            continue
+        looks = home.ledger.audits.looks(audit.id)
+        home.ledger.evidence.append(
+            "audit",
+            {
+                "audit": audit.id,
+                "plan": audit.fingerprint,
+                "looks": len(looks),
+                "not_seen": sum(len(look.gaps) for look in looks),
+            },
+            audit.ended,
+            key=f"audit:{audit.id}",
+        )
+
+
 def _begun(home: House, planned: tuple[Errand, ...], now: datetime) -> Audit:
     """A new audit, under a name that no other has.
 
@@ -187,7 +206,7 @@ def _why_new(last: Audit, audit: Audit, *, anew: bool) -> str:
         return "le plan a changé"
     if (last.errands, last.site) != (audit.errands, audit.site):
         return "il ne regarde pas la même chose"
-    return "l'autre a plus d'un jour"
+    return "l'autre est daté de plus tard" if last.started > audit.started else "l'autre a plus d'un jour"
 
 
 def _tried(home: House) -> Callable[[str], datetime | None]:

@@ -11,13 +11,15 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from releve.adapters.ledger import database, open_ledger
+from releve.domain.audit import Answer as Said
+from releve.domain.audit import Audit, Errand, Look, Topic
 from releve.domain.errors import BadInput, Refused, ReleveError, Unreachable
 from releve.domain.evidence import verify
 from releve.domain.objectives import Statement
@@ -249,6 +251,41 @@ def test_a_ledger_from_before_statements_is_carried_over(tmp_path: Path) -> None
     assert [entry.body for entry in entries] == [{"n": 1}]
     assert verify(entries, head=head) == []
     again.close()
+
+
+def test_audits_from_before_their_order_are_carried_over(tmp_path: Path) -> None:
+    """As their looks came in; one without a look where its date puts it; notes by then as their dates say."""
+    dates = {
+        "a": NOW + timedelta(days=400),
+        "b": NOW,
+        "c": NOW + timedelta(hours=1),
+        "d": NOW + timedelta(hours=2),
+    }
+    errand = Errand(Topic.MACHINE, "poste", "siege")
+    old = open_ledger(tmp_path)
+    for name, started in dates.items():
+        old.audits.begin(Audit(name, started, "f", "tour", (errand,)))
+        if name != "c":
+            old.audits.keep(name, Look(errand, started, 0.1))
+    note = Said("QUE-10", "siege", good=True, by="directrice", on=date(2026, 10, 5))
+    old.audits.note(note, NOW + timedelta(minutes=90))
+    old.close()
+    with closing(sqlite3.connect(tmp_path / "ledger.sqlite3")) as link, link:
+        link.execute("CREATE TABLE kept AS SELECT id, started_at, ended_at, value FROM ledger_audit")
+        link.execute("DROP TABLE ledger_audit")
+        link.execute(
+            "CREATE TABLE ledger_audit (id varchar(200) PRIMARY KEY NOT NULL, started_at datetime NOT NULL,"
+            " ended_at datetime NULL, value text NOT NULL)"
+        )
+        link.execute("INSERT INTO ledger_audit SELECT * FROM kept")
+        link.execute("DROP TABLE kept")
+        link.execute("DELETE FROM django_migrations WHERE app = 'ledger' AND name > '0003_audit'")
+    carried = open_ledger(tmp_path)
+    assert [audit.id for audit in carried.audits.all()] == ["d", "b", "c", "a"]
+    assert {name: len(carried.audits.notes(name)) for name in dates} == {"a": 0, "b": 0, "c": 0, "d": 1}
+    carried.audits.begin(Audit("e", NOW, "f", "tour", (errand,)))
+    assert carried.audits.all()[0].id == "e"
+    carried.close()
 
 
 def test_a_ledger_of_a_newer_program_is_refused(ledger: DjangoLedger, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,9 +12,16 @@ import pytest
 from releve.adapters.survey.around import Survey
 from releve.domain.audit import Errand, Topic
 from releve.domain.errors import Refused
+from releve.domain.inventory import Inventory, Network
 from releve.domain.ports import Completed
-from tests.fakes.audits import PLAN, plan
+from releve.domain.protection import ServerFacts, ServerState
+from releve.domain.seen import Copy
+from tests.fakes.audits import NOW, PLAN, plan
 from tests.fakes.hosts import FakeHost
+from tests.fakes.ledger import FakeLedger
+from tests.fakes.looks import Looks
+from tests.fakes.plans import data_set, share
+from tests.fakes.plans import plan as two_sites
 
 CLOSED = "networks: [{id: ici, name: Ici, site: siege, range: 127.0.0.2/32, audit: false}, "
 
@@ -68,3 +76,48 @@ def test_this_machine_itself_needs_no_network(itself: str) -> None:
     found = survey(text).see(Errand(Topic.UPS, "onduleur", "siege"))
     assert [gap.code for gap in found.gaps] == ["ups-silent"]
     assert "Onduleur" not in found.gaps[0].sentence  # whoever shows it says whose it is
+
+
+def test_no_end_of_a_data_set_is_asked_on_a_forbidden_network() -> None:
+    """Neither for what is in its databases nor for its copies: the copy that follows is seen where it is."""
+    data = data_set()
+    ends = {**data.ends, "principal": replace(data.ends["principal"], address="10.1.0.7")}
+    closed = Inventory((Network("lan", "Réseau", "principal", "10.1.0.0/24", audit=False),))
+    whole = replace(two_sites(), data_sets=(replace(data, ends=ends),), inventory=closed)
+    asked: list[str] = []
+
+    class Ends(Looks):
+        def facts(self, site: str) -> ServerFacts:
+            asked.append(site)
+            return ServerFacts(site, NOW, ServerState.CLOSED, following="principal")
+
+    never: Any = lambda *_: pytest.fail("asked")
+    look = Survey(
+        whole, "secours", never, never, lambda _: Ends(), FakeLedger(), lambda _: None, lambda: True
+    )
+    with pytest.raises(Refused) as caught:
+        look.see(Errand(Topic.BASE, "dossiers", "principal"))
+    assert caught.value.code == "network-not-audited"
+    assert look.see(
+        Errand(Topic.BASE, "dossiers", "secours")
+    ).gaps  # asked where it is held, and nobody answers
+    found = look.see(Errand(Topic.COPIES, "dossiers", "principal"))
+    (copy,) = found.facts
+    assert isinstance(copy, Copy)
+    assert (copy.site, copy.found, copy.at, asked) == ("secours", True, None, ["secours"])
+
+
+def test_data_are_read_at_the_site_of_their_errand() -> None:
+    """Who holds them is said by whoever planned the look: after a switch, the relief."""
+    asked: list[str] = []
+
+    def host(name: str) -> FakeHost:
+        asked.append(name)
+        return FakeHost(name, gone=True)
+
+    never: Any = lambda *_: pytest.fail("asked")
+    whole = replace(two_sites(), data_sets=(share(),))
+    look = Survey(whole, "secours", host, never, never, never, never, lambda: True)
+    for site in ("principal", "secours"):
+        look.see(Errand(Topic.FILES, "documents", site))
+    assert asked == ["srv-principal", "srv-secours"]

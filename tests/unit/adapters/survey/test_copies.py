@@ -17,7 +17,7 @@ from releve.adapters.survey.copies import data_set_copies, holding_copies
 from releve.adapters.vault.repository import Repository
 from releve.adapters.vault.saving import save
 from releve.domain.audit import Found
-from releve.domain.errors import Unreachable
+from releve.domain.errors import Refused, Unreachable
 from releve.domain.inventory import CopyPlace, Holding, HoldingKind
 from releve.domain.plan import DataSet, HostSpec, Plan, Reach, SecretRef, VaultPlace
 from releve.domain.ports import Completed, Host, Ledger
@@ -49,7 +49,7 @@ def look(
 ) -> Found:
     """What is found of a data set, seen from the relief."""
     known = ledger or FakeLedger()
-    return data_set_copies(subject, ledger=known, engine=looks, here=HERE, vault=no_vault, trial=trial)
+    return data_set_copies(subject, ledger=known, end=looks.facts, here=HERE, vault=no_vault, trial=trial)
 
 
 def following(**changes: object) -> Looks:
@@ -119,7 +119,9 @@ def test_a_vault_that_does_not_answer_is_a_gap(tmp_path: Path) -> None:
     found = look(share(), Looks())
     assert copies(found)["vault"].found is None
     assert "vault-missing" in {gap.code for gap in found.gaps}
-    elsewhere = data_set_copies(share(), ledger=FakeLedger(), engine=Looks(), here="ailleurs", vault=no_vault)
+    elsewhere = data_set_copies(
+        share(), ledger=FakeLedger(), end=Looks().facts, here="ailleurs", vault=no_vault
+    )
     assert copies(elsewhere)["vault"].found is None
     assert "vault-elsewhere" in {gap.code for gap in elsewhere.gaps}
 
@@ -133,7 +135,7 @@ def test_a_vault_dates_a_share_by_its_newest_snapshot(tmp_path: Path) -> None:
 
     def kept() -> Copy:
         found = data_set_copies(
-            subject, ledger=FakeLedger(), engine=Looks(), here=HERE, vault=lambda _: vault
+            subject, ledger=FakeLedger(), end=Looks().facts, here=HERE, vault=lambda _: vault
         )
         return copies(found)["vault"]
 
@@ -153,7 +155,7 @@ def test_a_database_without_anything_in_its_vault_has_no_copy_there(tmp_path: Pa
     vault = fresh(tmp_path / "coffre")
     place = VaultPlace(str(tmp_path / "coffre"), SecretRef("env", "KEY"))
     subject = replace(data_set(), vault={HERE: place})
-    found = data_set_copies(subject, ledger=FakeLedger(), engine=Looks(), here=HERE, vault=lambda _: vault)
+    found = data_set_copies(subject, ledger=FakeLedger(), end=Looks().facts, here=HERE, vault=lambda _: vault)
     assert copies(found)["vault"].found is False
 
 
@@ -275,6 +277,24 @@ def test_a_copy_that_no_machine_of_the_plan_holds_stays_as_declared(
     """Somebody says so, and nobody saw it: at the site that they say, and a gap."""
     copy, gaps = _declared(host, path)
     assert (copy.how, copy.site, copy.found, gaps) == (how, "principal", None, [gap])
+
+
+def test_a_copy_that_may_not_be_looked_at_does_not_hide_the_others(tmp_path: Path) -> None:
+    """The machine that refuses is a gap; the next place is looked at."""
+    places = (
+        CopyPlace("principal", "srv-principal", "/a"),
+        CopyPlace("secours", "srv-secours", str(tmp_path)),
+    )
+    holding = Holding("paie", "Paie", HoldingKind.FILES, "srv", "/srv/paie", copies=places)
+
+    def host(name: str) -> Host:
+        if name == "srv-principal":
+            raise Refused("network-not-audited", "réseau fermé")
+        return LocalHost(HostSpec(name, "secours", Reach.LOCAL))
+
+    found = holding_copies(holding, plan(), host=host)
+    assert [fact.found for fact in found.facts if isinstance(fact, Copy)] == [None, False]
+    assert [gap.code for gap in found.gaps] == ["network-not-audited"]
 
 
 def _declared(host: str, path: str) -> tuple[Copy, list[str]]:

@@ -129,10 +129,11 @@ def test_an_audit_that_was_cut_is_taken_up_where_it_was() -> None:
     "other",
     [
         {"started": NOW + FRESH + timedelta(seconds=1)},
+        {"started": NOW - timedelta(seconds=1)},
         {"fingerprint": "another plan"},
         {"errands": ERRANDS[:2]},
     ],
-    ids=["a day later", "another plan", "another scope"],
+    ids=["a day later", "of the future", "another plan", "another scope"],
 )
 def test_an_audit_of_something_else_is_begun_anew(other: dict[str, object]) -> None:
     """An interrupted audit is only taken up for the same plan, the same scope and within a day."""

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from releve.cycle.audit.errands import TOPIC_FR, errands, scan_opens
 from releve.domain.audit import Topic
 from tests.fakes.audits import PLAN, errand, plan
+from tests.unit.cycle.audit.cases import estate
 
 CALENDAR = (
     'calendars: [{id: nuit, open: {mon: ["20:00-24:00"], tue: ["00:00-06:00"]}}]\naudit: {window: nuit}\n'
@@ -44,6 +45,22 @@ def test_the_way_to_a_machine_of_our_own_site_is_no_link() -> None:
     """From the machine's own site no path is measured; from nowhere in particular, neither."""
     assert not [item for item in errands(plan(), "siege") if item.topic is Topic.PATH]
     assert not [item for item in errands(plan()) if item.topic is Topic.PATH]
+
+
+def test_data_are_looked_at_where_they_are_held() -> None:
+    """After a switch at the relief, and from its machine; a site that is none of its ends counts for nothing."""
+    whole = estate().plan
+
+    def base(holders: dict[str, str]) -> list[str]:
+        return [
+            item.site
+            for item in errands(whole, "siege", holders)
+            if item.subject == "dossiers" and item.topic in {Topic.BASE, Topic.COPIES}
+        ]
+
+    assert base({}) == ["siege", "siege"]
+    assert base({"dossiers": "foyer"}) == ["foyer", "foyer"]
+    assert base({"dossiers": "ailleurs"}) == ["siege", "siege"]
 
 
 def test_every_topic_has_its_words() -> None:

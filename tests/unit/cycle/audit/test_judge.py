@@ -10,7 +10,8 @@ import pytest
 
 from releve.cycle.audit.estate import Estate
 from releve.cycle.audit.judge import blinded, judge
-from releve.cycle.audit.rule import Rule, Severity, Standing, Weakness
+from releve.cycle.audit.rule import READ_FR, Rule, Severity, Standing, Weakness
+from releve.cycle.audit.rules import RULES
 from releve.domain.audit import Acceptance, Answer, Topic
 from tests.unit.cycle.audit.cases import estate
 
@@ -122,6 +123,37 @@ def test_a_rule_whose_looks_failed_is_told_from_one_that_nobody_asked_for() -> N
     assert codes(replace(estate(), earlier=())) == []
     assert codes(replace(bare, earlier=())) == []
     assert codes(replace(bare, looks=(), earlier=())) == ["VU-03"]
+
+
+def test_a_rule_is_not_verified_by_a_look_that_brought_other_facts() -> None:
+    """Every machine told its clock and kept its system to itself: no rule says that its systems are fine."""
+    parts = ("system", "disk", "unit", "updates")
+    gap = {"gap": {"code": "host-unclear", "sentence": "réponse illisible", "what": "système"}}
+    clock = {"clock": {"offset": 0.0, "margin": 0.1, "synchronised": True}}
+    looks = {
+        f"machine:{name}": [*({part: None} for part in parts), clock, gap]
+        for name in ("srv1", "srv2", "poste1")
+    }
+    torn = estate({"looks": looks})
+    judged = judge(torn, ())
+    said = {rule.code: why for rule, why in judged.unjudged}
+    assert said["POS-01"] == "aucun regard n'a rapporté ce qu'elle lit (système)"
+    assert said["POS-13"] == "aucun regard n'a rapporté ce qu'elle lit (disques)"
+    assert "POS-16" not in said
+    assert {rule.code for rule in blinded(judged, torn)} >= {"POS-01", "POS-13"}
+
+
+def test_what_a_whole_look_did_not_find_is_not_hidden() -> None:
+    """No neighbour at the end of any cable is not verified either; a gate does not wait for what is not there."""
+    bare = estate({"looks": {"ports:sw1": [{"lldp": None}]}})
+    judged = judge(bare, ())
+    assert [rule.code for rule, _why in judged.unjudged] == ["CAB-10"]
+    assert blinded(judged, bare) == ()
+
+
+def test_what_a_rule_reads_has_its_words() -> None:
+    """A type without French words could not be told."""
+    assert {kind for rule in RULES for kind in rule.reads} == set(READ_FR)
 
 
 def test_a_rule_that_named_something_was_verified() -> None:

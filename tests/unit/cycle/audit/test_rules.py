@@ -17,9 +17,13 @@ from releve.cycle.audit.additions import additions
 from releve.cycle.audit.checklist import QUESTIONS, subjects
 from releve.cycle.audit.estate import Estate
 from releve.cycle.audit.exchanges import exchanges
-from releve.cycle.audit.judge import judge
+from releve.cycle.audit.judge import Judged, judge
+from releve.cycle.audit.rule import Standing
 from releve.cycle.audit.rules import RULES
+from releve.cycle.audit.rules.evidence import held
 from releve.cycle.plan.load import judge as judge_plan
+from releve.domain.audit import Acceptance, Topic
+from releve.domain.seen import Connection
 from tests.unit.cycle.audit.cases import GOLDEN, NOW, estate, read, say
 
 CODES = [rule.code for rule in RULES]
@@ -323,3 +327,101 @@ def test_no_sentence_ends_like_a_page() -> None:
     for code in OF_FACTS:
         for line in (GOLDEN / f"{code}.txt").read_text(encoding="utf-8").splitlines():
             assert not line.endswith("."), line
+
+
+def test_copies_are_compared_with_the_site_that_held_the_data() -> None:
+    """After a switch the old side is the other site, and a copy beside the data is named where they are."""
+
+    def switched(*sites: str) -> list[tuple[str, str]]:
+        copies = [
+            {"copy": {"how": how, "site": site, "found": True, "at": NOW, "offline": how == "vault"}}
+            for how, site in zip(("hot", "vault"), sites, strict=True)
+        ]
+        whole = estate({"looks": {"copies:dossiers": [{"copy": None}, *copies]}})
+        looks = tuple(
+            replace(look, errand=replace(look.errand, site="foyer"))
+            if look.errand.subject == "dossiers"
+            else look
+            for look in whole.looks
+        )
+        points = judge(replace(whole, looks=looks), ()).points
+        return [(point.rule.code, point.weakness.site) for point in points]
+
+    assert switched("siege", "siege") == []
+    assert switched("foyer", "foyer") == [("COP-02", "foyer")]
+    assert estate().plan.data_set("dossiers").primary_site == "siege"
+    never = estate({"looks": {f"{topic}:dossiers": None for topic in ("base", "copies")}})
+    moved = tuple(replace(one, site="foyer") for one in never.audit.errands if one.subject == "dossiers")
+    never = replace(never, audit=replace(never.audit, errands=moved))
+    assert [item.site for item in held(never) if item.id == "dossiers"] == ["foyer"]
+
+
+def test_a_database_whose_folder_nobody_knows_is_not_said_to_have_room() -> None:
+    """Which disk it fills is not known: the rule is not verified; with its folder it is."""
+    base = {"engine": "postgresql", "host": "srv1", "name": "Base trouvée", "port": 5433, "path": None}
+    why = "le plan ne dit pas le dossier (« path ») de : Base trouvée"
+
+    def grown(path: str | None) -> Judged:
+        plan = {
+            "holdings": {"trouvee": {key: value for key, value in {**base, "path": path}.items() if value}}
+        }
+        facts = {"host": "srv1", "engine": "postgresql", "name": "b", "version": "17.4", "tables": 1}
+        copies = [{"copy": {"how": "folder", "site": "foyer", "found": True, "at": NOW, "offline": True}}]
+        return judge(
+            estate(
+                {
+                    "plan": plan,
+                    "before": {"base:trouvee": [{"base": {**facts, "bytes": 5 * 10**9}}]},
+                    "looks": {
+                        "base:trouvee": [{"base": {**facts, "bytes": 105 * 10**9}}],
+                        "machine:srv1": [{"disk": {"mount": "/srv", "free": 90 * 10**9}}],
+                        "copies:trouvee": copies,
+                    },
+                }
+            ),
+            (),
+        )
+
+    assert [(rule.code, said) for rule, said in grown(None).unjudged] == [("DON-03", why)]
+    known = grown("/srv/trouvee")
+    assert known.unjudged == ()
+    assert ("DON-03", "trouvee") in {point.key for point in known.points}
+
+
+def test_a_copy_without_a_date_does_not_hide_that_the_others_are_old() -> None:
+    """The dated ones are judged, and the sentence says that there is another."""
+    copies = [
+        {"copy": {"how": "hot", "site": "foyer", "at": None}},
+        {"copy": {"how": "vault", "site": "foyer", "at": "2026-10-02T09:00:00Z"}},
+    ]
+    (point,) = judge(estate({"looks": {"copies:dossiers": copies}}), ()).points
+    assert point.rule.code == "COP-04"
+    assert point.weakness.sentence == (
+        "Dossiers : la copie la plus récente de celles qui ont une date a 3 j, et rien ne doit être perdu"
+        " ; 1 autre copie n'a pas de date"
+    )
+
+
+def test_who_lives_with_one_stranger_has_not_met_the_next() -> None:
+    """An acceptance holds for one address and one program; the order in which connections were seen changes nothing."""
+    seen = [("203.0.113.7", "maj"), ("203.0.113.7", "curl"), ("203.0.113.9", "maj"), ("203.0.113.9", "")]
+
+    def met(pairs: list[tuple[str, str]]) -> list[tuple[str, Standing]]:
+        whole = estate()
+        look = whole.look(Topic.CONNECTIONS, "poste1")
+        assert look is not None
+        facts = [Connection("poste1", "tcp", "10.1.0.20", peer, 443, True, 1, name) for peer, name in pairs]
+        others = tuple(one for one in whole.looks if one is not look)
+        whole = replace(whole, looks=(*others, replace(look, facts=tuple(facts))))
+        note = Acceptance(
+            "ECH-02", "poste1→203.0.113.7:443/maj", "dir", date(2026, 9, 1), "vu", date(2026, 12, 1)
+        )
+        points = judge(whole, (note,)).points
+        return [(one.weakness.subject, one.standing) for one in points if one.rule.code == "ECH-02"]
+
+    expected = [
+        ("poste1→203.0.113.7:443/curl", Standing.OPEN),
+        ("poste1→203.0.113.7:443/maj", Standing.ACCEPTED),
+        ("poste1→203.0.113.9:443/maj", Standing.OPEN),
+    ]
+    assert met(seen) == met(seen[::-1]) == expected

@@ -31,7 +31,7 @@ from releve.domain.seen import (
     Tally,
     Unit,
 )
-from tests.fakes.audits import NOW, estate
+from tests.fakes.audits import NOW, PLAN, estate
 from tests.unit.cycle.audit.test_edit import FOUND
 from tests.unit.cycle.audit.test_trend import BAD, PAPER, RULE
 
@@ -262,6 +262,17 @@ def test_the_map_is_well_formed_whatever_a_machine_says() -> None:
     drawn = picture(estate(facts), (replace(BAD, weakness=Weakness("siege", mean, "siege")),), mean, [mean])
     ET.fromstring(drawn.encode())  # noqa: S314 (our own text)
     assert drawn.count("a\ufffd[2J\ufffd\ufffd") >= 4
+
+
+def test_the_map_writes_what_a_thing_is_called_and_obeys_none_of_it() -> None:
+    """In its box and in what is told of it; a site's name too."""
+    text = PLAN.replace("name: Commutateur,", 'name: "Sw <b> & co",').replace(
+        "name: Siège,", 'name: "S <i> & A",'
+    )
+    words = [item.text for item in ET.fromstring(picture(estate(FOUND, text), (), "t")).iter()]  # noqa: S314
+    assert words.count("Sw <b> & co") == 1
+    assert any((word or "").startswith("Sw <b> & co : ") for word in words)
+    assert "S <i> & A" in words
 
 
 def test_the_map_leaves_out_what_is_accepted() -> None:

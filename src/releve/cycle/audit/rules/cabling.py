@@ -262,6 +262,7 @@ RULES = (
         "changez le câble entre la prise et le poste, puis entre la prise et l'armoire ; regardez si le compte monte encore",
         _crc,
         _PORTS,
+        reads=(Port,),
     ),
     Rule(
         "CAB-02",
@@ -272,6 +273,7 @@ RULES = (
         "mettez les deux bouts en négociation automatique ; si cela revient, changez le câble ou l'appareil",
         _half,
         _PORTS,
+        reads=(Port,),
     ),
     Rule(
         "CAB-03",
@@ -282,6 +284,7 @@ RULES = (
         "réglez l'autre bout en négociation automatique ; mesurez la longueur du câble",
         _late,
         _PORTS,
+        reads=(Port,),
     ),
     Rule(
         "CAB-04",
@@ -292,6 +295,7 @@ RULES = (
         "changez le câble ; si le débit ne change pas, faites vérifier la prise",
         _slowed,
         _PORTS,
+        reads=(Port,),
     ),
     Rule(
         "CAB-05",
@@ -302,6 +306,7 @@ RULES = (
         "refaites le branchement aux deux bouts, changez le câble ; voyez si l'appareil se met en veille",
         _flapping,
         _PORTS,
+        reads=(Port,),
     ),
     Rule(
         "CAB-06",
@@ -312,6 +317,7 @@ RULES = (
         "regardez ce qui passe aux heures pleines ; séparez les sauvegardes du reste, ou élargissez le lien",
         _discards,
         _PORTS,
+        reads=(Port,),
     ),
     Rule(
         "CAB-07",
@@ -322,6 +328,7 @@ RULES = (
         "comparez le réglage de taille (MTU) aux deux bouts ; sinon changez la carte ou le port",
         _shape,
         _PORTS,
+        reads=(Port,),
     ),
     Rule(
         "CAB-08",
@@ -332,6 +339,7 @@ RULES = (
         "essayez un autre câble, puis un autre port ; regardez si le compte monte encore",
         _errors,
         _PORTS,
+        reads=(Port,),
     ),
     Rule(
         "CAB-09",
@@ -342,6 +350,7 @@ RULES = (
         "désactivez le port sur le commutateur, ou mettez-le sur un réseau à part sans accès au reste",
         _public,
         _PORTS,
+        reads=(Port,),
     ),
     Rule(
         "CAB-10",
@@ -352,6 +361,7 @@ RULES = (
         "trouvez-le au bout du câble ; déclarez-le, ou débranchez-le",
         _neighbours,
         _PORTS,
+        reads=(Lldp,),
     ),
     Rule(
         "CAB-11",
@@ -362,5 +372,6 @@ RULES = (
         "étiquetez la prise et notez-la dans le plan (« sockets ») avec son port",
         _unlabelled,
         _PORTS,
+        reads=(Port,),
     ),
 )

@@ -140,11 +140,13 @@ def _no_offline(estate: Estate) -> Iterator[Weakness]:
 
 def _old(estate: Estate) -> Iterator[Weakness]:
     for item, found in _looked(estate):
-        dated = [fact for fact in found if fact.at is not None]
-        if len(dated) < len(found):
-            continue  # one that nobody could date may be fresher
-        newest = max(fact.at for fact in dated if fact.at is not None)
-        age = estate.seen_at(dated[0]) - newest
+        dated = [fact.at for fact in found if fact.at is not None]
+        if not dated:
+            continue  # COP-08, or the gap that says why
+        age = estate.seen_at(found[0]) - max(dated)
+        other = say_count(len(found) - len(dated), "autre copie n'a pas", "autres copies n'ont pas")
+        among = " de celles qui ont une date" if len(dated) < len(found) else ""
+        undated = f" ; {other} de date" if len(dated) < len(found) else ""
         rpo = needed_rpo(estate, item.id)
         if age > (DAILY if rpo is None else rpo + MARGIN):
             said = (
@@ -154,7 +156,11 @@ def _old(estate: Estate) -> Iterator[Weakness]:
                 if rpo
                 else "et rien ne doit être perdu"
             )
-            yield _at(estate, item, f"la copie la plus récente a {say_promise(age.total_seconds())}, {said}")
+            yield _at(
+                estate,
+                item,
+                f"la copie la plus récente{among} a {say_promise(age.total_seconds())}, {said}{undated}",
+            )
 
 
 def _undated(estate: Estate) -> Iterator[Weakness]:

@@ -82,6 +82,12 @@ def _growth(estate: Estate) -> Iterator[Weakness]:
             )
 
 
+def _nowhere(estate: Estate) -> str:
+    """A database that was found and whose folder nobody wrote: on which disk it grows is not known."""
+    bare = [item.name for item in held(estate) if not item.place]
+    return f"le plan ne dit pas le dossier (« path ») de : {', '.join(bare)}" if bare else ""
+
+
 def _size(look: Look) -> int | None:
     """Bytes of what was counted to its end; None where nothing was: the others compare with nothing."""
     sizes = [
@@ -171,6 +177,7 @@ RULES = (
         "comparez les plus gros ; gardez-en un, et un raccourci ailleurs",
         _twins,
         (Topic.FILES,),
+        reads=(Files,),
     ),
     Rule(
         "DON-02",
@@ -181,6 +188,7 @@ RULES = (
         "mettez-les aux archives avec leur durée de conservation, sur un support à part",
         _unopened,
         (Topic.FILES,),
+        reads=(Files,),
     ),
     Rule(
         "DON-03",
@@ -193,6 +201,8 @@ RULES = (
         (Topic.MACHINE,),
         compares=_SIZED,
         apart=APART,
+        unheard=_nowhere,
+        reads=(Disk,),
     ),
     Rule(
         "DON-04",
@@ -203,6 +213,7 @@ RULES = (
         "protégez la base par le coffre de Relève, ou activez l'archivage du journal",
         _no_archive,
         (Topic.BASE,),
+        reads=(Base,),
     ),
     Rule(
         "DON-05",
@@ -213,6 +224,7 @@ RULES = (
         "regardez le serveur de secours et le lien ; « releve status » dit depuis quand",
         _no_replica,
         (Topic.BASE,),
+        reads=(Base,),
     ),
     Rule(
         "DON-06",
@@ -223,6 +235,7 @@ RULES = (
         "lisez le journal du serveur ; le plus souvent la place d'archive est pleine ou refuse l'écriture",
         _archive_fails,
         (Topic.BASE,),
+        reads=(Base,),
     ),
     Rule(
         "DON-07",
@@ -233,5 +246,6 @@ RULES = (
         "prévoyez le changement de version, essayé d'abord sur une copie",
         _server_ended,
         (Topic.BASE,),
+        reads=(Base,),
     ),
 )

@@ -8,13 +8,16 @@ from functools import wraps
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from releve.cycle.audit.errands import held_at
 from releve.cycle.audit.estate import Estate
 from releve.cycle.audit.rule import Check, Weakness
 from releve.domain.audit import Topic
 from releve.domain.calendars import least_wall
 from releve.domain.inventory import CopyPlace, Device, Equipment
-from releve.domain.plan import HostSpec
+from releve.domain.plan import DataSet, HostSpec
 from releve.domain.units import Span, say_count
+
+_OF_DATA = (Topic.COPIES, Topic.BASE, Topic.FILES, Topic.SENSITIVE)
 
 
 class Held(NamedTuple):
@@ -35,12 +38,13 @@ class Held(NamedTuple):
 def held(estate: Estate) -> Iterator[Held]:
     """Everything that is declared as data, in the order of the plan: data sets, then holdings."""
     for item in estate.plan.data_sets:
-        end = item.ends[item.primary_site]
+        site = holder(estate, item)
+        end = item.ends[site]
         yield Held(
             item.id,
             item.name,
             end.host,
-            item.primary_site,
+            site,
             item.kind.value,
             item.sensitivity.value,
             end.place,
@@ -60,6 +64,12 @@ def held(estate: Estate) -> Iterator[Held]:
             protected=False,
             copies=one.copies,
         )
+
+
+def holder(estate: Estate, data: DataSet) -> str:
+    """The site that held those data when their copies, else they, were looked at; never looked at: as planned."""
+    looks = [look for topic in _OF_DATA if (look := estate.look(topic, data.id)) is not None]
+    return data.held_at(held_at((looks[0].errand,) if looks else estate.audit.errands))
 
 
 def things(estate: Estate) -> Iterator[HostSpec | Equipment]:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from ipaddress import ip_address
 
 from releve.cycle.audit.estate import Estate
 from releve.cycle.audit.exchanges import UNKNOWN_COUNTRY, Exchange, Party, declared, exchanges, written
 from releve.cycle.audit.rule import Rule, Severity, Weakness
 from releve.cycle.audit.rules import sources as src
+from releve.cycle.audit.rules.evidence import holder
 from releve.domain.audit import Topic
-from releve.domain.inventory import INTERNET
 from releve.domain.plan import Transport
-from releve.domain.units import say_count
 
 # European Economic Area: the Union's 27 and Iceland, Liechtenstein, Norway (ISO 3166). France's overseas
 # departments have codes of their own in ISO 3166 and are of the Union.
@@ -67,7 +67,6 @@ CLEAR = {
     513: "rlogin",
     514: "rsh",
 }
-SHOWN = 4  # addresses in one sentence
 
 
 def _told(estate: Estate) -> Iterator[Exchange]:
@@ -110,28 +109,20 @@ def _between_sites(estate: Estate) -> Iterator[Weakness]:
 
 
 def _strangers(estate: Estate) -> Iterator[Weakness]:
-    """By machine and port, not by address: a browser meets a hundred addresses in an hour."""
-    found: dict[tuple[str, str, int], list[Exchange]] = {}
+    """By address and program: whoever lives with one stranger has not met the next."""
     for item in _told(estate):
         stranger = next((end for end in (item.source, item.to) if end.outside and not end.known), None)
         if stranger is None or declared(estate, item):
             continue
-        leaving = stranger is item.to
-        found.setdefault(
-            (item.source.name, INTERNET, item.port) if leaving else (INTERNET, item.to.name, item.port), []
-        ).append(item)
-    for (source, to, port), items in found.items():
-        ours = items[0].source if to == INTERNET else items[0].to
-        addresses = [item.to.address if to == INTERNET else item.source.address for item in items]
-        shown = ", ".join(addresses[:SHOWN]) + ("…" if len(addresses) > SHOWN else "")
-        way = "parle à" if to == INTERNET else "est joint par"
-        yield Weakness(
-            f"{source}→{to}:{port}",
-            f"{_name(estate, ours)} {way} {say_count(len(addresses), 'adresse inconnue', 'adresses inconnues')}"
-            f" ({_said(items[0])}) : {shown}, {UNKNOWN_COUNTRY}",
-            ours.site,
-            seen=estate.seen_at(items[0].fact),
-        )
+        ours, way = (item.source, "parle à") if stranger is item.to else (item.to, "est joint par")
+        for program in item.programs or ("",):
+            yield Weakness(
+                item.key + (f"/{program}" if program else ""),
+                f"{_name(estate, ours)} {way} une adresse inconnue, {stranger.address}"
+                f" ({_said(replace(item, program=program))}), {UNKNOWN_COUNTRY}",
+                ours.site,
+                seen=estate.seen_at(item.fact),
+            )
 
 
 def _undeclared_supplier(estate: Estate) -> Iterator[Weakness]:
@@ -180,7 +171,9 @@ def _copy_in_clear(estate: Estate) -> Iterator[Weakness]:
     for item in estate.plan.data_sets:
         apart = len({end.host for end in item.ends.values()}) > 1
         if item.protection.transport is Transport.CLEAR and apart and not item.shared:
-            yield Weakness(item.id, f"la copie de {item.name} traverse le réseau en clair", item.primary_site)
+            yield Weakness(
+                item.id, f"la copie de {item.name} traverse le réseau en clair", holder(estate, item)
+            )
 
 
 _SEEN = (Topic.CONNECTIONS,)

@@ -167,6 +167,7 @@ RULES = (
         "faites de la place ou agrandissez ; cherchez ce qui grossit",
         _full,
         _MACHINE,
+        reads=(Disk,),
     ),
     Rule(
         "POS-12",
@@ -177,6 +178,7 @@ RULES = (
         "cherchez le dossier aux millions de petits fichiers (messages, sessions, cache) et videz-le",
         _inodes,
         _MACHINE,
+        reads=(Disk,),
     ),
     Rule(
         "POS-13",
@@ -188,6 +190,7 @@ RULES = (
         _failing,
         _MACHINE,
         unheard=_unheard,
+        reads=(Disk,),
     ),
     Rule(
         "POS-14",
@@ -198,6 +201,7 @@ RULES = (
         "ajoutez de la mémoire, ou déplacez un programme",
         _memory,
         _MACHINE,
+        reads=(System,),
     ),
     Rule(
         "POS-15",
@@ -208,6 +212,7 @@ RULES = (
         "lisez son journal, remettez-le en route, ou désactivez-le s'il ne sert plus",
         _failed,
         _MACHINE,
+        reads=(Unit,),
     ),
     Rule(
         "POS-16",
@@ -218,6 +223,7 @@ RULES = (
         "réglez-la sur un serveur de temps, le même pour tout le monde",
         _drift,
         _MACHINE,
+        reads=(Clock,),
     ),
     Rule(
         "POS-17",
@@ -228,5 +234,6 @@ RULES = (
         "mettez en route la synchronisation (systemd-timesyncd, chrony)",
         _loose,
         _MACHINE,
+        reads=(Clock,),
     ),
 )

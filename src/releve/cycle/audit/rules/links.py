@@ -8,7 +8,7 @@ from releve.cycle.audit.estate import Estate
 from releve.cycle.audit.graph import SinglePoint, single_points
 from releve.cycle.audit.rule import Rule, Severity, Weakness
 from releve.cycle.audit.rules import sources as src
-from releve.cycle.audit.rules.evidence import device_of, names, number, once, percent, wall
+from releve.cycle.audit.rules.evidence import device_of, holder, names, number, once, percent, wall
 from releve.domain.audit import Topic
 from releve.domain.inventory import Device, LinkSpec
 from releve.domain.seen import Base, Files, Path
@@ -117,7 +117,7 @@ def _slow(estate: Estate) -> Iterator[Weakness]:
                 f"rapatrier {data.name} ({say_bytes(sizes[data.id])}) au débit mesuré de"
                 f" {say_bytes(round(way.throughput))}/s prendrait {say_promise(seconds)}, et on ne peut se passer"
                 f" de {hurried.name} que {say_seconds(allowed)}",
-                data.primary_site,
+                holder(estate, data),
                 seen=estate.seen_at(way),
             )
 
@@ -133,7 +133,7 @@ def _outrun(estate: Estate) -> Iterator[Weakness]:
                 data.id,
                 f"{data.name} écrit {say_bytes(round(written))}/s et le chemin vers le secours porte"
                 f" {say_bytes(round(way.throughput))}/s",
-                data.primary_site,
+                holder(estate, data),
                 seen=estate.seen_at(rates[0]),
             )
 
@@ -208,6 +208,7 @@ RULES = (
         "faites mesurer le lien par l'opérateur ; vérifiez le routeur et les câbles aux deux bouts",
         _loss,
         (Topic.PATH,),
+        reads=(Path,),
     ),
     Rule(
         "RES-10",
@@ -218,6 +219,7 @@ RULES = (
         "voyez avec l'opérateur ce qui allonge le chemin ; à défaut, une copie quotidienne gêne moins",
         _latency,
         (Topic.PATH,),
+        reads=(Path,),
     ),
     Rule(
         "RES-11",
@@ -228,6 +230,7 @@ RULES = (
         "gardez une copie sur place qui ne s'efface pas, ou prenez un lien plus large, ou revoyez le besoin",
         _slow,
         (Topic.PATH,),
+        reads=(Path,),
     ),
     Rule(
         "RES-12",
@@ -238,6 +241,7 @@ RULES = (
         "prenez un lien plus large, ou cherchez ce qui écrit autant",
         _outrun,
         (Topic.PATH, Topic.BASE),
+        reads=(Path, Base),
     ),
     Rule(
         "RES-13",

@@ -175,6 +175,7 @@ RULES = (
         "passez à une version suivie ; d'ici là, séparez la machine du reste du réseau",
         _ended,
         _MACHINE,
+        reads=(System,),
     ),
     Rule(
         "POS-02",
@@ -185,6 +186,7 @@ RULES = (
         "mettez le changement de version au programme de l'année",
         _ending,
         _MACHINE,
+        reads=(System,),
     ),
     Rule(
         "POS-03",
@@ -195,6 +197,7 @@ RULES = (
         "cherchez la date chez l'éditeur ; signalez-la pour qu'elle entre dans la liste de Relève",
         _unknown,
         _MACHINE,
+        reads=(System,),
     ),
     Rule(
         "POS-04",
@@ -205,6 +208,7 @@ RULES = (
         "posez-les au prochain créneau d'arrêt ; rendez-les automatiques sur les postes",
         _security,
         _MACHINE,
+        reads=(Updates,),
     ),
     Rule(
         "POS-05",
@@ -215,6 +219,7 @@ RULES = (
         "posez-les au prochain créneau d'arrêt",
         _unsorted,
         _MACHINE,
+        reads=(Updates,),
     ),
     Rule(
         "POS-06",
@@ -225,6 +230,7 @@ RULES = (
         "regardez pourquoi la demande échoue (réseau, adresse du dépôt, disque plein)",
         _stale,
         _MACHINE,
+        reads=(Updates,),
     ),
     Rule(
         "POS-07",
@@ -235,6 +241,7 @@ RULES = (
         "redémarrez-la un jour calme, quelqu'un à côté",
         _never_restarted,
         _MACHINE,
+        reads=(System,),
     ),
     Rule(
         "POS-08",

@@ -21,6 +21,12 @@ SHORT = 600.0  # seconds; value of ours: closing a database, its machine and its
 _FORMATS = ("%Y-%m-%d", "%Y/%m/%d", "%d/%m/%Y", "%m/%d/%y", "%Y%m%d")  # as makers write them, to NUT
 _FED = frozenset({Device.SERVER, Device.SWITCH, Device.ROUTER, Device.FIREWALL, Device.NAS})
 
+_IDLE = {  # NUT's letters of a UPS that feeds nothing, the surest first
+    "OFF": "est arrêté et n'alimente rien",
+    "FSD": "a reçu l'ordre de s'arrêter, et les machines qu'il alimente aussi",
+}
+_NAMED = frozenset({"OB", "RB", "LB", "DISCHRG", "BYPASS", *_IDLE})  # each is a rule below
+
 
 def letters(fact: Ups) -> set[str]:
     """The states of a UPS, in NUT's letters."""
@@ -71,8 +77,8 @@ def _aged(estate: Estate) -> Iterator[Weakness]:
 
 def _brief(estate: Estate) -> Iterator[Weakness]:
     for fact in estate.all(Ups):
-        # On battery it is being drained: what is left then says nothing of what it holds when full.
-        if fact.runtime is not None and fact.runtime < SHORT and not letters(fact) & {"OB", "RB"}:
+        # Drained, or feeding nothing: what is left then says nothing of what it holds when full.
+        if fact.runtime is not None and fact.runtime < SHORT and not letters(fact) & _NAMED:
             yield _found(estate, fact, f"tiendrait {say_seconds(fact.runtime)} seulement")
 
 
@@ -80,6 +86,37 @@ def _overload(estate: Estate) -> Iterator[Weakness]:
     for fact in estate.all(Ups):
         if "OVER" in letters(fact):
             yield _found(estate, fact, "est en surcharge")
+
+
+def _drained(estate: Estate) -> Iterator[Weakness]:
+    for fact in estate.all(Ups):
+        said = letters(fact)
+        draining = "DISCHRG" in said and "CAL" not in said  # a calibration drains it on purpose
+        if (draining or "LB" in said) and not said & {"OB", "RB", *_IDLE}:
+            charge = f" ({percent(fact.charge / 100)})" if fact.charge is not None else ""
+            how = "se vide" if draining else "est presque vide"
+            there = " alors que le courant est là" if "OL" in said else ""
+            yield _found(estate, fact, f"sa batterie {how}{charge}{there}")
+
+
+def _idle(estate: Estate) -> Iterator[Weakness]:
+    for fact in estate.all(Ups):
+        found = [words for letter, words in _IDLE.items() if letter in letters(fact)]
+        if found:
+            yield _found(estate, fact, found[0])
+
+
+def _bypassed(estate: Estate) -> Iterator[Weakness]:
+    for fact in estate.all(Ups):
+        if "BYPASS" in letters(fact) and not letters(fact) & {"OB", *_IDLE}:
+            yield _found(estate, fact, "laisse passer le courant de la prise, sa batterie hors circuit")
+
+
+def _alarm(estate: Estate) -> Iterator[Weakness]:
+    for fact in estate.all(Ups):
+        # Most alarms come with the state that explains them, which has its own name.
+        if "ALARM" in letters(fact) and not letters(fact) & {*_NAMED, "OVER"}:
+            yield _found(estate, fact, "signale une alarme")
 
 
 def _unfed(estate: Estate) -> Iterator[Weakness]:
@@ -130,6 +167,7 @@ RULES = (
         "cherchez la coupure ; si elle dure, arrêtez les machines dans l'ordre",
         _on_battery,
         (Topic.UPS,),
+        reads=(Ups,),
     ),
     Rule(
         "ALI-02",
@@ -140,6 +178,7 @@ RULES = (
         "changez la batterie ; notez la date dessus",
         _replace,
         (Topic.UPS,),
+        reads=(Ups,),
     ),
     Rule(
         "ALI-03",
@@ -150,6 +189,7 @@ RULES = (
         "prévoyez son changement cette année ; essayez son autonomie",
         _aged,
         (Topic.UPS,),
+        reads=(Ups,),
     ),
     Rule(
         "ALI-04",
@@ -160,6 +200,7 @@ RULES = (
         "débranchez-en ce qui n'est pas vital, ou prenez plus grand ; réglez l'arrêt automatique",
         _brief,
         (Topic.UPS,),
+        reads=(Ups,),
     ),
     Rule(
         "ALI-05",
@@ -170,6 +211,7 @@ RULES = (
         "débranchez-en ce qui n'est pas vital (imprimantes, chauffage d'appoint)",
         _overload,
         (Topic.UPS,),
+        reads=(Ups,),
     ),
     Rule(
         "ALI-06",
@@ -197,5 +239,49 @@ RULES = (
         (src.PGSSI_POWER, src.CASES_SHARED),
         "répartissez les alimentations doubles sur deux onduleurs, ou préparez un secours sur l'autre site",
         _single,
+    ),
+    Rule(
+        "ALI-09",
+        Severity.MAJOR,
+        "la batterie d'un onduleur est vide ou se vide, sans coupure",
+        "à la prochaine coupure, même brève, il s'arrête aussitôt",
+        (src.PGSSI_POWER, src.NUT_STATES),
+        "s'il n'est pas en train de se recharger, sa batterie ou son chargeur est en panne : faites-le voir",
+        _drained,
+        (Topic.UPS,),
+        reads=(Ups,),
+    ),
+    Rule(
+        "ALI-10",
+        Severity.CRITICAL,
+        "un onduleur n'alimente rien, ou va s'arrêter",
+        "ce qui est branché dessus est éteint, va l'être, ou se croit protégé et ne l'est pas",
+        (*_POWER, src.NUT_STATES),
+        "rallumez-le, et trouvez qui l'a arrêté ; si c'est voulu, ôtez-le du plan",
+        _idle,
+        (Topic.UPS,),
+        reads=(Ups,),
+    ),
+    Rule(
+        "ALI-11",
+        Severity.MAJOR,
+        "un onduleur est en dérivation (bypass)",
+        "à la moindre coupure il ne prend pas le relais : les machines s'arrêtent net",
+        (src.PGSSI_POWER, src.NUT_STATES),
+        "remettez-le en service normal ; s'il y revient seul, il est en panne ou en surcharge",
+        _bypassed,
+        (Topic.UPS,),
+        reads=(Ups,),
+    ),
+    Rule(
+        "ALI-12",
+        Severity.MAJOR,
+        "un onduleur signale une alarme",
+        "il dit lui-même que quelque chose ne va pas, et NUT ne sait pas le ranger",
+        (src.PGSSI_POWER, src.NUT_STATES),
+        "lisez l'alarme sur son écran, ou demandez « ups.alarm » à NUT (upsc)",
+        _alarm,
+        (Topic.UPS,),
+        reads=(Ups,),
     ),
 )

@@ -12,7 +12,7 @@ from releve.cycle.audit.rules.evidence import Held, device_of, held
 from releve.domain.audit import Topic
 from releve.domain.inventory import Device
 from releve.domain.plan import DataKind, Sensitivity
-from releve.domain.seen import Documents, Sensitive
+from releve.domain.seen import Documents, Reading, Sensitive
 from releve.domain.units import say_count
 
 CATEGORY_FR: Mapping[str, str] = {
@@ -120,6 +120,7 @@ RULES = (
         "déplacez ces documents, ou déclarez le lieu pour ce qu'il est et protégez-le de même",
         _misplaced,
         (Topic.SENSITIVE,),
+        reads=(Reading,),
     ),
     Rule(
         "SEN-02",
@@ -130,6 +131,7 @@ RULES = (
         "déplacez-les sur un partage protégé, puis effacez-les du poste ; chiffrez le disque",
         _workstation,
         (Topic.SENSITIVE,),
+        reads=(Reading,),
     ),
     Rule(
         "SEN-03",

@@ -50,4 +50,5 @@ CERT_SANTE = "CERT Santé, observatoire 2024 (cartographie et sauvegardes : manq
 OBSERVATORY = "observatoire des incidents 2021 (40 % des incidents déclarés venaient d'un fournisseur)"
 CASES_ROOM = "CASES, plan de reprise en 12 points (aggravant : sauvegardes dans la salle des serveurs)"
 CASES_SHARED = "CASES, plan de reprise en 12 points (ce qui est partagé prend la criticité de ce qu'il porte)"
+NUT_STATES = "NUT, guide du développeur, « Status data » (ce que dit chaque état de ups.status)"
 OURS = "constat technique : aucun texte ne fixe ce seuil, il est de Relève"
