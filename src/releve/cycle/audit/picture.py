@@ -76,6 +76,6 @@ def _identity(fact: Fact) -> tuple[object, ...]:
         case Neighbour():
             return (fact.address,)
         case Connection():
-            return (fact.host, fact.peer, fact.port, fact.outgoing)
+            return (fact.host, fact.peer, fact.port, fact.outgoing, fact.program)
         case _:
             return ()

@@ -12,7 +12,9 @@ from releve.cycle.audit.rule import Rule, Severity, Weakness
 from releve.cycle.audit.rules import sources as src
 from releve.cycle.audit.rules.evidence import holder
 from releve.domain.audit import Topic
+from releve.domain.inventory import INTERNET
 from releve.domain.plan import Transport
+from releve.domain.units import say_count
 
 # European Economic Area: the Union's 27 and Iceland, Liechtenstein, Norway (ISO 3166). France's overseas
 # departments have codes of their own in ISO 3166 and are of the Union.
@@ -67,6 +69,7 @@ CLEAR = {
     513: "rlogin",
     514: "rsh",
 }
+SHOWN = 4  # addresses in one sentence
 
 
 def _told(estate: Estate) -> Iterator[Exchange]:
@@ -109,20 +112,27 @@ def _between_sites(estate: Estate) -> Iterator[Weakness]:
 
 
 def _strangers(estate: Estate) -> Iterator[Weakness]:
-    """By address and program: whoever lives with one stranger has not met the next."""
+    """By machine, port and program, not by address: a browser meets a hundred addresses in an hour."""
+    found: dict[tuple[str, str, int, str], list[Exchange]] = {}
     for item in _told(estate):
         stranger = next((end for end in (item.source, item.to) if end.outside and not end.known), None)
         if stranger is None or declared(estate, item):
             continue
-        ours, way = (item.source, "parle à") if stranger is item.to else (item.to, "est joint par")
+        ends = (item.source.name, INTERNET) if stranger is item.to else (INTERNET, item.to.name)
         for program in item.programs or ("",):
-            yield Weakness(
-                item.key + (f"/{program}" if program else ""),
-                f"{_name(estate, ours)} {way} une adresse inconnue, {stranger.address}"
-                f" ({_said(replace(item, program=program))}), {UNKNOWN_COUNTRY}",
-                ours.site,
-                seen=estate.seen_at(item.fact),
-            )
+            found.setdefault((*ends, item.port, program), []).append(replace(item, program=program))
+    for (source, to, port, program), items in found.items():
+        ours = items[0].source if to == INTERNET else items[0].to
+        addresses = [item.to.address if to == INTERNET else item.source.address for item in items]
+        shown = ", ".join(addresses[:SHOWN]) + ("…" if len(addresses) > SHOWN else "")
+        way = "parle à" if to == INTERNET else "est joint par"
+        yield Weakness(
+            f"{source}→{to}:{port}" + (f"/{program}" if program else ""),
+            f"{_name(estate, ours)} {way} {say_count(len(addresses), 'adresse inconnue', 'adresses inconnues')}"
+            f" ({_said(items[0])}) : {shown}, {UNKNOWN_COUNTRY}",
+            ours.site,
+            seen=estate.seen_at(items[0].fact),
+        )
 
 
 def _undeclared_supplier(estate: Estate) -> Iterator[Weakness]:
