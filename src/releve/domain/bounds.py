@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from urllib.parse import urlsplit
 
 from releve.domain.errors import Refused
 from releve.domain.inventory import Network
@@ -44,6 +45,18 @@ def guard_device(address: str, networks: Iterable[Network]) -> None:
     known, where = tuple(networks), _numbers(address)
     if not _loopback(where) or any(one.holds(where) for one in known):
         guard(where, known)
+
+
+def guard_server(url: str, networks: Iterable[Network]) -> None:
+    """A server that is on no network of the plan may be asked, wherever it is; one on a network that is closed may not.
+
+    Raises `Refused`: "network-not-audited". A name tells no network.
+    """
+    where = _numbers(urlsplit(url).hostname or "")
+    if any(not one.audit and one.holds(where) for one in networks if _numeric(where)):
+        raise _refused(
+            "network-not-audited", f"{where} est d'un réseau que le plan interdit de regarder (audit: false)"
+        )
 
 
 def unseeable(plan: Plan, networks: Iterable[Network] | None = None) -> frozenset[str]:

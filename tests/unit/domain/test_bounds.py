@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from releve.domain.bounds import guard_device, unseeable
+from releve.domain.bounds import guard_device, guard_server, unseeable
 from releve.domain.errors import Refused
 from releve.domain.inventory import Inventory, Network
 from releve.domain.plan import HostSpec, Plan, Reach, SshSpec
@@ -64,3 +64,25 @@ def test_the_name_of_this_machine_opens_no_closed_network() -> None:
     with pytest.raises(Refused) as caught:
         guard_device("localhost", (HERE,))
     assert caught.value.code == "network-not-audited"
+
+
+@pytest.mark.parametrize(
+    ("address", "asked"),
+    [
+        ("rest:http://relais:mot@10.1.0.9:8000/coffre", False),
+        ("s3:https://10.1.0.9/seau/dossier", False),
+        ("s3:https://10.2.0.9/seau", True),
+        ("s3:https://s3.exemple.fr/seau", True),
+        ("/srv/coffre", True),
+    ],
+)
+def test_a_server_on_a_closed_network_is_not_asked(address: str, *, asked: bool) -> None:
+    """It is on no machine of the plan: its own address says where it is."""
+    url = address.partition(":")[2]
+    if asked:
+        guard_server(url, (LAN,))
+        return
+    guard_server(url, (replace(LAN, audit=True),))
+    with pytest.raises(Refused) as refused:
+        guard_server(url, (LAN,))
+    assert refused.value.code == "network-not-audited"

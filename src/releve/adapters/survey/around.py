@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
+from typing import TYPE_CHECKING
 
 from releve.domain.audit import Errand, Found, Gap, Topic
-from releve.domain.bounds import guard_device, unseeable
+from releve.domain.bounds import guard_device, guard_server, unseeable
 from releve.domain.errors import Refused
 from releve.domain.inventory import Equipment, Holding
-from releve.domain.plan import DataSet, HostSpec, Plan, Reach, ShareEnd
+from releve.domain.plan import DataSet, HostSpec, Plan, Reach, ShareEnd, VaultPlace
 from releve.domain.ports import Host, Ledger, Watched
 from releve.domain.protection import ServerFacts
 from releve.domain.secret import SecretRef
+
+if TYPE_CHECKING:
+    from releve.adapters.vault.repository import Repository
 
 PAUSE = 5.0  # seconds between two readings of a counter (value of ours: enough to see a bad cable at work)
 READ_LIMIT = 3600.0  # seconds for the files of one share; what is left is a gap
@@ -125,6 +128,13 @@ class Survey:
                 hint="enlevez « audit: false » de ce réseau, ou laissez ce regard de côté",
             )
 
+    def _vault(self, place: VaultPlace) -> Repository:
+        """The vault of a place, opened and not written to. Raises `ReleveError`, `Refused` on a closed network."""
+        from releve.adapters.survey.copies import vault_at
+
+        guard_server(place.address.partition(":")[2], self.plan.inventory.networks)
+        return vault_at(place, self.secret)
+
     def _machine(self, topic: Topic, spec: HostSpec) -> Found:
         if topic is Topic.MACHINE:
             from releve.adapters.survey.machine import machine
@@ -185,7 +195,7 @@ class Survey:
         return data_set_bases(data, errand.site, secret=self.secret)
 
     def _copies(self, subject: str) -> Found:
-        from releve.adapters.survey.copies import data_set_copies, holding_copies, vault_at
+        from releve.adapters.survey.copies import data_set_copies, holding_copies
 
         thing = self._thing(subject)
         if isinstance(thing, Holding):
@@ -201,6 +211,6 @@ class Survey:
             ledger=self.ledger,
             end=end,
             here=self.site,
-            vault=partial(vault_at, secret=self.secret),
+            vault=self._vault,
             trial=self.tried(subject),
         )

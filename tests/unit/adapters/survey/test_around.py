@@ -13,8 +13,10 @@ from releve.adapters.survey.around import Survey
 from releve.domain.audit import Errand, Topic
 from releve.domain.errors import Refused
 from releve.domain.inventory import Inventory, Network
+from releve.domain.plan import VaultPlace
 from releve.domain.ports import Completed
 from releve.domain.protection import ServerFacts, ServerState
+from releve.domain.secret import SecretRef
 from releve.domain.seen import Copy
 from tests.fakes.audits import NOW, PLAN, plan
 from tests.fakes.hosts import FakeHost
@@ -79,8 +81,9 @@ def test_this_machine_itself_needs_no_network(itself: str) -> None:
 
 
 def test_no_end_of_a_data_set_is_asked_on_a_forbidden_network() -> None:
-    """Neither for what is in its databases nor for its copies: the copy that follows is seen where it is."""
-    data = data_set()
+    """Neither for what is in its databases nor for its copies: the copy that follows is seen where it is, its vault not."""
+    vault = VaultPlace("rest:http://10.1.0.9:8000/coffre", SecretRef("file", "/k"))
+    data = replace(data_set(), vault={"secours": vault})
     ends = {**data.ends, "principal": replace(data.ends["principal"], address="10.1.0.7")}
     closed = Inventory((Network("lan", "Réseau", "principal", "10.1.0.0/24", audit=False),))
     whole = replace(two_sites(), data_sets=(replace(data, ends=ends),), inventory=closed)
@@ -102,8 +105,14 @@ def test_no_end_of_a_data_set_is_asked_on_a_forbidden_network() -> None:
         Errand(Topic.BASE, "dossiers", "secours")
     ).gaps  # asked where it is held, and nobody answers
     found = look.see(Errand(Topic.COPIES, "dossiers", "principal"))
-    (copy,) = found.facts
+    copy, kept = found.facts
     assert isinstance(copy, Copy)
+    assert isinstance(kept, Copy)
+    assert (kept.how, kept.found, [gap.code for gap in found.gaps]) == (
+        "vault",
+        None,
+        ["network-not-audited"],
+    )
     assert (copy.site, copy.found, copy.at, asked) == ("secours", True, None, ["secours"])
 
 
