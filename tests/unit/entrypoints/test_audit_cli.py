@@ -24,7 +24,7 @@ from releve.domain.audit import RESTORED, Acceptance, Errand, Found, Gap, Look, 
 from releve.domain.audit import Answer as Said
 from releve.domain.errors import Refused, Unreachable
 from releve.domain.protection import Tenure
-from releve.domain.seen import Copy, Documents, Fact, System, Tally
+from releve.domain.seen import Connection, Copy, Documents, Fact, System, Tally
 from releve.entrypoints.cli import audit_run
 from releve.entrypoints.cli.audit_notes import year_after
 from releve.entrypoints.cli.audit_photo import kept
@@ -684,6 +684,30 @@ def test_a_point_not_seen_again_counts_and_can_be_lived_with(house: Path) -> Non
     (again,) = value(house, "show")["not_seen_again"]  # type: ignore[misc]
     assert again["standing"] == "accepted"
     assert run(house, "show", "--fail-on", "critical").returncode == 0
+
+
+def test_a_clock_that_was_wrong_for_one_audit_hides_nothing_met_before(house: Path) -> None:
+    """A stranger met ten days ago is not forgotten behind an audit that says it is of two years ago."""
+    looked(house)
+    ledger = open_ledger(house / "state")
+    now = ledger.audits.all()[0]
+    errand = Errand(Topic.CONNECTIONS, "serveur", "siege")
+    stranger = Connection("serveur", "tcp", "127.0.0.1", "203.0.113.9", 443, outgoing=True, times=1)
+    for name, days, facts in (
+        ("vu", 10, (stranger,)),
+        ("faux", 800, ()),
+        ("muet", 0, ()),
+        ("dernier", 0, ()),
+    ):
+        at = now.started - timedelta(days=days)
+        ledger.audits.begin(dataclasses.replace(now, id=name, started=at, errands=(errand,), ended=at))
+        ledger.audits.keep(name, Look(errand, at, 0.1, facts))
+    ledger.close()
+    again = value(house, "show")["not_seen_again"]
+    assert "ECH-02" in {one["code"] for one in again}  # type: ignore[attr-defined]
+    shown = run(house, "show", "--map", str(house / "a.svg")).stdout
+    assert "[serveur→internet:443] (important)" in shown  # as `accept` wants it
+    assert "point connu d'avant n'a pas été revu et n'est pas montré" in (house / "a.svg").read_text()
 
 
 def test_a_defect_of_ours_tells_where_it_broke_and_nothing_that_was_read(

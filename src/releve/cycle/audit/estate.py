@@ -38,11 +38,11 @@ class Estate:
         yield from (fact for look in self.looks for fact in look.facts if isinstance(fact, kind))
 
     def before(self, look: Look, apart: timedelta) -> Look | None:
-        """The newest earlier look of the same errand, at least that long before, that brought something."""
+        """The newest earlier look of the same errand, at the same site, so long before at least, that brought something."""
         found = (
             one
             for one in self.earlier
-            if one.errand.key == look.errand.key and look.at - one.at >= apart and brought(one)
+            if one.errand == look.errand and look.at - one.at >= apart and brought(one)
         )
         return max(found, key=lambda one: one.at, default=None)
 

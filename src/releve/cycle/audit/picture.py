@@ -8,6 +8,7 @@ look mends nothing either: what it showed stays as long as its subject is in the
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import timedelta
 
@@ -22,36 +23,45 @@ KEPT = timedelta(days=90)  # how long what was met in passing is not forgotten (
 def newest(
     errands: Iterable[Errand],
     audits: Iterable[tuple[Audit, Sequence[Look]]],
-    good: Callable[[Look], bool] = lambda _look: True,
-) -> tuple[Look, ...]:
+    *goods: Callable[[Look], bool],
+) -> tuple[tuple[Look, ...], ...]:
     """The newest look of each errand, in their order; none for what no audit looked at. `audits`: the newest first.
 
-    `good`: which looks are preferred, however old; where none is, the newest stands.
+    One answer to each of `goods`, which says what looks are preferred, however old; where none is, the newest stands.
+    An audit is read once, and none that is older than all that is wanted.
     """
     wanted = [errand.key for errand in errands]
-    found: dict[str, Look] = {}
     last: dict[str, Look] = {}
+    found: list[dict[str, Look]] = [{} for _good in goods]
     for _audit, looks in audits:
         for look in looks:
             last.setdefault(look.errand.key, look)
-            if good(look):
-                found.setdefault(look.errand.key, look)
-        if found.keys() >= set(wanted):
-            break  # what is older is not read at all
-    known = last | found
-    return tuple(known[key] for key in wanted if key in known)
+            for good, preferred in zip(goods, found, strict=True):
+                if good(look):
+                    preferred.setdefault(look.errand.key, look)
+        if all(preferred.keys() >= set(wanted) for preferred in found):
+            break
+    return tuple(
+        tuple(known[key] for key in wanted if key in known)
+        for known in (last | preferred for preferred in found)
+    )
 
 
-def dropped(plan: Plan, asked: Iterable[Errand], audits: Iterable[Audit]) -> tuple[Errand, ...]:
-    """What `plan` asked to look at in one of `audits` and no longer does, though its subject is still in the plan."""
+def dropped(plan: Plan, asked: Iterable[Errand], audits: Sequence[Audit]) -> tuple[Errand, ...]:
+    """What `plan` asked to look at in one of `audits` and no longer does, though its subject is still in the plan.
+
+    `audits`: the newest first. A way to a machine is asked for from one site: those of another are none of them.
+    """
     owned = plan.inventory
     things = (plan.hosts, plan.data_sets, owned.networks, owned.equipment, owned.holdings)
     there = {item.id for group in things for item in group}
     known = {errand.key for errand in asked}
     found: dict[str, Errand] = {}
-    for errand in (errand for audit in audits for errand in audit.errands):
-        if errand.key not in known and errand.subject in there:
-            found.setdefault(errand.key, errand)
+    for audit in audits:
+        for errand in audit.errands:
+            elsewhere = errand.topic is Topic.PATH and audit.site != audits[0].site
+            if errand.key not in known and errand.subject in there and not elsewhere:
+                found.setdefault(errand.key, errand)
     return tuple(found.values())
 
 
@@ -60,22 +70,42 @@ def met(now: Sequence[Look], older: Iterable[Look]) -> tuple[Look, ...]:
 
     An address that answers `now` is known by what it says now; one that keeps silent, by its last answer.
     """
-    known = {_identity(fact) for look in now for fact in look.facts}
+    known: set[tuple[object, ...]] = set()
+    for fact in (fact for look in now for fact in look.facts):
+        known |= _signs(fact)
     found = []
     for look in older:
-        fresh = tuple(fact for fact in look.facts if _identity(fact) and _identity(fact) not in known)
-        known |= {_identity(fact) for fact in fresh}
+        fresh = tuple(fact for fact in look.facts if not _known(fact, known))
+        for fact in fresh:
+            known |= _signs(fact)
         if fresh:
             found.append(replace(look, facts=fresh, gaps=()))
     return tuple(found)
 
 
-def _identity(fact: Fact) -> tuple[object, ...]:
-    """What makes two sights one; empty for what is not met in passing."""
+def _signs(fact: Fact) -> set[tuple[object, ...]]:
+    """By what it is known again; empty for what is not met in passing."""
     match fact:
         case Neighbour():
-            return (fact.address,)
+            return {(fact.address,)}
         case Connection():
-            return (fact.host, fact.peer, fact.port, fact.outgoing, fact.program)
+            return {_ends(fact), (*_ends(fact), fact.program)}
         case _:
-            return ()
+            return set()
+
+
+def _known(fact: Fact, known: AbstractSet[tuple[object, ...]]) -> bool:
+    """Whether it was met already. A connection whose program nobody may know is any of those with the same ends."""
+    match fact:
+        case Neighbour():
+            return (fact.address,) in known
+        case Connection():
+            ends = _ends(fact)
+            same = {(*ends, fact.program), (*ends, "")} if fact.program else {ends}
+            return not known.isdisjoint(same)
+        case _:
+            return True
+
+
+def _ends(fact: Connection) -> tuple[object, ...]:
+    return fact.host, fact.peer, fact.port, fact.outgoing

@@ -12,7 +12,6 @@ from dataclasses import dataclass, fields
 
 from releve.cycle.audit.estate import Estate
 from releve.cycle.audit.rule import WeakPoint
-from releve.domain.audit import Errand
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,46 +39,39 @@ def trend(
     after: Sequence[WeakPoint],
     estate: Estate,
     *,
-    asked: Sequence[Errand] = (),
+    left: Container[tuple[str, str]] = (),
     met: Sequence[WeakPoint] = (),
 ) -> Trend:
-    """`before`: points of the earlier audit, which set out for `asked`; `after`: of this one, which `estate` describes.
+    """`before`: points of the earlier audit; `after`: of this one, which `estate` describes.
 
-    `met`: points that were met in passing lately and that nothing has belied since.
+    `left`: keys of those whose subject left the plan. `met`: points that were met in passing lately and that
+    nothing has belied since.
     """
     faint = {point.key for point in met}
     before = (*before, *(point for point in met if point.key not in {one.key for one in before}))
     then, now = {point.key for point in before}, {point.key for point in after}
-    still = {errand.key for errand in estate.audit.errands}
     gone = [point for point in before if point.key not in now]
-    left = [point for point in gone if _left(point, asked, still)]
+    out = [point for point in gone if point.key in left]
     unseen = [
         point
         for point in gone
-        if point not in left and (point.key in faint or not _looked_again(point, estate))
+        if point not in out and (point.key in faint or not _looked_again(point, estate))
     ]
     return Trend(
         tuple(point for point in after if point.key not in then),
         tuple(point for point in after if point.key in then),
-        tuple(point for point in gone if point not in unseen and point not in left),
-        tuple(unseen),
-        tuple(left),
+        tuple(point for point in gone if point not in unseen and point not in out),
+        tuple(point for point in unseen if not _told_with_another(point, estate)),
+        tuple(out),
     )
 
 
-def _left(point: WeakPoint, asked: Sequence[Errand], still: Container[str]) -> bool:
-    """Whether a look that may have shown the point was `asked` for then, and is not among those that are `still`.
-
-    A look at the very subject, where there is one; otherwise those at its site.
-    """
-    subject, site, topics = point.weakness.subject, point.weakness.site, point.rule.topics
-    if not topics:
-        about = [errand for errand in asked if f"{subject}:".startswith(f"{errand.key}:")]
-    else:
-        fed = [errand for errand in asked if errand.topic in topics]
-        about = [errand for errand in fed if f"{subject}:".startswith(f"{errand.subject}:")]
-        about = about or [errand for errand in fed if site in {"", errand.site}]
-    return any(errand.key not in still for errand in about)
+def _told_with_another(point: WeakPoint, estate: Estate) -> bool:
+    """Whether it says that a look failed, that still fails: it is told with the machine that hides it."""
+    return not point.rule.topics and any(
+        errand.key == point.weakness.subject and not estate.looked(errand.topic, errand.subject)
+        for errand in estate.audit.errands
+    )
 
 
 def unforgotten(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -53,12 +53,31 @@ def verdict(
     judged = judge(estate, notes)
     if not before:
         return Verdict(judged, None)
-    known = judge(before[0], notes_before).points
-    for newer, older in pairwise(before):
-        known = unforgotten(known, judge(older, notes_before).points, newer)
-    since = trend(known, judged.points, estate, asked=before[0].audit.errands, met=_met(estate, lately))
+    still = {errand.key for errand in estate.audit.errands}
+    lately = tuple(look for look in lately if look.errand.key in still)
+    known = remaining = _known(before, notes_before, lately)
+    if not still.issuperset(errand.key for errand in before[0].audit.errands):
+        remaining = _known([_only(one, still) for one in before], notes_before, lately)
+    left = {point.key for point in known} - {point.key for point in remaining}
+    since = trend(known, judged.points, estate, left=left, met=_met(estate, lately))
     accepted, on = accepted_of(notes), today(estate)
     return Verdict(judged, replace(since, unseen=tuple(stood(point, accepted, on) for point in since.unseen)))
+
+
+def _known(before: Sequence[Estate], notes: Notes, lately: Iterable[Look]) -> tuple[WeakPoint, ...]:
+    """The points that stood before: found by then, or known and not seen again."""
+    known = judge(before[0], notes).points
+    for newer, older in pairwise(before):
+        known = unforgotten(known, judge(older, notes).points, newer)
+    keys = {point.key for point in known}
+    return (*known, *(point for point in _met(before[0], lately) if point.key not in keys))
+
+
+def _only(estate: Estate, still: Container[str]) -> Estate:
+    """The estate without the looks that are no longer asked for."""
+    errands = tuple(errand for errand in estate.audit.errands if errand.key in still)
+    looks = tuple(look for look in estate.looks if look.errand.key in still)
+    return replace(estate, audit=replace(estate.audit, errands=errands), looks=looks)
 
 
 def _met(estate: Estate, lately: Iterable[Look]) -> tuple[WeakPoint, ...]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -56,13 +58,13 @@ class Page:
     notes: tuple[Note, ...]
     before: tuple[Estate, ...] = ()
     notes_before: tuple[Note, ...] = ()
-    lately: tuple[Look, ...] = ()
+    lately: Callable[[], Iterable[Look]] = tuple
 
     def verdict(self) -> Verdict:
         """All that is to be said of it."""
         from releve.cycle.audit.verdict import verdict
 
-        return verdict(self.estate, self.notes, self.before, self.notes_before, self.lately)
+        return verdict(self.estate, self.notes, self.before, self.notes_before, self.lately())
 
 
 def audit_house(plan_path: str, state: str, site: str, *, reads: bool = False) -> House:
@@ -158,27 +160,23 @@ def page(home: House, name: str) -> Page:
 
     audits = home.ledger.audits.all()
     index = audits.index(chosen(home, name))
-    estate, notes = _known(home, audits[index:], audits[index - 1] if index else None, utc_now())
+    after = audits[index - 1] if index else None
+    (estate,), notes = _known(home, audits[index:], after, utc_now(), _any)
     older = audits[index + 1 :]
     if not older:
         return Page(audits[index], estate, notes)
-    before: list[Estate] = []
-    said: tuple[Note, ...] = ()
-    for good in (_any, brought, complete):
-        then, said = _known(home, older, audits[index], utc_now(), good=good)
-        if not before or then.looks != before[-1].looks:
-            before.append(then)
+    every, said = _known(home, older, audits[index], utc_now(), _any, brought, complete)
+    before = [every[0], *(one for newer, one in pairwise(every) if one.looks != newer.looks)]
     estate = replace(estate, earlier=_earlier(home, older, estate))
-    return Page(audits[index], estate, notes, tuple(before), said, tuple(_lately(home, older, estate.now)))
+    return Page(audits[index], estate, notes, tuple(before), said, partial(_lately, home, older, estate.now))
 
 
 def _lately(home: House, older: Sequence[Audit], now: datetime) -> Iterator[Look]:
     from releve.cycle.audit.picture import KEPT, PASSING
 
     for audit in older:
-        if now - audit.started > KEPT:
-            return
-        yield from home.ledger.audits.looks(audit.id, PASSING)
+        if now - audit.started <= KEPT:
+            yield from home.ledger.audits.looks(audit.id, PASSING)
 
 
 def _any(_look: Look) -> bool:
@@ -202,12 +200,11 @@ def _known(
     audits: Sequence[Audit],
     after: Audit | None,
     now: datetime,
-    *,
-    good: Callable[[Look], bool] = _any,
-) -> tuple[Estate, tuple[Note, ...]]:
+    *goods: Callable[[Look], bool],
+) -> tuple[tuple[Estate, ...], tuple[Note, ...]]:
     """The estate after the first of `audits` (the newest first) and until another was begun `after`; None: now, with today's plan.
 
-    `good`: as in `newest`. What is compared with prefers looks that brought something: a point that was last seen
+    One for each of `goods`, as in `newest`. What is compared with prefers looks that brought something: a point that was last seen
     three audits ago, on a machine that has not answered since, is still "not seen again" and never forgotten.
     """
     from releve.app import holders
@@ -216,8 +213,8 @@ def _known(
     from releve.cycle.audit.picture import dropped, newest
     from releve.cycle.plan.load import parse_plan
 
-    def looks(wanted: Sequence[Errand], good: Callable[[Look], bool]) -> tuple[Look, ...]:
-        return newest(wanted, ((audit, kept.looks(audit.id)) for audit in audits), good) if wanted else ()
+    def looks(wanted: Sequence[Errand], *goods: Callable[[Look], bool]) -> tuple[tuple[Look, ...], ...]:
+        return newest(wanted, ((audit, kept.looks(audit.id)) for audit in audits if wanted), *goods)
 
     last = audits[0]
     old = after is not None and last.fingerprint != home.plan.fingerprint and last.plan
@@ -225,15 +222,13 @@ def _known(
     kept = home.ledger.audits
     held = holders(plan, home.ledger) if after is None else held_at(last.errands)
     asked = errands(plan, last.site or home.site.id, held)
-    left = tuple(look for look in looks(dropped(plan, asked, audits), brought) if brought(look))
+    (known,) = looks(dropped(plan, asked, audits), brought)
+    left = tuple(look for look in known if brought(look))
     notes = tuple(kept.notes(after.id if after is not None else ""))
-    wanted = (*asked, *(look.errand for look in left))
-    found = Estate(
-        plan,
-        replace(last, errands=wanted),
-        (*looks(asked, good), *left),
-        after.started if after is not None else now,
-        in_force(notes),
-        dropped=left,
+    until = after.started if after is not None else now
+    audit = replace(last, errands=(*asked, *(look.errand for look in left)))
+    found = tuple(
+        Estate(plan, audit, (*one, *left), until, in_force(notes), dropped=left)
+        for one in looks(asked, *goods)
     )
     return found, notes

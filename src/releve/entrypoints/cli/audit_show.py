@@ -20,7 +20,6 @@ from releve.entrypoints.cli.audit_places import Page
 from releve.entrypoints.cli.telling import Answer, columns
 
 if TYPE_CHECKING:
-    from releve.cycle.audit.judge import Judged
     from releve.cycle.audit.rule import WeakPoint
     from releve.cycle.audit.verdict import Verdict
 
@@ -40,7 +39,7 @@ def show(found: Page, *, accepted: bool, site: str, fail_on: str, sarif_file: st
     if sarif_file:
         written.append(_written(sarif_file, _sarif(found, verdict)))
     if map_file:
-        written.append(_written(map_file, _map(found, judged, site)))
+        written.append(_written(map_file, _map(found, verdict, site)))
     blocks = [summary(found.estate, found.audit, verdict)]
     if site:
         blocks[0] += f"\nseuls les points du site « {site} » sont montrés"
@@ -160,7 +159,7 @@ def _lines(source: str) -> dict[str, int]:
     }
 
 
-def _map(found: Page, judged: Judged, site: str) -> str:
+def _map(found: Page, verdict: Verdict, site: str) -> str:
     from releve.cycle.audit.show.map import picture
 
     name = found.estate.plan.association.name
@@ -169,6 +168,12 @@ def _map(found: Page, judged: Judged, site: str) -> str:
         caveats.append(f"seuls les points du site « {site} » sont montrés")
     if found.audit.ended is None:
         caveats.append("cet audit n'est pas fini")
+    judged, again = verdict.judged, len(verdict.since.unseen) if verdict.since else 0
+    if again:
+        known = say_count(
+            again, "point connu d'avant n'a pas été revu", "points connus d'avant n'ont pas été revus"
+        )
+        caveats.append(f"{known} et n'est pas montré" if again == 1 else f"{known} et ne sont pas montrés")
     if judged.unjudged:
         count = say_count(
             len(judged.unjudged), "règle n'a pas pu être vérifiée", "règles n'ont pas pu être vérifiées"

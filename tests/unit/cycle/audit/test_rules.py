@@ -173,6 +173,13 @@ def test_an_address_that_two_machines_have_tells_neither() -> None:
     assert found.thing_at("172.17.0.1") == ""
 
 
+def test_growth_is_that_of_one_machine() -> None:
+    """After a switch the database is another one's: what it weighed at the other site is no beginning of a growth."""
+    whole = estate(read("DON-03.yaml")["fires"])
+    elsewhere = tuple(replace(look, errand=replace(look.errand, site="foyer")) for look in whole.earlier)
+    assert "DON-03" not in {point.rule.code for point in judge(replace(whole, earlier=elsewhere), ()).points}
+
+
 def test_growth_is_measured_from_the_newest_audit_that_is_a_day_old() -> None:
     """Two audits an hour apart say nothing of how fast a disk fills: an older one does, and without it nobody knows."""
     whole = estate(read("DON-03.yaml")["fires"])

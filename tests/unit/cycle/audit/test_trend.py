@@ -101,18 +101,6 @@ def test_what_was_seen_in_part_and_now_not_at_all_is_not_mended() -> None:
     assert ("VU-01", look.errand.key) in {point.key for point in better.mended}
 
 
-def test_what_left_the_plan_is_neither_mended_nor_unseen() -> None:
-    """What the plan no longer asks to look at has left; a point of the same site that was looked at is mended."""
-    whole = estate()
-    rest = tuple(item for item in whole.audit.errands if item.key != "ports:commutateur")
-    now = replace(whole, audit=replace(whole.audit, errands=rest))
-    here = replace(BAD, weakness=replace(BAD.weakness, subject="serveur:eth0"))
-    found = trend((BAD, here), (), now, asked=whole.audit.errands)
-    assert (found.left, found.mended, found.unseen) == ((BAD,), (here,), ())
-    alone = replace(BAD, weakness=replace(BAD.weakness, subject="10.0.0.9"))
-    assert trend((alone,), (), now, asked=whole.audit.errands).left == (alone,)  # whichever look showed it
-
-
 def test_a_smaller_audit_mends_nothing() -> None:
     """Nor is a point mended for which nothing of its kind was asked."""
     whole = estate()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date, timedelta
 
+import pytest
+
 from releve.cycle.audit.estate import Estate
 from releve.cycle.audit.rule import Standing
 from releve.cycle.audit.verdict import Verdict, verdict
@@ -65,6 +67,80 @@ def test_what_the_plan_explains_is_mended() -> None:
     assert found.since is not None
     assert unseen(found) == set()
     assert "RES-01" in {point.rule.code for point in found.since.mended}
+
+
+def without(found: Estate, topic: Topic, subject: str) -> Estate:
+    """The same, from a plan that has no such thing any more."""
+    key = errand(topic, subject).key
+    kept = tuple(one for one in found.audit.errands if one.key != key)
+    looks = tuple(look for look in found.looks if look.errand.key != key)
+    return replace(found, audit=replace(found.audit, errands=kept), looks=looks)
+
+
+def test_what_left_the_plan_leaves_the_list_once_and_alone() -> None:
+    """It is neither mended nor unseen, that once; what stands at the same site and was not reached is unseen, as before."""
+    peer = replace(STRANGER, host="serveur", local="10.1.0.10")
+    before = estate([(*LAN, TELNET), (*PEERS, STRANGER), (Topic.CONNECTIONS, "serveur", peer)])
+    older = (lately(7, TELNET), replace(lately(7, STRANGER), facts=(STRANGER,)))
+    now = blind(without(estate(), *LAN), Topic.CONNECTIONS, "serveur")
+    first = verdict(now, (), (before,), (), older)
+    assert first.since is not None
+    assert {point.rule.code for point in first.since.left} == {"RES-01", "RES-02", "RES-05"}
+    subjects = {point.weakness.subject for point in first.since.unseen if point.rule.code == "ECH-02"}
+    assert subjects == {"accueil→internet:443", "serveur→internet:443"}
+    second = verdict(now, (), (now,), (), older)
+    assert second.since is not None
+    assert {point.rule.code for point in second.since.unseen} == {"ECH-02"}
+    assert second.since.left == ()
+
+
+def test_what_was_not_seen_again_is_not_new_when_it_is() -> None:
+    """A device that was off and answers again is still there, or mended: it was never forgotten."""
+    quiet, older = (estate(name="a0"),), (lately(14, TELNET),)
+    again = verdict(estate([(*LAN, TELNET)]), (), quiet, (), older).since
+    plain = verdict(estate([(*LAN, replace(TELNET, services=()))]), (), quiet, (), older).since
+    assert again is not None
+    assert plain is not None
+    assert (
+        {one.rule.code for one in again.new},
+        {one.rule.code for one in again.kept} >= {"RES-01", "RES-02"},
+    ) == (
+        set(),
+        True,
+    )
+    assert {one.rule.code for one in plain.mended} == {"RES-02"}
+
+
+@pytest.mark.parametrize(("then", "now"), [("curl", ""), ("", "curl")])
+def test_a_program_that_nobody_may_know_is_the_one_with_the_same_ends(then: str, now: str) -> None:
+    """One exchange, and not two, when the account that looks has gained or lost the right to name it."""
+    named = replace(STRANGER, program=then)
+    found = verdict(
+        estate([(*PEERS, replace(STRANGER, program=now))]), (), (estate(name="a0"),), (), (lately(7, named),)
+    )
+    assert "ECH-02" not in unseen(found)
+    other = verdict(
+        estate([(*PEERS, replace(STRANGER, program="nc"))]),
+        (),
+        (estate(name="a0"),),
+        (),
+        (lately(7, replace(named, program="curl")),),
+    )
+    assert "ECH-02" in unseen(other)
+
+
+def test_a_machine_that_goes_down_is_told_once_with_what_failed_before() -> None:
+    """Its ports could not be read; now nothing of it can: one point more grave, and not two."""
+    before = blind(estate(), Topic.PORTS, "accueil")
+    now = estate()
+    for one in now.audit.errands:
+        if one.subject == "accueil":
+            now = blind(now, one.topic, "accueil")
+    found = verdict(now, (), (before,), ())
+    assert found.since is not None
+    keys = {point.key for point in found.points if point.rule.code == "VU-01"}
+    assert ("VU-01", "machine:accueil") in keys
+    assert ("VU-01", "ports:accueil") not in keys
 
 
 def blind(found: Estate, topic: Topic, subject: str) -> Estate:

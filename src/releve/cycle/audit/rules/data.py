@@ -71,8 +71,8 @@ def _growth(estate: Estate) -> Iterator[Weakness]:
         apart, grown = look.at - then.at, now - before
         if grown <= 0 or (disk.free / disk.size < LEFT and disk.free < ROOM):
             continue  # a disk that is full already is named for that
-        left = apart * (disk.free / grown)
-        if left < SOON:
+        if disk.free / grown < SOON / apart:
+            left = apart * (disk.free / grown)
             yield Weakness(
                 item.id,
                 f"{item.name} a grossi de {say_bytes(grown)} en {number(apart / timedelta(days=1))} j :"

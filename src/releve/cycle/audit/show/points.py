@@ -131,7 +131,7 @@ def _brief(point: WeakPoint, *, dated: bool) -> str:
     """A point in a line. `dated`: how grave it is and whether somebody lives with it as well, for it is nowhere else."""
     said = f"{point.rule.code} {point.weakness.sentence}"
     if dated:
-        said += f" ({SEVERITY_FR[point.rule.severity]}"
+        said += f" [{point.weakness.subject}] ({SEVERITY_FR[point.rule.severity]}"
         said += ", accepté)" if point.standing is Standing.ACCEPTED else ")"
     return printable(f"        {said}")
 
