@@ -44,7 +44,7 @@ def _run(folder: Path, cases: str) -> tuple[int, str]:
     tests = folder / "tests"
     tests.mkdir()
     (tests / "__init__.py").write_text("")
-    for name in ("conftest.py", "features.py"):
+    for name in ("conftest.py", "features.py", "systemd.py"):
         shutil.copy(TESTS / name, tests)
     (tests / "conftest.py").write_text((tests / "conftest.py").read_text() + FEATURES)
     (tests / "allowed_skips.txt").write_text("# comment\nnetns   # why\nimpossible\npossible\n")
@@ -54,7 +54,7 @@ def _run(folder: Path, cases: str) -> tuple[int, str]:
     (tests / "test_cases.py").write_text(cases)
     argv = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-rfEs", str(tests)]
     done = subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=False, timeout=60)
-    return done.returncode, done.stdout
+    return done.returncode, done.stdout + done.stderr
 
 
 def test_named_skips_pass(tmp_path: Path) -> None:
