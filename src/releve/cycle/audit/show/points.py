@@ -112,7 +112,10 @@ def changes(trend: Trend, before: str) -> str:
         (("toujours là", "toujours là"), trend.kept),
         (("corrigé", "corrigés"), trend.mended),
         (
-            ("pas revu : rien ne dit qu'il soit corrigé", "pas revus : rien ne dit qu'ils soient corrigés"),
+            (
+                "pas revu" + (" : rien ne dit qu'il soit corrigé" if trend.unseen else ""),
+                "pas revus : rien ne dit qu'ils soient corrigés",
+            ),
             trend.unseen,
         ),
     ]
