@@ -135,6 +135,13 @@ def test_an_answer_gives_who_lives_and_what_is_open() -> None:
     assert (answer.whole, answer.seconds, answer.addresses, answer.gaps) == (True, 2.5, 62, [])
 
 
+@pytest.mark.parametrize("said", [b"inf", b"nan", b"", b"vite"])
+def test_a_length_that_is_no_number_of_seconds_is_none(said: bytes) -> None:
+    """Who lives is kept; how long it took is not known."""
+    answer = parse(HEAD + PRINTER + END.replace(b"2.50", said), network="bureau", block="10.1.0.0/26")
+    assert (len(answer.neighbours), answer.seconds) == (1, None)
+
+
 def test_a_document_cut_at_any_byte_gives_what_was_whole_and_says_so() -> None:
     """No cut raises, none loses a host that was whole, and none passes for a scan that ended."""
     whole = HEAD + PRINTER + END

@@ -6,6 +6,7 @@ for "nobody lives there" may only be said by a scan that reached its end.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -121,9 +122,10 @@ def _end(element: Element, answer: Answer) -> None:
     answer.whole = finished.get("exit") == "success"
     answer.failure = "" if answer.whole else finished.get("errormsg", "")[:200]
     try:
-        answer.seconds = float(finished.get("elapsed", ""))
+        seconds = float(finished.get("elapsed", ""))
     except ValueError:
-        answer.seconds = None
+        seconds = math.nan
+    answer.seconds = seconds if math.isfinite(seconds) else None
     answer.addresses, answer.up = _whole(hosts.get("total")), _whole(hosts.get("up"))
 
 
