@@ -10,19 +10,20 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import ceil
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from releve.adapters.hosts.agent import Failed
 from releve.adapters.hosts.failures import error_of
-from releve.adapters.hosts.link import BOOTSTRAP, TOO_OLD, Answered, Late, Link, LinkDown, Slow
+from releve.adapters.hosts.link import BOOTSTRAP, TOO_OLD, Late, Link, LinkDown, Slow
 from releve.domain.errors import BadInput, Unreachable
 from releve.domain.plan import HostSpec, SshSpec
 from releve.domain.ports import Completed
 from releve.domain.terminal import printable
 
+T = TypeVar("T")
 _OPENING = 5.0  # seconds beyond the connection itself: login, start of python3 on a busy machine
 _GRACE = 2.0  # seconds beyond the time of a program: its answer comes from afar
 _FILE_LIMIT = 30.0  # seconds for a file, when nothing of it moves
@@ -171,28 +172,25 @@ class SshHost:
     ) -> Completed:
         """Run a program, never through a shell. Raises `Unreachable`, `BadInput`."""
         asked = {"do": "run", "argv": list(argv), "user": user, "timeout": timeout, "env": dict(env or {})}
-        header, body = self._ask(asked, stdin, timeout + _GRACE)
-        out = int(header["out"])
-        return Completed(int(header["code"]), body[:out], body[out:])
+        return self._ask(asked, stdin, timeout + _GRACE, _completed)
 
     def read(self, path: str) -> bytes | None:
         """Bytes of a file; None when there is none. Raises `Unreachable`."""
-        header, body = self._ask({"do": "read", "path": path}, b"", _FILE_LIMIT)
-        return body if header["found"] else None
+        asked = {"do": "read", "path": path}
+        return self._ask(asked, b"", _FILE_LIMIT, lambda header, body: body if header["found"] else None)
 
     def folder(self, path: str) -> int | None:
         """Permissions of a folder; None when there is no folder of that name. Raises `Unreachable`."""
-        header, _ = self._ask({"do": "folder", "path": path}, b"", _FILE_LIMIT)
-        mode = header["mode"]
-        return None if mode is None else int(mode)
+        return self._ask({"do": "folder", "path": path}, b"", _FILE_LIMIT, _mode)
 
     def write(self, path: str, data: bytes, *, user: str = "", mode: int = 0o600) -> None:
         """Write a file whole, owned by `user`; on error the old content stands. Raises `Unreachable`."""
-        self._ask({"do": "write", "path": path, "user": user, "mode": mode}, data, _FILE_LIMIT)
+        asked = {"do": "write", "path": path, "user": user, "mode": mode}
+        self._ask(asked, data, _FILE_LIMIT, _nothing)
 
     def remove(self, path: str) -> None:
         """Remove a file; no error when there is none. Raises `Unreachable`."""
-        self._ask({"do": "remove", "path": path}, b"", _FILE_LIMIT)
+        self._ask({"do": "remove", "path": path}, b"", _FILE_LIMIT, _nothing)
 
     def close(self) -> None:
         """End the connection. Another call opens a new one."""
@@ -207,7 +205,8 @@ class SshHost:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _ask(self, asked: dict[str, Any], body: bytes, limit: float) -> Answered:
+    def _ask(self, asked: dict[str, Any], body: bytes, limit: float, read: Callable[[Any, bytes], T]) -> T:
+        """What `read` makes of the answer; one that it can't read is the other end's fault, not ours."""
         try:
             header, answered = self._connected().ask(asked, body, limit)
         except LinkDown as down:
@@ -230,9 +229,18 @@ class SshHost:
                 context={"host": self.id},
                 retryable=True,
             ) from None
-        if "failed" in header:
-            raise error_of(self.id, Failed(header["failed"], **header["detail"]))
-        return header, answered
+        try:
+            if "failed" not in header:
+                return read(header, answered)
+            failure = error_of(self.id, Failed(header["failed"], **header["detail"]))
+        except (AttributeError, KeyError, TypeError, ValueError):
+            raise Unreachable(
+                "host-answer",
+                f"la machine {self.id} a répondu autre chose que ce qui lui était demandé",
+                hint="regardez ce que son compte lance à la connexion, et qui y est entré",
+                context={"host": self.id},
+            ) from None
+        raise failure
 
     def _connected(self) -> Link:
         seen = self._attempts
@@ -274,6 +282,19 @@ class SshHost:
                     "(ssh-keyscan, empreintes vérifiées sur place)",
                     context={"host": self.id},
                 )
+
+
+def _completed(header: Any, body: bytes) -> Completed:
+    out = int(header["out"])
+    return Completed(int(header["code"]), body[:out], body[out:])
+
+
+def _mode(header: Any, _body: bytes) -> int | None:
+    return None if header["mode"] is None else int(header["mode"])
+
+
+def _nothing(_header: Any, _body: bytes) -> None:
+    """A gesture that answers nothing."""
 
 
 def _ssh_environment() -> dict[str, str]:

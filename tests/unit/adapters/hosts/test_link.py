@@ -8,10 +8,14 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from releve.adapters.hosts.link import BOOTSTRAP, TOO_OLD, Late, Link, LinkDown, Slow
+from releve.adapters.hosts.ssh import SshHost
+from releve.domain.errors import Unreachable
+from releve.domain.plan import HostSpec, Reach, SshSpec
 
 BOOT = BOOTSTRAP.replace("python3", sys.executable, 1)
 
@@ -47,13 +51,17 @@ def test_a_late_answer_fails_its_request_alone() -> None:
 
 
 def peer(*said: str) -> str:
-    """A far end that swallows the agent, says hello, then does these lines of Python."""
+    """A far end that swallows the agent, says hello, waits to be asked for `true`, then does these lines of Python."""
     lines = (
         "import os,sys,threading,time",
         "from releve.adapters.hosts.agent import MAGIC,_FRAME,pack",
-        "threading.Thread(target=sys.stdin.buffer.read,daemon=True).start()",
+        "heard=bytearray()",
+        "def listen():",
+        "    while got := os.read(0,65536): heard.extend(got)",
+        "threading.Thread(target=listen,daemon=True).start()",
         "say=lambda data:os.write(1,data)",
         "say(MAGIC+pack({'id':0}))",
+        "while b'[\"true\"]' not in heard: time.sleep(0.01)",
         *said,
     )
     return f"exec {sys.executable} -c {shlex.quote(chr(10).join(lines))}"
@@ -84,6 +92,29 @@ def test_a_header_that_makes_no_sense_ends_the_connection() -> None:
     nested = "h=b'['*100000;say(_FRAME.pack(len(h),0)+h)"
     with link(peer(nested, "time.sleep(60)")) as opened, pytest.raises(LinkDown, match="ne se lit plus"):
         run(opened, "true")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "{'id':1}",
+        "{'id':1,'out':'x','code':0}",
+        "{'id':1,'failed':'host-timeout'}",
+        "{'id':1,'failed':'host-timeout','detail':{'program':3}}",
+        "{'id':1,'failed':[],'detail':{}}",
+    ],
+)
+def test_an_answer_to_something_else_is_the_fault_of_the_other_end(header: str, tmp_path: Path) -> None:
+    """No defect of ours, whatever a machine says: it has a name, and what to look at."""
+    (tmp_path / "k").touch()
+    there = SshSpec("127.0.0.1", 22, "releve", str(tmp_path / "k"), str(tmp_path / "k"))
+    far = ("sh", "-c", peer(f"say(pack({header}))", "time.sleep(60)"))
+    with (
+        SshHost(HostSpec("srv", "siege", Reach.SSH, there), ssh=far) as host,
+        pytest.raises(Unreachable) as caught,
+    ):
+        host.run(["true"])
+    assert caught.value.code == "host-answer"
 
 
 @pytest.mark.parametrize(
