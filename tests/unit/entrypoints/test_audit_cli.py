@@ -825,6 +825,28 @@ def test_what_a_crash_kept_from_the_chain_of_evidence_is_put_there_by_the_next_c
     assert len(proofs()) == 5
 
 
+def test_every_note_has_one_entry_in_whatever_order_they_came(house: Path) -> None:
+    """Two people at once: the later note was proved first. The same words said again are a note of their own."""
+    words = ("answer", "QUE-12", "--about", "siege", "--by", "technicien")
+    run(house, *words[:2], "oui", *words[2:])
+    ledger = open_ledger(house / "state")
+    (first,) = ledger.audits.notes()
+    assert isinstance(first, Said)
+    (entry,) = ledger.evidence.entries()
+    later = dataclasses.replace(first, good=False)
+    for note in (dataclasses.replace(first, by="directrice"), later):
+        ledger.audits.note(note, datetime.now(UTC))
+    ledger.evidence.append("audit-answer", {**entry.body, "good": False}, datetime.now(UTC))
+
+    def proved() -> list[tuple[object, object]]:
+        return [(one.body["by"], one.body["good"]) for one in ledger.evidence.entries()]
+
+    for given in ("oui", "oui", "non"):  # again as at first, the very same, another
+        run(house, *words[:2], given, *words[2:])
+    who = "technicien"
+    assert proved() == [(who, True), (who, False), ("directrice", True), (who, True), (who, False)]
+
+
 def test_a_plan_that_changed_since_it_was_read_is_not_looked_at(house: Path) -> None:
     """The audit would keep a text that nobody judged: refused, to be tried again, and nothing is begun."""
     plan = read_plan(house / "plan.yaml")

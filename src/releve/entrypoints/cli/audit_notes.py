@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import sys
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 
 YES, NO, NOT_CONCERNED = "oui", "non", "sans-objet"
 LEAVE = "!"
+_ACCEPTED, _ANSWERED = "audit-acceptance", "audit-answer"  # kinds of evidence
 _SHORT = {"o": True, "oui": True, "n": False, "non": False, "s": None, "sans-objet": None}
 _CHOICE = f"o (oui), n (non), s (sans objet), Entrée (plus tard), {LEAVE} (arrêter)"
 
@@ -332,11 +336,29 @@ def _keep(home: House, note: Acceptance | Said, at: datetime) -> bool:
 
 
 def _prove(home: House, at: datetime) -> None:
-    """Every note has its entry in the chain of evidence: what a crash kept from it is put there now."""
-    for number, note in enumerate(home.ledger.audits.notes(), 1):
-        kind = "audit-acceptance" if isinstance(note, Acceptance) else "audit-answer"
-        body = _acceptance(note, made=True) if isinstance(note, Acceptance) else _said(note, made=True)
-        home.ledger.evidence.append(kind, body, at, key=f"audit-note:{number}")
+    """Every note has its entry in the chain of evidence: what a crash kept from it is put there now.
+
+    Notes are told apart by their words, and the same words said again by their count: two people at once, whose
+    notes come in either order, leave one entry each.
+    """
+    entries = home.ledger.evidence.entries()
+    known = Counter(_words(entry.body) for entry in entries if entry.kind in {_ACCEPTED, _ANSWERED})
+    said: Counter[str] = Counter()
+    for note in home.ledger.audits.notes():
+        kind, body = (
+            (_ACCEPTED, _acceptance(note, made=True))
+            if isinstance(note, Acceptance)
+            else (_ANSWERED, _said(note, made=True))
+        )
+        words = _words(body)
+        said[words] += 1
+        if said[words] > known[words]:
+            key = f"audit-note:{hashlib.sha256(words.encode()).hexdigest()}:{said[words]}"
+            home.ledger.evidence.append(kind, body, at, key=key)
+
+
+def _words(body: Mapping[str, object]) -> str:
+    return json.dumps(body, sort_keys=True)
 
 
 def _acceptance(note: Acceptance, *, made: bool) -> dict[str, object]:
