@@ -81,7 +81,7 @@ def _systemd() -> str:
         try:
             with systemd.booted(Path(folder) / "units", {systemd.TARGET: systemd.ALONE}):
                 return ""
-        except systemd.NotStarted as error:
+        except (systemd.NotStarted, AssertionError) as error:
             return str(error) or "systemd did not start in namespaces"
 
 

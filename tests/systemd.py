@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+from tests.waiting import until
 
 TARGET = "essai.target"
 ALONE = "[Unit]\nDefaultDependencies=no\n"
@@ -26,7 +27,7 @@ exec env -i container=essai PATH=/usr/sbin:/usr/bin:/sbin:/bin \
     {PROGRAM} --unit={TARGET} --log-target=null --show-status=no
 """
 _SPACES = ("--fork", "--pid", "--kill-child", "--mount", "--uts", "--ipc", "--net", "--cgroup")
-_LIMIT = 60.0  # seconds for what must come
+_LIMIT = 60.0  # seconds for one answer
 
 
 class NotStarted(Exception):
@@ -38,7 +39,7 @@ def booted(folder: Path, units: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
     """Start systemd on `units` (name to text, `TARGET` among them), written into `folder`.
 
     A unit whose text holds `WantedBy=TARGET` is enabled. Gives the words to put before a command that is to run
-    there; all ends with the block. Raises NotStarted.
+    there; all ends with the block. Raises NotStarted, and AssertionError for a start that never ends.
     """
     wanted = folder / f"{TARGET}.wants"
     wanted.mkdir(parents=True)
@@ -50,7 +51,7 @@ def booted(folder: Path, units: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as started:
         try:
             before = ("nsenter", "--all", "--target", _first(started), "--")
-            wait_until(lambda: _alive(started) and _over(before))
+            until(lambda: _alive(started) and _over(before))
             yield before
         finally:
             # its child, process 1 of the namespaces, goes with it, and all the rest
@@ -61,15 +62,6 @@ def says(before: Sequence[str], *words: str) -> str:
     """What `systemctl` prints of `words`, without the end of the line."""
     command = [*before, "systemctl", *words]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=_LIMIT).stdout.strip()
-
-
-def wait_until(seen: Callable[[], bool]) -> None:
-    """Return once `seen` is true. Raises NotStarted when that never comes."""
-    deadline = time.monotonic() + _LIMIT
-    while not seen():
-        if time.monotonic() > deadline:
-            raise NotStarted("never came")
-        time.sleep(0.05)
 
 
 def _over(before: Sequence[str]) -> bool:
@@ -85,5 +77,5 @@ def _alive(started: subprocess.Popen[str]) -> bool:
 def _first(started: subprocess.Popen[str]) -> str:
     """Process 1 of the namespaces: the only child of `unshare`."""
     children = Path(f"/proc/{started.pid}/task/{started.pid}/children")
-    wait_until(lambda: _alive(started) and bool(children.read_text()))
+    until(lambda: _alive(started) and bool(children.read_text()))
     return children.read_text().strip()

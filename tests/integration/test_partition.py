@@ -198,7 +198,7 @@ def ground(root: Path, *, wait: bool) -> Iterator[Ground]:
         plans = {site: plan_of(root, machines, wait=wait, seen_from=site) for site in machines}
         made = Ground(pair, root, stack, house(read_plan(str(plans["secours"])), "secours"))
         _start_worker(made, pair.right, "secours", plans["secours"])
-        until(lambda: (root / "state-secours" / "worker.sock").exists(), what="the relief's worker")
+        until(lambda: (root / "state-secours" / "worker.sock").exists(), 20, "the relief's worker")
         code, said = made.releve(pair.right, "protect", "--plan", str(plans["secours"]))
         assert code == 0, said
         _start_worker(made, pair.left, "principal", plans["principal"])
@@ -210,9 +210,9 @@ def ground(root: Path, *, wait: bool) -> Iterator[Ground]:
             )
             stack.callback(writer.wait)
             stack.callback(writer.kill)
-        until(lambda: _proven(made), what="the promise proven from the relief")
-        until(lambda: _adopted(root), what="the primary adopted by its guard")
-        until(lambda: len(made.acks("principal")) > 20, what="writes acknowledged on the primary")
+        until(lambda: _proven(made), 20, "the promise proven from the relief")
+        until(lambda: _adopted(root), 20, "the primary adopted by its guard")
+        until(lambda: len(made.acks("principal")) > 20, 20, "writes acknowledged on the primary")
         try:
             yield made
         except BaseException:
@@ -361,14 +361,14 @@ def test_degrade_then_no_switch_without_a_fence(tmp_path: Path, which: str) -> N
             "pas sans preuve",
             *plan,
         )
-        until(lambda: made.home.ledger.runs.get(run["run"]).ended_at is not None, what="the run stops")
+        until(lambda: made.home.ledger.runs.get(run["run"]).ended_at is not None, 20, "the run stops")
         assert made.acks("secours") == []
         made.pair.mend()
         made.see_again()
-        until(lambda: not made.home.ledger.tenures.claimed("dossiers"), what="the claim is given back")
-        until(lambda: _proven(made), what="the promise is proven again")
+        until(lambda: not made.home.ledger.tenures.claimed("dossiers"), 20, "the claim is given back")
+        until(lambda: _proven(made), 40, "the promise is proven again")
         before = len(made.acks("principal"))
-        until(lambda: len(made.acks("principal")) > before + 5, what="production still goes on")
+        until(lambda: len(made.acks("principal")) > before + 5, 20, "production still goes on")
         never_two(made)
         assert {value for _, value in made.acks("principal")} <= rows(made, made.pair.left, "principal")
 
@@ -398,7 +398,7 @@ def test_wait_then_switch_on_the_block(tmp_path: Path, which: str) -> None:
         )
         code, run = made.releve(made.pair.right, "switch", "--incident", incident["incident"], *plan)
         assert (code, run["state"]) == (0, "done"), run
-        until(lambda: len(made.acks("secours")) > 5, what="the relief acknowledges")
+        until(lambda: len(made.acks("secours")) > 5, 20, "the relief acknowledges")
         made.pair.mend()
         made.see_again()
         engine = made.home.engines["dossiers"]

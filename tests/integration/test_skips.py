@@ -44,7 +44,7 @@ def _run(folder: Path, cases: str) -> tuple[int, str]:
     tests = folder / "tests"
     tests.mkdir()
     (tests / "__init__.py").write_text("")
-    for name in ("conftest.py", "features.py", "systemd.py"):
+    for name in ("conftest.py", "features.py", "systemd.py", "waiting.py"):
         shutil.copy(TESTS / name, tests)
     (tests / "conftest.py").write_text((tests / "conftest.py").read_text() + FEATURES)
     (tests / "allowed_skips.txt").write_text("# comment\nnetns   # why\nimpossible\npossible\n")

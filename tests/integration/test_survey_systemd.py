@@ -11,7 +11,8 @@ from releve.adapters.survey.machine import machine
 from releve.domain.plan import HostSpec, Reach
 from releve.domain.seen import System, Unit
 from tests.integration.inside import Inside
-from tests.systemd import ALONE, TARGET, booted, says, wait_until
+from tests.systemd import ALONE, TARGET, booted, says
+from tests.waiting import until
 
 ENABLED = f"[Install]\nWantedBy={TARGET}\n"
 UNITS = {
@@ -31,7 +32,7 @@ def inside(tmp_path: Path) -> Iterator[Inside]:
     """A machine that systemd has finished to start."""
     with booted(tmp_path / "units", UNITS) as before:
         # the start may be over before the program of a service has ended
-        wait_until(
+        until(
             lambda: says(before, "show", "--value", "--property=SubState", "essais.service") == "auto-restart"
         )
         yield Inside(HERE, before)
