@@ -83,6 +83,13 @@ class Agent:
         return encoder.encode(answer)
 
 
+class Lossy(Agent):
+    """The link loses three datagrams in a row, in the middle of a reading."""
+
+    def raw(self, datagram: bytes) -> bytes | None:
+        return None if 20 <= self.asked < 23 else super().raw(datagram)
+
+
 class Loop(Agent):
     """Goes back to the row that it has just given."""
 

@@ -19,7 +19,7 @@ from releve.domain.secret import SecretRef
 from releve.domain.seen import Agent as Said
 from releve.domain.seen import Lldp, Port
 from tests import agents
-from tests.agents import COMMUNITY, Agent, Endless, Loop, Noise, counter, running, switch, text
+from tests.agents import COMMUNITY, Agent, Endless, Loop, Lossy, Noise, counter, running, switch, text
 
 
 @pytest.fixture(autouse=True)
@@ -135,6 +135,15 @@ class Dying(Agent):
 
     def raw(self, datagram: bytes) -> bytes | None:
         return super().raw(datagram) if self.asked < 12 else None
+
+
+def test_a_link_that_loses_hides_nothing() -> None:
+    """Three datagrams in a row are lost: asked again, and the reading is whole."""
+    agent = Lossy(switch())
+    found = look(agent)
+    assert agent.asked > 23
+    assert found.gaps == ()
+    assert len(found.facts) == len(look(Agent(switch())).facts)
 
 
 def test_an_agent_that_dies_midway_leaves_what_it_had_said() -> None:

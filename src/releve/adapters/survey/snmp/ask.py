@@ -18,7 +18,7 @@ from releve.domain.audit import Gap
 from releve.domain.inventory import Equipment, Snmp, SnmpVersion
 
 TIMEOUT = 2.0  # seconds for one answer; a busy switch answers in tens of milliseconds
-RETRIES = 1  # one datagram may be lost
+RETRIES = 3  # datagrams lost in a row: on a link that loses one in fifty each way, one retry failed now and then
 ROWS = 4_096  # of one column: a stack of eight 52-port switches has a tenth of it with all its VLANs
 AT_ONCE = 20  # rows an answer: about what fits in one datagram of 1,500 bytes
 WHOLE = 60.0  # seconds for one reading of an agent
